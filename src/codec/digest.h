@@ -1,0 +1,27 @@
+/* digest.h - SHA-256 over OpenSSL's EVP (fetched once per context), and "sha256:<hex>" text. */
+#ifndef KELLET_CODEC_DIGEST_H
+#define KELLET_CODEC_DIGEST_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct sha256 {
+    uint8_t b[32];
+};
+
+struct digest_ctx;
+int digest_new(struct digest_ctx **out, struct err *e);
+void digest_update(struct digest_ctx *d, const void *p, size_t n);
+/* Finishes; the context then starts afresh. */
+struct sha256 digest_final(struct digest_ctx *d);
+void digest_free(struct digest_ctx *d);
+
+struct sha256 sha256_of(const void *p, size_t n);
+bool sha256_eq(const struct sha256 *a, const struct sha256 *b);
+/* Parses "sha256:" and 64 lower-case hex digits. Other algorithms are ERR_UNSUPPORTED. */
+int sha256_parse(str text, struct sha256 *out, struct err *e);
+/* "sha256:<hex>" with NUL: 72 bytes. */
+enum { SHA256_TEXT = 72 };
+const char *sha256_format(const struct sha256 *d, char text[SHA256_TEXT]);
+
+#endif

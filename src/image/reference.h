@@ -1,0 +1,25 @@
+/* reference.h - image references: [registry[:port]/]repository[:tag][@digest].
+ *
+ * Source: the distribution project's reference grammar (distribution/reference) and the usual short
+ * names: no registry means the default one, a name without "/" there means "library/NAME", no tag
+ * and no digest means "latest". Name at most 255 bytes, tag 128. */
+#ifndef KELLET_IMAGE_REFERENCE_H
+#define KELLET_IMAGE_REFERENCE_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct reference {
+    char registry[256];   /* host[:port]; "docker.io" by default */
+    char repository[256]; /* "library/alpine" */
+    char tag[129];        /* "" when only a digest was given */
+    char digest[136];     /* "sha256:...", or "" */
+};
+
+int reference_parse(str text, struct reference *out, struct err *e);
+/* Canonical text: "docker.io/library/alpine:3.18@sha256:...". */
+void reference_format(const struct reference *r, char *out, size_t size);
+/* The host that serves the registry's API (the default registry's API lives under another name). */
+const char *reference_api_host(const struct reference *r);
+
+#endif

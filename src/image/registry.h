@@ -1,0 +1,50 @@
+/* registry.h - client of the Docker Registry HTTP API v2 / OCI distribution specification 1.1, pull
+ * side.
+ *
+ * Anonymous, basic and bearer-token authentication (token endpoint by GET with basic credentials,
+ * or an identity token by the OAuth2 POST form); credentials from the Docker configuration file and
+ * credential helpers; TLS with own CA; plain HTTP only when asked for (or for loopback addresses).
+ * Thread-safe: several blobs may be read at once. Runs in the unconfined process and hands bytes on
+ * unread, except token answers. */
+#ifndef KELLET_IMAGE_REGISTRY_H
+#define KELLET_IMAGE_REGISTRY_H
+
+#include "image/reference.h"
+#include "net/http.h"
+
+struct registry_options {
+    const char *ca_file;
+    bool insecure;                   /* any certificate */
+    bool plain_http;                 /* http:// instead of https:// */
+    const char *username, *password; /* win over the configuration file */
+    const char *token;               /* a ready bearer token */
+    const char *docker_config;       /* directory; NULL: $DOCKER_CONFIG or ~/.docker */
+    struct http_options http;        /* timeouts and retries; ca_file and insecure above win */
+};
+
+struct registry;
+
+int registry_open(const struct reference *ref, const struct registry_options *o,
+                  struct registry **out, struct err *e);
+void registry_close(struct registry *r);
+
+/* Fetches the manifest or index for a tag or digest (at most 8 MiB). *media_type: the Content-Type
+ * header. The caller verifies the digest. */
+int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf *body,
+                      char media_type[128], struct err *e);
+
+/* Streams a blob into fd from its beginning, with resume and retries; returns when all of it was
+ * written. `urls`: alternative locations of foreign layers, tried when the registry does not have
+ * it (may be empty). */
+int registry_blob(struct registry *r, const char *digest, uint64_t size, int fd,
+                  void (*progress)(void *ctx, uint64_t bytes), void *ctx, struct err *e);
+
+/* Credentials for a registry host from the Docker configuration (auths, credHelpers, credsStore);
+ * empty strings when there are none. Helpers are run with a 30 s limit. */
+struct credentials {
+    char username[256], password[8192], identity_token[8192];
+};
+int credentials_find(const char *docker_config, const char *registry, struct credentials *out,
+                     struct err *e);
+
+#endif

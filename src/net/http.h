@@ -1,0 +1,75 @@
+/* http.h - an HTTP client over libcurl, loaded when the network is first used (start-up stays
+ * fast).
+ *
+ * One struct http per thread of use is not needed: it is thread-safe and keeps connections between
+ * calls. Requests carry deadlines; a server that hangs, sends too much, redirects in circles or
+ * lies about lengths gives an error that names the URL without its credentials. Redirects are
+ * followed here, not by libcurl, so that credentials stay with the host they belong to. */
+#ifndef KELLET_NET_HTTP_H
+#define KELLET_NET_HTTP_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct http;
+
+struct http_options {
+    const char *
+        ca_file; /* PEM bundle added to the system's; NULL: system only ($SSL_CERT_FILE honoured) */
+    bool insecure;            /* accept any certificate (asked for by the user) */
+    const char *unix_socket;  /* talk to this socket whatever the host; NULL: TCP */
+    const char *user_agent;   /* NULL: "kellet/VERSION" */
+    uint32_t connect_timeout; /* seconds, default 15 */
+    uint32_t idle_timeout;    /* seconds without a byte, default 60 */
+    uint32_t retries; /* of idempotent requests after network errors, 408, 429, 5xx; default 5 */
+    uint32_t retry_wait_ms; /* first wait, doubled with jitter up to 30 s; Retry-After wins; default
+                               500 */
+};
+
+int http_new(const struct http_options *o, struct http **out, struct err *e);
+void http_free(struct http *h);
+
+struct http_header {
+    const char *name, *value;
+};
+
+struct http_response {
+    int status;
+    struct buf headers; /* "name: value\n" each, names in lower case, of the final response */
+    char effective_url[2048];
+};
+void http_response_done(struct http_response *r);
+/* The value of a header (first one), or empty. */
+str http_header(const struct http_response *r, const char *name);
+
+struct http_request {
+    const char *method; /* NULL: GET */
+    const char *url;
+    const struct http_header *headers;
+    size_t n_headers;
+    str body;
+    /* Basic or bearer credentials: sent to the URL's own host and port only, never across a
+     * redirect to another. NULL: none. The whole value of the Authorization header. */
+    const char *authorization;
+    uint64_t offset;   /* Range: bytes=offset- ; 0: none. A server that ignores it gets its prefix
+                          dropped */
+    uint64_t max_body; /* ERR_LIMIT beyond; 0: 64 MiB */
+    bool no_retry;
+    /* Body bytes of the final 2xx response as they come. May return a negative code to stop. NULL:
+     * into *body_out (http_fetch's argument). Bodies of other statuses always go to *body_out (at
+     * most 64 KiB). */
+    int (*sink)(void *ctx, const void *p, size_t n, struct err *e);
+    void *ctx;
+};
+
+/* Performs the request with retries and up to 10 redirects. Any HTTP status is a result (0 is
+ * returned); ERR_NET means that no answer came. When a body breaks off, the request is resumed with
+ * a Range from where the sink stands, as long as the server's ETag or length agree. body_out may be
+ * NULL; the caller initialises it. */
+int http_fetch(struct http *h, const struct http_request *rq, struct http_response *rs,
+               struct buf *body_out, struct err *e);
+
+/* Turns an unexpected status into an error that says what to do (401/403, 404, 429, 5xx). */
+int http_status_error(const struct http_response *rs, const char *what, struct err *e);
+
+#endif

@@ -1,0 +1,30 @@
+/* report.h - one file per output format, all listed in all.c. Deterministic: sorted, no clock but
+ * the data's. */
+#ifndef KELLET_REPORT_REPORT_H
+#define KELLET_REPORT_REPORT_H
+
+#include "match/finding.h"
+
+struct report_input {
+    const struct inventory *inventory;
+    const struct findings *findings; /* NULL for an SBOM */
+    int64_t timestamp;               /* Unix seconds to print; 0: none */
+    int64_t now;                     /* for the age of data in tables; 0: ages are not printed */
+};
+
+struct report_style {
+    bool color;     /* ANSI colours */
+    unsigned width; /* columns; 0: as wide as needed */
+};
+
+struct report_format {
+    const char *name; /* "table", "json", "cyclonedx" */
+    const char *summary;
+    bool findings, sbom; /* for which commands */
+    int (*write)(const struct report_input *in, const struct report_style *s, struct buf *out,
+                 struct err *e);
+};
+const struct report_format *report_format_find(str name);
+extern const struct report_format *const report_formats[]; /* ended by NULL */
+
+#endif
