@@ -89,7 +89,9 @@ int stream_from_mem(str data, struct stream **out, struct err *e);
 /* ---- filters: each borrows `below`, which must outlive it
  * ---------------------------------------- */
 
-enum compression { COMP_NONE, COMP_GZIP, COMP_ZSTD, COMP_XZ, COMP_BZIP2 };
+/* COMP_DEFLATE is raw deflate (RFC 1951) as zip members hold it: it has no magic and is never
+ * sniffed. */
+enum compression { COMP_NONE, COMP_GZIP, COMP_ZSTD, COMP_XZ, COMP_BZIP2, COMP_DEFLATE };
 
 /* What the next bytes of s are, by magic number; nothing is consumed. COMP_NONE for anything else.
  */
@@ -101,6 +103,8 @@ struct inflate_limits {
 };
 /* Decompresses; multi-member gzip and multi-frame zstd included. COMP_NONE gives a pass-through.
  * A stream cut short is ERR_FORMAT, a bomb ERR_LIMIT. */
+/* Words for messages and media types: "gzip", "zstd", ... */
+const char *compression_name(enum compression c);
 int stream_inflate(struct stream *below, enum compression c, const struct inflate_limits *l,
                    struct stream **out, struct err *e);
 

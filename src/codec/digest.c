@@ -1,0 +1,111 @@
+#include "codec/digest.h"
+
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+struct digest_ctx {
+    EVP_MD_CTX *md;
+};
+
+static EVP_MD *sha256_algorithm;
+
+/* Fetched once: EVP_sha256() would look the provider up again at every start of a digest. */
+static void sha256_fetch(void)
+{
+    sha256_algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+static const EVP_MD *sha256_md(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, sha256_fetch);
+    return sha256_algorithm;
+}
+
+int digest_new(struct digest_ctx **out, struct err *e)
+{
+    struct digest_ctx *d = calloc(1, sizeof *d);
+    if (!d)
+        return err_no_memory(e);
+    d->md = EVP_MD_CTX_new();
+    if (!d->md || !sha256_md() || EVP_DigestInit_ex2(d->md, sha256_md(), NULL) != 1) {
+        digest_free(d);
+        return err_set(e, ERR_UNSUPPORTED, "the crypto library offers no SHA-256");
+    }
+    *out = d;
+    return 0;
+}
+
+void digest_update(struct digest_ctx *d, const void *p, size_t n)
+{
+    if (n)
+        EVP_DigestUpdate(d->md, p, n);
+}
+
+struct sha256 digest_final(struct digest_ctx *d)
+{
+    struct sha256 out = {{0}};
+    EVP_DigestFinal_ex(d->md, out.b, NULL);
+    EVP_DigestInit_ex2(d->md, sha256_md(), NULL);
+    return out;
+}
+
+void digest_free(struct digest_ctx *d)
+{
+    if (!d)
+        return;
+    EVP_MD_CTX_free(d->md);
+    free(d);
+}
+
+struct sha256 sha256_of(const void *p, size_t n)
+{
+    struct sha256 out = {{0}};
+    if (sha256_md())
+        EVP_Digest(p, n, out.b, NULL, sha256_md(), NULL);
+    return out;
+}
+
+bool sha256_eq(const struct sha256 *a, const struct sha256 *b)
+{
+    return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int sha256_parse(str text, struct sha256 *out, struct err *e)
+{
+    ptrdiff_t colon = str_index(text, ':');
+    if (colon < 0)
+        return err_set(e, ERR_FORMAT, "not a digest: \"%.*s\"", STR_ARG(str_sub(text, 0, 100)));
+    if (!str_eq(str_sub(text, 0, (size_t)colon), STR("sha256")))
+        return err_set(e, ERR_UNSUPPORTED,
+                       "digest algorithm \"%.*s\" is not supported, only sha256",
+                       STR_ARG(str_sub(text, 0, (size_t)(colon < 40 ? colon : 40))));
+    str hex = str_from(text, (size_t)colon + 1);
+    for (size_t i = 0; i < 32 && hex.n == 64; i++) {
+        int hi = hex_digit(hex.p[2 * i]), lo = hex_digit(hex.p[2 * i + 1]);
+        if (hi < 0 || lo < 0)
+            break;
+        out->b[i] = (uint8_t)(hi << 4 | lo);
+        if (i == 31)
+            return 0;
+    }
+    return err_set(e, ERR_FORMAT, "not a sha256 digest: \"%.*s\"", STR_ARG(str_sub(text, 0, 100)));
+}
+
+const char *sha256_format(const struct sha256 *d, char text[SHA256_TEXT])
+{
+    static const char digits[] = "0123456789abcdef";
+    memcpy(text, "sha256:", 7);
+    for (size_t i = 0; i < 32; i++) {
+        text[7 + 2 * i] = digits[d->b[i] >> 4];
+        text[8 + 2 * i] = digits[d->b[i] & 15];
+    }
+    text[SHA256_TEXT - 1] = '\0';
+    return text;
+}
