@@ -47,9 +47,13 @@ struct json_pull_limits {
  * NULL or "" for the outermost value; levels are separated by "/"). `below` is borrowed. */
 int json_pull_open(struct stream *below, const char *path, const char *name,
                    const struct json_pull_limits *limits, struct json_pull **out, struct err *e);
-/* 1: *key (empty for arrays) and *text (the element's JSON) are valid until the next call; 0: the
+/* The whole text is checked for its end: one cut short after the container is ERR_FORMAT too.
+ * 1: *key (empty for arrays) and *text (the element's JSON) are valid until the next call; 0: the
  * end. */
 int json_pull_next(struct json_pull *j, str *key, str *text, struct err *e);
+/* A string or number that stood beside the container, in the objects around it, and was passed so
+ * far (before the container; after the end also what follows it); empty when there was none. */
+str json_pull_seen(const struct json_pull *j, const char *key);
 void json_pull_close(struct json_pull *j);
 
 #endif
