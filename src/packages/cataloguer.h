@@ -22,6 +22,9 @@ struct cat; /* the context: facts being made, limits, scratch */
 
 struct cataloguer {
     const char *name; /* "dpkg", "java" ... */
+    /* Reads the distro's own databases; the others read what languages leave, which a distro's
+     * package may own. */
+    bool distro;
     /* MUST. Is this regular file mine? Called for every file of an image, first by cheap tests on
      * the path's end; must not allocate. The first cataloguer in all.c that wants a file gets it.
      */
@@ -70,7 +73,8 @@ void cat_unsupported(struct cat *c, const char *ecosystem);
 /* ---- for tests and fuzzers ----------------------------------------------------------------------
  */
 
-/* Runs the cataloguers over files given in memory, as if they were one layer. */
+/* Runs the cataloguers over files given in memory, as if they were one layer. Initialises *out,
+ * which the caller frees by facts_done whatever is returned. mode 0: 0644. */
 struct cat_test_file {
     str path;
     str content;
