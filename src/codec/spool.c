@@ -13,6 +13,7 @@ struct spool {
     const char *borrowed;
     int fd; /* -1 when in memory */
     bool own_fd;
+    uint64_t base; /* of a window: where it starts in fd */
     uint64_t size;
 };
 
@@ -125,6 +126,24 @@ int spool_from_mem(str data, struct spool **out, struct err *e)
     return 0;
 }
 
+int spool_window(const struct spool *whole, uint64_t offset, uint64_t size, struct spool **out,
+                 struct err *e)
+{
+    if (offset > whole->size || size > whole->size - offset)
+        return err_set(e, ERR_FORMAT, "range %llu+%llu lies outside a file of %llu bytes",
+                       (unsigned long long)offset, (unsigned long long)size,
+                       (unsigned long long)whole->size);
+    int r = spool_alloc(out, e);
+    if (r < 0)
+        return r;
+    const char *memory = whole->borrowed ? whole->borrowed : whole->memory;
+    (*out)->fd = whole->fd;
+    (*out)->borrowed = memory ? memory + offset : NULL;
+    (*out)->base = whole->base + offset;
+    (*out)->size = size;
+    return 0;
+}
+
 void spool_free(struct spool *s)
 {
     if (!s)
@@ -153,7 +172,7 @@ int spool_read(const struct spool *s, void *to, size_t n, uint64_t offset, struc
     }
     size_t done = 0;
     while (done < n) {
-        ssize_t got = pread(s->fd, (char *)to + done, n - done, (off_t)(offset + done));
+        ssize_t got = pread(s->fd, (char *)to + done, n - done, (off_t)(s->base + offset + done));
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -173,7 +192,7 @@ int spool_stream(const struct spool *s, uint64_t offset, uint64_t size, struct s
                        (unsigned long long)offset, (unsigned long long)size,
                        (unsigned long long)s->size);
     if (s->fd >= 0)
-        return stream_from_range(s->fd, offset, size, out, e);
+        return stream_from_range(s->fd, s->base + offset, size, out, e);
     const char *base = s->borrowed ? s->borrowed : s->memory;
     return stream_from_mem((str){base ? base + offset : NULL, (size_t)size}, out, e);
 }

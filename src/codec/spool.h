@@ -26,6 +26,10 @@ int spool_new(struct stream *in, const struct spool_limits *limits, struct spool
 int spool_from_fd(int fd, struct spool **out, struct err *e);
 /* Over memory kept alive by the caller. */
 int spool_from_mem(str data, struct spool **out, struct err *e);
+/* A view of [offset, offset + size) of another spool as a spool of its own, without a copy: a
+ * stored member of an archive, a segment of a program. `whole` must outlive it. */
+int spool_window(const struct spool *whole, uint64_t offset, uint64_t size, struct spool **out,
+                 struct err *e);
 void spool_free(struct spool *s);
 
 uint64_t spool_size(const struct spool *s);
