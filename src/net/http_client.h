@@ -1,0 +1,37 @@
+/* http_client.h - the inside of struct http: options, trust store, and handles kept between calls.
+ *
+ * A libcurl handle owns its connections and is used by one thread at a time; those not in use wait
+ * in a small pool, where a request prefers the one that last spoke to its origin. */
+#ifndef KELLET_NET_HTTP_CLIENT_H
+#define KELLET_NET_HTTP_CLIENT_H
+
+#include "net/curl_api.h"
+#include "net/http.h"
+#include "net/http_url.h"
+
+#include <pthread.h>
+
+enum { HTTP_POOL_MAX = 16 };
+
+struct http_handle {
+    CURL *curl;
+    char origin[300];
+};
+
+struct http {
+    const struct curl_api *api;
+    struct http_options o; /* strings owned, defaults filled in */
+    char *system_ca_file;  /* from the environment; NULL: libcurl's own default */
+    char *system_ca_dir;
+    struct buf ca; /* the system's bundle and o.ca_file, when there is one */
+    pthread_mutex_t lock;
+    struct http_handle idle[HTTP_POOL_MAX]; /* oldest first */
+    size_t n_idle;
+};
+
+/* A handle with its options reset. Returned by http_handle_put(), whatever happened. */
+int http_handle_take(struct http *h, const struct http_url *url, struct http_handle *out,
+                     struct err *e);
+void http_handle_put(struct http *h, struct http_handle *handle);
+
+#endif
