@@ -14,18 +14,25 @@
 struct http;
 
 struct http_options {
-    const char *
-        ca_file; /* PEM bundle added to the system's; NULL: system only ($SSL_CERT_FILE honoured) */
+    /* PEM bundle added to the system's; NULL: the system's only. $SSL_CERT_FILE, $CURL_CA_BUNDLE
+     * and $SSL_CERT_DIR say where that is. */
+    const char *ca_file;
     bool insecure;            /* accept any certificate (asked for by the user) */
     const char *unix_socket;  /* talk to this socket whatever the host; NULL: TCP */
     const char *user_agent;   /* NULL: "kellet/VERSION" */
     uint32_t connect_timeout; /* seconds, default 15 */
     uint32_t idle_timeout;    /* seconds without a byte, default 60 */
-    uint32_t retries; /* of idempotent requests after network errors, 408, 429, 5xx; default 5 */
-    uint32_t retry_wait_ms; /* first wait, doubled with jitter up to 30 s; Retry-After wins; default
-                               500 */
+    /* Of idempotent requests after network errors, 408, 425, 429, 500, 502, 503, 504; default 5. An
+     * attempt that brought 64 KiB or more counts as a new first one; a host that cannot be reached
+     * at all is tried at most three times. */
+    uint32_t retries;
+    /* First wait, doubled with jitter up to 30 s; default 500. Retry-After wins; when it asks for
+     * more than 120 s, the answer is returned at once. */
+    uint32_t retry_wait_ms;
 };
 
+/* Proxies come from the environment as for curl (http_proxy, https_proxy, all_proxy, no_proxy), but
+ * never for loopback hosts. ERR_UNSUPPORTED when libcurl is not installed. */
 int http_new(const struct http_options *o, struct http **out, struct err *e);
 void http_free(struct http *h);
 
@@ -44,15 +51,18 @@ str http_header(const struct http_response *r, const char *name);
 
 struct http_request {
     const char *method; /* NULL: GET */
-    const char *url;
+    const char *url;    /* http or https; user and password in it become Basic credentials */
+    /* Across a redirect to another origin only Accept and the like are passed on. */
     const struct http_header *headers;
     size_t n_headers;
     str body;
     /* Basic or bearer credentials: sent to the URL's own host and port only, never across a
      * redirect to another. NULL: none. The whole value of the Authorization header. */
     const char *authorization;
-    uint64_t offset;   /* Range: bytes=offset- ; 0: none. A server that ignores it gets its prefix
-                          dropped */
+    /* Range: bytes=offset- ; 0: none. A server that ignores it gets its prefix dropped. When the
+     * first part is from an earlier run, give its entity tag as header If-Range: ERR_MISMATCH when
+     * the file has changed. */
+    uint64_t offset;
     uint64_t max_body; /* ERR_LIMIT beyond; 0: 64 MiB */
     bool no_retry;
     /* Body bytes of the final 2xx response as they come. May return a negative code to stop. NULL:
@@ -64,8 +74,11 @@ struct http_request {
 
 /* Performs the request with retries and up to 10 redirects. Any HTTP status is a result (0 is
  * returned); ERR_NET means that no answer came. When a body breaks off, the request is resumed with
- * a Range from where the sink stands, as long as the server's ETag or length agree. body_out may be
- * NULL; the caller initialises it. */
+ * a Range from where the sink stands, as long as the server's ETag or length agree (ERR_MISMATCH
+ * when they do not; without a sink the body is read anew). So a sink may have received bytes before
+ * a status that is not 2xx. *rs is set anew: http_response_done() it whatever the outcome. body_out
+ * may be NULL; the caller initialises it, and the body is appended. No content coding is asked for.
+ */
 int http_fetch(struct http *h, const struct http_request *rq, struct http_response *rs,
                struct buf *body_out, struct err *e);
 

@@ -48,8 +48,8 @@ static int trust_load(struct http *h, struct err *e)
     if (!str_contains(buf_view(&h->ca), STR("-----BEGIN CERTIFICATE-----")))
         return err_set(e, ERR_FORMAT, "%s has no certificate in PEM form", h->o.ca_file);
     buf_add_char(&h->ca, '\n');
-    const char *system = system_bundle(h);
-    if (system && (rc = fs_read(system, &h->ca, e)) < 0)
+    const char *bundle = system_bundle(h);
+    if (bundle && (rc = fs_read(bundle, &h->ca, e)) < 0)
         return err_wrap(e, "CA certificates of the system");
     return buf_check(&h->ca, "the set of CA certificates", e);
 }

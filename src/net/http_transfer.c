@@ -1,5 +1,6 @@
 #include "net/http_transfer.h"
 
+#include "base/auto.h"
 #include "net/http_fields.h"
 
 static int64_t now_ms(void)
@@ -22,8 +23,22 @@ static uint64_t position(const struct http_transfer *t)
 /* ---- the answer's headers ----------------------------------------------------------------------
  */
 
+/* What was read so far is worth nothing. Without a sink nobody has seen it yet. */
+static bool start_over(struct http_transfer *t)
+{
+    if (t->rq->sink || t->rq->offset)
+        return false;
+    if (t->body_out)
+        t->body_out->n = t->body_start;
+    t->delivered = 0;
+    t->has_total = false;
+    t->etag[0] = t->modified[0] = 0;
+    return true;
+}
+
 static int changed(struct http_transfer *t)
 {
+    t->may_help = start_over(t);
     return err_set(&t->err, ERR_MISMATCH,
                    "%s changed on the server after its first %llu bytes were read",
                    t->url->redacted, (unsigned long long)position(t));
@@ -66,14 +81,21 @@ static int accept_part(struct http_transfer *t)
 static int accept_whole_for_part(struct http_transfer *t, bool has_length, uint64_t length)
 {
     str etag = http_header(t->rs, "etag"), modified = http_header(t->rs, "last-modified");
-    bool same;
+    bool same, known = true;
     if (t->etag[0] && etag.n)
         same = str_eq(etag, str_z(t->etag));
     else if (t->has_total && has_length)
         same = t->total == length &&
                (!t->modified[0] || !modified.n || str_eq(modified, str_z(t->modified)));
     else
-        same = t->delivered == 0 && !t->etag[0];
+        same = known = t->delivered == 0 && !t->etag[0];
+    if (!same && start_over(t))
+        return 0;
+    if (!known)
+        return err_set(&t->err, ERR_NET,
+                       "%s broke off after %llu bytes and cannot be resumed: the server tells "
+                       "neither length nor entity tag",
+                       t->url->redacted, (unsigned long long)position(t));
     if (!same)
         return changed(t);
     t->skip = position(t);
@@ -229,15 +251,13 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 static int on_progress(void *ctx, curl_off_t dt, curl_off_t dn, curl_off_t ut, curl_off_t un)
 {
     struct http_transfer *t = ctx;
-    if (un > 0 && !t->header_bytes && (uint64_t)un != t->received) {
-        t->received = (uint64_t)un; /* still sending: that is not idle */
+    curl_off_t connected = 0;
+    t->h->api->getinfo(t->curl, CURLINFO_PRETRANSFER_TIME_T, &connected);
+    /* The time to connect has its own limit; sending is not idle. */
+    if (!connected || (uint64_t)un != t->sent)
         t->last_byte = now_ms();
-    }
-    /* The time to connect has its own limit. */
-    int64_t limit = ((int64_t)t->h->o.idle_timeout + (t->header_bytes ? 0 : 1)) * 1000;
-    if (!t->header_bytes && !un && !dn)
-        limit += (int64_t)t->h->o.connect_timeout * 1000;
-    if (now_ms() - t->last_byte < limit)
+    t->sent = (uint64_t)un;
+    if (now_ms() - t->last_byte < (int64_t)t->h->o.idle_timeout * 1000)
         return 0;
     err_set(&t->err, ERR_NET, "%s: nothing arrived for %u seconds", t->url->redacted,
             t->h->o.idle_timeout);
@@ -428,6 +448,8 @@ static int failure(struct http_transfer *t, CURLcode code)
         t->may_help = t->no_contact = true;
         return err_set(&t->err, ERR_NET, "%s: no TLS connection (%s)", url, text);
     case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
@@ -476,7 +498,7 @@ int http_transfer_run(struct http_transfer *t, struct err *e)
     t->err = (struct err){0};
     t->mode = HTTP_BODY_DROP;
     t->may_help = t->no_contact = t->headers_end = t->stopped = t->has_expected = false;
-    t->skip = t->received = t->expected = 0;
+    t->skip = t->received = t->expected = t->sent = 0;
     t->header_bytes = 0;
     t->curl_text[0] = 0;
     t->rs->status = 0;
@@ -485,8 +507,9 @@ int http_transfer_run(struct http_transfer *t, struct err *e)
     if (rc == 0)
         rc = http_handle_take(t->h, t->url, &handle, &t->err);
     if (rc == 0) {
-        set_options(t, handle.curl, headers);
+        t->curl = handle.curl;
         t->last_byte = now_ms();
+        set_options(t, handle.curl, headers);
         CURLcode code = t->h->api->perform(handle.curl);
         rc = finish(t, code, handle.curl);
         http_handle_put(t->h, &handle);

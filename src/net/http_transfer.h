@@ -48,6 +48,8 @@ struct http_transfer {
     uint64_t skip, received, expected;
     bool has_expected;
     size_t header_bytes;
+    CURL *curl;
+    uint64_t sent;
     int64_t last_byte; /* monotonic milliseconds */
     struct err err;
     char curl_text[CURL_ERROR_SIZE];

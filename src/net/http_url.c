@@ -106,9 +106,11 @@ int http_url_resolve(const struct curl_api *api, const struct http_url *base, co
     if (api->url_set(u, CURLUPART_URL, location, CURLU_PATH_AS_IS | CURLU_URLENCODE) != CURLUE_OK)
         return err_set(e, ERR_NET, "%s redirects to something that is not an http URL",
                        base->redacted);
-    int rc = fill(api, u, out, e);
+    struct err why = {0};
+    int rc = fill(api, u, out, &why);
     if (rc < 0)
-        return err_wrap(e, "%s redirects", base->redacted);
+        return err_set(e, rc == ERR_USAGE ? ERR_NET : rc, "%s redirects badly: %s", base->redacted,
+                       why.text);
     free(TAKE(out->user_pass));
     return 0;
 }

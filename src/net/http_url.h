@@ -4,9 +4,8 @@
 #ifndef KELLET_NET_HTTP_URL_H
 #define KELLET_NET_HTTP_URL_H
 
+#include "base/str.h"
 #include "net/curl_api.h"
-
-#include <stdbool.h>
 
 enum { HTTP_URL_MAX = 16384 };
 
