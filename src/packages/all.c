@@ -3,8 +3,12 @@
 #include "packages/cataloguer.h"
 
 extern const struct cataloguer cataloguer_dpkg, cataloguer_apk, cataloguer_release;
+extern const struct cataloguer cataloguer_npm, cataloguer_python, cataloguer_ruby;
 
 const struct cataloguer *const cataloguers[] = {
+    &cataloguer_npm,
+    &cataloguer_python,
+    &cataloguer_ruby,
     NULL,
 };
 

@@ -1,0 +1,116 @@
+/* npm.c - package.json files of installed Node packages.
+ *
+ * Format: the npm documentation, "package.json". Any package.json that has a name and a version is
+ * a package: those below node_modules, and the copies that bundlers and vendors leave elsewhere.
+ * Many have neither (they only say "type": "module") and mean nothing here. Lock files say what
+ * would be installed, not what is: they are no business of an image. */
+#include "packages/cataloguer.h"
+
+#include "codec/json.h"
+
+enum {
+    FILE_MAX = 16 << 20,
+    LICENCES_MAX = 16,
+    LICENCE_TEXT_MAX = 1000,
+};
+
+static bool npm_wants(str path, uint64_t size, uint32_t mode)
+{
+    return str_ends(path, STR("package.json")) && str_eq(str_basename(path), STR("package.json"));
+}
+
+/* Would Node find a package by this file? Packages carry broken package.json files on purpose,
+ * among their test data; those are not worth a complaint. */
+static bool at_package_root(str path)
+{
+    str dir = str_dirname(path), above = str_dirname(dir);
+    if (!str_contains(path, STR("node_modules/")))
+        return true;
+    if (str_starts(str_basename(above), STR("@")))
+        above = str_dirname(above);
+    return str_eq(str_basename(above), STR("node_modules"));
+}
+
+/* One licence: a string, or the old { "type": ..., "url": ... }. */
+static void licence_add(struct buf *out, yyjson_val *v)
+{
+    str name = yyjson_is_obj(v) ? json_str(v, "type") : json_text(v);
+    name = str_trim(name);
+    if (yyjson_is_obj(v) && name.n == 0)
+        name = str_trim(json_str(v, "name"));
+    if (name.n == 0)
+        return;
+    if (out->n)
+        buf_add_str(out, STR(" OR "));
+    buf_add_str(out, name);
+}
+
+static void licences_add(struct buf *out, yyjson_val *v)
+{
+    if (!yyjson_is_arr(v)) {
+        licence_add(out, v);
+        return;
+    }
+    size_t i, n;
+    yyjson_val *one;
+    yyjson_arr_foreach(v, i, n, one)
+    {
+        if (i == LICENCES_MAX)
+            break;
+        licence_add(out, one);
+    }
+}
+
+/* npm itself reads files whose text is not UTF-8; name and version are ASCII all the same. */
+static int npm_document(struct cat *c, str text, yyjson_doc **out, struct err *e)
+{
+    int r = json_parse(text, "package.json", out, e);
+    if (r != ERR_FORMAT)
+        return r;
+    char *p = arena_alloc(cat_scratch(c), text.n + 1);
+    bool changed = false;
+    for (size_t i = 0; p && i < text.n; i++) {
+        bool foreign = (uint8_t)text.p[i] >= 0x80;
+        p[i] = foreign ? '?' : text.p[i];
+        changed |= foreign;
+    }
+    struct err again = {0};
+    if (p && changed && json_parse((str){p, text.n}, "package.json", out, &again) == 0)
+        return 0;
+    return r;
+}
+
+static int npm_parse(struct cat *c, const struct cat_file *f, struct err *e)
+{
+    str text;
+    int r = cat_read_all(c, f, FILE_MAX, &text, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    auto_json *doc = NULL;
+    struct err why = {0};
+    r = npm_document(c, text, &doc, &why);
+    if (r == ERR_NO_MEMORY)
+        return err_no_memory(e);
+    if (r < 0) {
+        if (at_package_root(f->path))
+            cat_problem(c, (str){0}, r == ERR_LIMIT ? "limit" : "parse", "%s", why.text);
+        return 0;
+    }
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    struct package p = {
+        .type = package_type_find(STR("npm")),
+        .name = str_trim(json_str(root, "name")),
+        .version = str_trim(json_str(root, "version")),
+    };
+    if (p.name.n == 0 || p.version.n == 0)
+        return 0;
+    auto_buf licence;
+    buf_init(&licence, LICENCE_TEXT_MAX);
+    licences_add(&licence, json_get(root, "license"));
+    if (licence.n == 0)
+        licences_add(&licence, json_get(root, "licenses"));
+    p.licence = buf_view(&licence);
+    return cat_package(c, &p, e);
+}
+
+const struct cataloguer cataloguer_npm = {.name = "npm", .wants = npm_wants, .parse = npm_parse};
