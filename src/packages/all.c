@@ -2,10 +2,11 @@
  * here, one test. */
 #include "packages/cataloguer.h"
 
-extern const struct cataloguer cataloguer_dpkg, cataloguer_apk, cataloguer_release;
+extern const struct cataloguer cataloguer_dpkg, cataloguer_apk, cataloguer_release, cataloguer_rpm;
 extern const struct cataloguer cataloguer_npm, cataloguer_python, cataloguer_ruby;
 
 const struct cataloguer *const cataloguers[] = {
+    &cataloguer_rpm,
     &cataloguer_npm,
     &cataloguer_python,
     &cataloguer_ruby,
