@@ -43,14 +43,18 @@ static int trust_load(struct http *h, struct err *e)
     if (!h->o.ca_file)
         return 0;
     int rc = fs_read(h->o.ca_file, &h->ca, e);
-    if (rc < 0)
-        return err_wrap(e, "CA certificates");
+    if (rc < 0) {
+        err_wrap(e, "CA certificates");
+        return rc;
+    }
     if (!str_contains(buf_view(&h->ca), STR("-----BEGIN CERTIFICATE-----")))
         return err_set(e, ERR_FORMAT, "%s has no certificate in PEM form", h->o.ca_file);
     buf_add_char(&h->ca, '\n');
     const char *bundle = system_bundle(h);
-    if (bundle && (rc = fs_read(bundle, &h->ca, e)) < 0)
-        return err_wrap(e, "CA certificates of the system");
+    if (bundle && (rc = fs_read(bundle, &h->ca, e)) < 0) {
+        err_wrap(e, "CA certificates of the system");
+        return rc;
+    }
     return buf_check(&h->ca, "the set of CA certificates", e);
 }
 
