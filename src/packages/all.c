@@ -6,6 +6,9 @@ extern const struct cataloguer cataloguer_dpkg, cataloguer_apk, cataloguer_relea
 extern const struct cataloguer cataloguer_npm, cataloguer_python, cataloguer_ruby;
 
 const struct cataloguer *const cataloguers[] = {
+    &cataloguer_release,
+    &cataloguer_dpkg,
+    &cataloguer_apk,
     &cataloguer_rpm,
     &cataloguer_npm,
     &cataloguer_python,

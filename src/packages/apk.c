@@ -1,0 +1,172 @@
+/* apk.c - Alpine's package database: lines of a letter, a colon and a value, an empty line after
+ * each package (apk-tools doc/apk-installed, src/database.c).
+ *
+ * Virtual packages (".build-deps", made by apk add -t) are listed, as apk info lists them. */
+#include "packages/cataloguer.h"
+#include "packages/lines.h"
+
+enum {
+    LINE_MAX_BYTES = 64 << 10, /* of a value that is read; others may be of any length */
+    PROBLEMS_MAX = 100,        /* of one file */
+};
+static const uint64_t file_max = 512u << 20;
+
+static const str databases[] = {
+    STR_INIT("lib/apk/db/installed"),
+    STR_INIT("usr/lib/apk/db/installed"),
+};
+
+static bool apk_at_root(str path)
+{
+    for (size_t i = 0; i < KE_ARRAY_LEN(databases); i++)
+        if (str_eq(path, databases[i]))
+            return true;
+    return false;
+}
+
+static bool apk_wants(str path, uint64_t size, uint32_t mode)
+{
+    return str_ends(path, STR("lib/apk/db/installed")) &&
+           (apk_at_root(path) || str_ends(path, STR("/lib/apk/db/installed")));
+}
+
+enum value { NAME, VERSION, ARCH, ORIGIN, LICENCE, MAINTAINER, FOLDER, N_VALUES };
+static const char value_keys[N_VALUES] = {
+    [NAME] = 'P',    [VERSION] = 'V',    [ARCH] = 'A',   [ORIGIN] = 'o',
+    [LICENCE] = 'L', [MAINTAINER] = 'm', [FOLDER] = 'F',
+};
+
+struct apk_parse {
+    struct cat *c;
+    struct lines lines;
+    struct buf values[N_VALUES];
+    struct buf path; /* of a file: folder and name */
+    bool begun;      /* some line of the package was read */
+    bool complained; /* it has its problem entry */
+    uint64_t line;   /* where it begins */
+    uint32_t problems;
+};
+
+static void complain(struct apk_parse *a, const char *what)
+{
+    if (a->complained)
+        return;
+    a->complained = true;
+    if (++a->problems > PROBLEMS_MAX)
+        return;
+    if (a->problems == PROBLEMS_MAX)
+        what = "and more broken packages after it";
+    str name = str_sub(buf_view(&a->values[NAME]), 0, 100);
+    cat_problem(a->c, (str){0}, "parse", "package at line %llu (%.*s): %s",
+                (unsigned long long)a->line, STR_ARG(name), what);
+}
+
+static int package_end(struct apk_parse *a, struct err *e)
+{
+    int r = 0;
+    struct package p = {
+        .type = package_type_find(STR("apk")),
+        .name = buf_view(&a->values[NAME]),
+        .version = buf_view(&a->values[VERSION]),
+        .arch = buf_view(&a->values[ARCH]),
+        .source_name = buf_view(&a->values[ORIGIN]),
+        .licence = buf_view(&a->values[LICENCE]),
+        .vendor = buf_view(&a->values[MAINTAINER]),
+    };
+    if (a->begun && p.name.n && p.version.n)
+        r = cat_package(a->c, &p, e);
+    else if (a->begun)
+        complain(a, p.name.n ? "no version" : "no name");
+    for (size_t i = 0; i < N_VALUES; i++)
+        buf_clear(&a->values[i]);
+    a->begun = a->complained = false;
+    return r;
+}
+
+static int own_file(struct apk_parse *a, str name, struct err *e)
+{
+    str folder = buf_view(&a->values[FOLDER]);
+    buf_clear(&a->path);
+    buf_add_str(&a->path, folder);
+    if (folder.n)
+        buf_add_char(&a->path, '/');
+    buf_add_str(&a->path, name);
+    if (!buf_ok(&a->path))
+        return err_no_memory(e);
+    return cat_owned(a->c, buf_view(&a->path), buf_view(&a->values[NAME]), e);
+}
+
+static int package_line(struct apk_parse *a, str line, struct err *e)
+{
+    if (!a->begun)
+        a->line = a->lines.number;
+    a->begun = true;
+    if (line.n < 2 || line.p[1] != ':') {
+        complain(a, "a line that is no value");
+        return 0;
+    }
+    str value = str_from(line, 2);
+    if (line.p[0] == 'R')
+        return a->lines.cut ? 0 : own_file(a, value, e);
+    const char *key = memchr(value_keys, line.p[0], N_VALUES);
+    if (!key)
+        return 0;
+    if (a->lines.cut)
+        complain(a, "a value is too long");
+    int r = 0;
+    enum value which = (enum value)(key - value_keys);
+    if (which == NAME && a->values[NAME].n) {
+        complain(a, "not ended by an empty line");
+        r = package_end(a, e);
+        a->line = a->lines.number;
+        a->begun = true;
+    }
+    buf_clear(&a->values[which]);
+    buf_add_str(&a->values[which], value);
+    if (!buf_ok(&a->values[which]))
+        return err_no_memory(e);
+    return r;
+}
+
+static int apk_database(struct apk_parse *a, struct err *e)
+{
+    str line;
+    int r = 0, more;
+    while (r == 0 && (more = lines_next(&a->lines, &line, e)) != 0) {
+        if (more < 0)
+            return more;
+        r = line.n == 0 ? package_end(a, e) : package_line(a, line, e);
+    }
+    if (r == 0 && a->lines.limited)
+        cat_problem(a->c, (str){0}, "limit", "only the first %llu bytes were read",
+                    (unsigned long long)file_max);
+    else if (r == 0 && a->begun)
+        complain(a, "the file ends inside it");
+    return r == 0 ? package_end(a, e) : r;
+}
+
+static int apk_parse(struct cat *c, const struct cat_file *f, struct err *e)
+{
+    if (!apk_at_root(f->path)) {
+        cat_unsupported(c, "apk-below-root");
+        return 0;
+    }
+    struct apk_parse a = {.c = c};
+    lines_init(&a.lines, f->content, LINE_MAX_BYTES, file_max);
+    for (size_t i = 0; i < N_VALUES; i++)
+        buf_init(&a.values[i], LINE_MAX_BYTES);
+    buf_init(&a.path, 2 * LINE_MAX_BYTES + 1);
+    int r = apk_database(&a, e);
+    for (size_t i = 0; i < N_VALUES; i++)
+        buf_done(&a.values[i]);
+    buf_done(&a.path);
+    lines_done(&a.lines);
+    return r;
+}
+
+const struct cataloguer cataloguer_apk = {
+    .name = "apk",
+    .distro = true,
+    .wants = apk_wants,
+    .parse = apk_parse,
+};
