@@ -4,7 +4,7 @@
  * packages against their ecosystem's. Claims that name the same vulnerability (alias groups) become
  * one finding; which claim speaks is decided by precedence: the vendor of the platform, then the
  * ecosystem's databases, then the NVD. An explicit "not affected" of a higher source wins over
- * "affected" of a lower one. */
+ * "affected" of a lower one, and so does its fixed version when that is installed. */
 #ifndef KELLET_MATCH_FINDING_H
 #define KELLET_MATCH_FINDING_H
 
@@ -32,11 +32,21 @@ struct finding {
     int32_t epss_score; /* millionths; -1 none */
 };
 
-enum suppression_kind { SUPPRESSED_OWNED, SUPPRESSED_NOT_AFFECTED };
+enum suppression_kind {
+    SUPPRESSED_OWNED,        /* a distro package installed these files: its vendor's word counts */
+    SUPPRESSED_NOT_AFFECTED, /* a higher source says not affected, fixed or rejected */
+    SUPPRESSED_HEADERS, /* a kernel's vulnerability, in a package that holds its headers only */
+};
 struct suppression { /* a match that was taken back, and why */
     uint32_t package;
     str id, source, reason;
     enum suppression_kind kind;
+};
+
+struct unmatched { /* a package that could not be looked up, and why */
+    uint32_t package;
+    str why;  /* "its version is not known" ... */
+    bool gap; /* makes the result incomplete; false: expected (a Go main module without version) */
 };
 
 struct data_source { /* what the verdict rests on */
@@ -57,9 +67,12 @@ struct findings {
     const str *uncovered; /* platforms and ecosystems with packages but without data ("alpine:3.18",
                              "npm") */
     size_t n_uncovered;
+    struct unmatched *unmatched; /* in the inventory's order */
+    size_t n_unmatched;
 };
 
-/* db may be NULL (no data yet): everything is uncovered. */
+/* db may be NULL (no data yet): everything is uncovered. The result owns all its text: db may be
+ * closed before it is freed. ERR_LIMIT beyond 1 GiB of findings. */
 int match_inventory(const struct vulndb *db, const struct inventory *inv, struct findings **out,
                     struct err *e);
 void findings_free(struct findings *f);
