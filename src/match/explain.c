@@ -42,7 +42,7 @@ static void explain_head(struct explain *x)
             continue;
         put(x->out, "  severity by ", l->vulns[i].source);
         buf_addf(x->out, ": %s", severity_name(lore_severity(v)));
-        if (v->cvss_vector.n) {
+        if (v->cvss_vector.n && v->cvss_score10 >= 0) {
             buf_addf(x->out, ", %d.%d", v->cvss_score10 / 10, v->cvss_score10 % 10);
             put(x->out, " ", v->cvss_vector);
         }
