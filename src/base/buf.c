@@ -69,6 +69,8 @@ void buf_addf(struct buf *b, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
+    if (n == 0)
+        return;
     if (n < 0 || b->n + (size_t)n > b->max || !buf_reserve(b, (size_t)n)) {
         b->failed = true;
         return;

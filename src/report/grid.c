@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 
-enum { GAP = 2, COLUMN_MIN = 8, CELL_MAX = 1 << 20 };
+enum { GAP = 2, COLUMN_MIN = 10, CELL_MAX = 1 << 20 };
 
 void style_put(const struct report_style *s, const char *color, str text, struct buf *out)
 {
@@ -39,12 +39,12 @@ static void fit_widths(const struct grid *g, unsigned limit, size_t widths[GRID_
         total += widths[c];
     while (total > limit) {
         size_t widest = 0, second = 0;
-        for (size_t c = 1; c < g->columns; c++)
+        for (size_t c = 1; c < g->flexible; c++)
             if (widths[c] > widths[widest])
                 widest = c;
         if (widths[widest] <= COLUMN_MIN)
             return;
-        for (size_t c = 0; c < g->columns; c++)
+        for (size_t c = 0; c < g->flexible; c++)
             if (c != widest && widths[c] > second)
                 second = widths[c];
         size_t floor = second < widths[widest] ? second : widths[widest] - 1;

@@ -14,6 +14,7 @@ struct grid_cell {
 };
 struct grid {
     size_t columns;
+    size_t flexible; /* how many of the first columns may be wrapped; ids stay in one piece */
     const struct grid_cell *cells; /* rows * columns; the first row is the head */
     size_t rows;
 };

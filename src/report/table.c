@@ -1,4 +1,5 @@
 /* table.c - the report for people: a title, the findings, and what could not be seen. */
+#include "base/auto.h"
 #include "base/text.h"
 #include "report/formats.h"
 #include "report/grid.h"
@@ -56,6 +57,17 @@ static void put_title(const struct report_input *in, const struct report_style *
     buf_add_char(out, '\n');
 }
 
+static size_t packages_hit(const struct findings *f, const struct inventory *inv)
+{
+    autofree bool *hit = calloc(inv->n_packages + 1, sizeof *hit);
+    size_t n = 0;
+    for (size_t i = 0; hit && i < f->n; i++) {
+        n += !hit[f->items[i].package];
+        hit[f->items[i].package] = true;
+    }
+    return n;
+}
+
 static void put_counts(const struct report_input *in, const struct report_style *s, struct buf *out)
 {
     const struct findings *f = in->findings;
@@ -67,8 +79,8 @@ static void put_counts(const struct report_input *in, const struct report_style 
         put_nothing_found(in, out);
         return;
     }
-    buf_addf(out, "%zu known vulnerabilit%s in %zu packages: ", f->n, f->n == 1 ? "y" : "ies",
-             in->inventory->n_packages);
+    buf_addf(out, "%zu known vulnerabilit%s in %zu of %zu packages: ", f->n,
+             f->n == 1 ? "y" : "ies", packages_hit(f, in->inventory), in->inventory->n_packages);
     for (int i = SEV_CRITICAL; i >= 0; i--) {
         if (!counts[i])
             continue;
@@ -128,7 +140,7 @@ static int put_findings(const struct report_input *in, const struct report_style
     if (a.full)
         return err_no_memory(e);
     buf_add_char(out, '\n');
-    grid_write(&(struct grid){COLUMNS, cells, f->n + 1}, s, out);
+    grid_write(&(struct grid){COLUMNS, 3, cells, f->n + 1}, s, out);
     return 0;
 }
 
@@ -157,7 +169,7 @@ static int put_packages(const struct report_input *in, const struct report_style
     if (a.full)
         return err_no_memory(e);
     buf_addf(out, "%zu packages\n\n", inv->n_packages);
-    grid_write(&(struct grid){COLUMNS, cells, inv->n_packages + 1}, s, out);
+    grid_write(&(struct grid){COLUMNS, COLUMNS, cells, inv->n_packages + 1}, s, out);
     return 0;
 }
 
