@@ -296,7 +296,8 @@ static int cat_outcome(struct cat *c, int r, size_t problems_before, const struc
     bool limited = r == ERR_LIMIT || c->scratch.full || c->facts->arena.full;
     if (stream_failed || (r == ERR_NO_MEMORY && !limited))
         return err_set(e, r, "%s", why->text);
-    if (c->facts->problems.n == problems_before && !(limited && c->facts_full))
+    bool told = c->facts->problems.n > problems_before;
+    if (!told && !(limited && (c->facts_full || c->packages_full)))
         cat_problem(c, (str){0},
                     limited           ? "limit"
                     : r == ERR_FORMAT ? "parse"
