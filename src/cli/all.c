@@ -2,6 +2,7 @@
 #include "cli/command.h"
 
 const struct command *const commands[] = {
+    &command_vercmp,
     &command_version,
     &command_help,
     NULL,

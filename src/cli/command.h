@@ -49,6 +49,7 @@ struct command {
 };
 extern const struct command *const commands[]; /* ended by NULL */
 extern const struct command command_version, command_help;
+extern const struct command command_vercmp;
 
 /* What main() calls: finds the command and runs it. */
 int command_main(int argc, char **argv);

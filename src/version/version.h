@@ -1,11 +1,14 @@
 /* version.h - version schemes: one table of operations per scheme, ordering exactly as the scheme's
  * own tool.
  *
- * deb (dpkg, deb-version(7)), apk (apk-tools), rpmvercmp and rpm-evr (rpm lib/rpmvercmp.c and
- * epoch:version-release), semver (semver.org 2.0.0), npm (node-semver, loose), pep440 (PEP 440),
- * gem (Gem::Version), maven (ComparableVersion 3.9.9), golang (golang.org/x/mod/semver, "go" and
- * "v" prefixes tolerated). All functions are pure and thread-safe, and none limits the length of
- * digit strings. */
+ * deb (dpkg, deb-version(7)), apk (apk-tools 3), rpmvercmp and rpm-evr (rpm lib/rpmvercmp.c and
+ * epoch:version-release; no epoch is epoch 0, no release is less than any), semver (semver.org
+ * 2.0.0), npm (node-semver, loose), pep440 (PEP 440), gem (Gem::Version), maven (ComparableVersion
+ * 3.9.9), golang (golang.org/x/mod/semver, "go" and "v" prefixes tolerated). All functions are pure
+ * and thread-safe, and none limits the length of digit strings.
+ *
+ * Maven has no keys: its own order has cycles (1.sp.1 < 1-alpha < 1 < 1.sp.1), which no order of
+ * bytes has. */
 #ifndef KELLET_VERSION_VERSION_H
 #define KELLET_VERSION_VERSION_H
 
@@ -17,12 +20,26 @@ struct version_ops {
     /* MUST. Does the scheme's own tool accept this text? */
     bool (*valid)(str v);
     /* MUST. <0, 0, >0. Total over all byte strings: invalid text is ordered too (after its best
-     * reading), so that a range never depends on luck; callers that care ask valid() first. */
+     * reading), so that a range never depends on luck; callers that care ask valid() first. Does
+     * not allocate. */
     int (*compare)(str a, str b);
     /* MAY. Appends a byte key such that memcmp (shorter is smaller) of keys orders as compare does.
-     * False when this text has no key (the caller then compares texts). */
+     * False when this text has no key (the caller then compares texts) or the buffer failed. A key
+     * is at most about twice as long as its text. */
     bool (*key)(str v, struct buf *out);
+    /* MAY. See version_comparable(); NULL: both valid. */
+    bool (*comparable)(str a, str b);
 };
+
+/* Has the order of a and b a meaning in this scheme? `kellet vercmp` says "invalid" where not.
+ *
+ * deb, npm, golang, pep440, gem: when the tool accepts both. rpmvercmp, rpm-evr, maven: always, as
+ * their tools refuse nothing. semver: also what people write for it: any number of numeric
+ * components, leading zeros, a prefix v or =. apk: what apk-tools refuses is found in real
+ * databases, so there it needs only to begin as a version, and then a number after the letter
+ * (6.0.2p1), an unknown suffix word (1.2_blah), ".word" or a capital letter after the numbers, or a
+ * second dash after the release; equal texts are comparable always. */
+bool version_comparable(const struct version_ops *ops, str a, str b);
 
 /* The scheme of that name, or NULL. */
 const struct version_ops *version_scheme(str name);
