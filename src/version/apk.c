@@ -256,11 +256,19 @@ static bool apk_readable(str v)
     return first >= 'A' && first <= 'Z' && apk_after_numbers(&r);
 }
 
+static bool apk_has_digit(str v)
+{
+    for (size_t i = 0; i < v.n; i++)
+        if (ke_isdigit(v.p[i]))
+            return true;
+    return false;
+}
+
 static bool apk_comparable(str a, str b)
 {
-    if (str_eq(a, b))
-        return a.n > 0;
-    return apk_readable(a) && apk_readable(b);
+    if (apk_readable(a) && apk_readable(b))
+        return true;
+    return a.n && !apk_has_digit(a) && str_eq(a, b);
 }
 
 const struct version_ops version_apk = {

@@ -67,7 +67,7 @@ static bool deb_all(str s, const char *others)
     return true;
 }
 
-static bool deb_valid(str v)
+static bool deb_accepts(str v, const char *in_upstream, const char *in_revision)
 {
     v = str_trim(v);
     ptrdiff_t colon = str_index(v, ':');
@@ -78,8 +78,20 @@ static bool deb_valid(str v)
     }
     struct deb_parts parts = deb_split(v);
     bool no_revision = str_rindex(v, '-') < 0;
-    return parts.upstream.n && ke_isdigit(*parts.upstream.p) && deb_all(parts.upstream, ".-+~:") &&
-           (no_revision || parts.revision.n) && deb_all(parts.revision, ".+~");
+    return parts.upstream.n && ke_isdigit(*parts.upstream.p) &&
+           deb_all(parts.upstream, in_upstream) && (no_revision || parts.revision.n) &&
+           deb_all(parts.revision, in_revision);
+}
+
+static bool deb_valid(str v)
+{
+    return deb_accepts(v, ".-+~:", ".+~");
+}
+
+/* dpkg warns of an underscore and compares. */
+static bool deb_comparable(str a, str b)
+{
+    return deb_accepts(a, ".-+~:_", ".+~_") && deb_accepts(b, ".-+~:_", ".+~_");
 }
 
 /* Bytes outside numbers: '~', then the end of the run, then letters, then the rest. */
@@ -124,4 +136,5 @@ const struct version_ops version_deb = {
     .valid = deb_valid,
     .compare = deb_compare,
     .key = deb_key,
+    .comparable = deb_comparable,
 };

@@ -33,12 +33,13 @@ struct version_ops {
 
 /* Has the order of a and b a meaning in this scheme? `kellet vercmp` says "invalid" where not.
  *
- * deb, npm, golang, pep440, gem: when the tool accepts both. rpmvercmp, rpm-evr, maven: always, as
- * their tools refuse nothing. semver: also what people write for it: any number of numeric
- * components, leading zeros, a prefix v or =. apk: what apk-tools refuses is found in real
- * databases, so there it needs only to begin as a version, and then a number after the letter
- * (6.0.2p1), an unknown suffix word (1.2_blah), ".word" or a capital letter after the numbers, or a
- * second dash after the release; equal texts are comparable always. */
+ * npm, golang, pep440, gem: when the tool accepts both. rpmvercmp, rpm-evr, maven: always, as
+ * their tools refuse nothing. deb: as dpkg, and "_" may occur. semver: also what people write for
+ * it: any number of numeric components, leading zeros, a prefix v or =. apk: what apk-tools refuses
+ * is found in real databases, so there it needs only to begin as a version, and then a number after
+ * the letter (6.0.2p1), an unknown suffix word (1.2_blah), ".word" or a capital letter after the
+ * numbers, or a second dash after the release; a word without any digit is comparable to itself
+ * only. */
 bool version_comparable(const struct version_ops *ops, str a, str b);
 
 /* The scheme of that name, or NULL. */
