@@ -4,6 +4,8 @@
 
 extern const struct cataloguer cataloguer_dpkg, cataloguer_apk, cataloguer_release, cataloguer_rpm;
 extern const struct cataloguer cataloguer_npm, cataloguer_python, cataloguer_ruby;
+extern const struct cataloguer cataloguer_dpkg, cataloguer_apk, cataloguer_release;
+extern const struct cataloguer cataloguer_npm, cataloguer_python, cataloguer_ruby, cataloguer_go;
 
 const struct cataloguer *const cataloguers[] = {
     &cataloguer_release,
@@ -13,6 +15,7 @@ const struct cataloguer *const cataloguers[] = {
     &cataloguer_npm,
     &cataloguer_python,
     &cataloguer_ruby,
+    &cataloguer_go, /* last: it takes every executable */
     NULL,
 };
 
