@@ -54,7 +54,7 @@ int elf_parse(str head, struct elf *out, struct err *e)
     half(&r); /* size of this header */
     out->segment_size = half(&r);
     out->n_segments = half(&r);
-    if (!cursor_ok(&r.c))
+    if (head.n < (out->is64 ? 64 : 52))
         return err_set(e, ERR_FORMAT, "ELF header is cut short");
     if (out->n_segments && out->segment_size < (out->is64 ? 56 : 32))
         return err_set(e, ERR_FORMAT, "ELF program headers of %u bytes", out->segment_size);

@@ -23,7 +23,7 @@ static void headers(void **state)
     assert_int_equal(elf.segments_at, 52);
     assert_int_equal(elf_segments_bytes(&elf), 32);
     for (size_t n = 0; n < 52; n++)
-        assert_int_equal(elf_parse((str){be32, n}, &elf, &e), n < 52 ? ERR_FORMAT : 0);
+        assert_int_equal(elf_parse((str){be32, n}, &elf, &e), ERR_FORMAT);
     assert_int_equal(elf_parse(STR("\177ELF\3\1\1\0\0\0\0\0\0\0\0\0\0"), &elf, &e), ERR_FORMAT);
     assert_int_equal(elf_parse(STR("#!/bin/sh with enough text"), &elf, &e), ERR_FORMAT);
 }
