@@ -12,7 +12,8 @@
 
 /* One input: a file, a member of an archive, or a file below a directory. */
 struct feed_input {
-    str path; /* what the user gave, plus "!member" or "/below" : for messages and by-name rules */
+    str path; /* what the user gave, plus "!member" or "/below": for messages and by-name rules;
+               * terminated by NUL */
     struct stream *in; /* decompressed */
 };
 
