@@ -2,8 +2,12 @@
 #include "cli/command.h"
 
 const struct command *const commands[] = {
+    /* clang-format off */
+    &command_completion,
+    &command_help,
+    &command_man,
     &command_vercmp,
     &command_version,
-    &command_help,
     NULL,
+    /* clang-format on */
 };

@@ -1,6 +1,8 @@
 /* command.c - the dispatcher, option tables, and what every command shares. */
 #include "cli/command.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,12 +32,15 @@ int command_main(int argc, char **argv)
 
 int failf(int code, const char *fmt, ...)
 {
+    char text[4096];
     va_list ap;
     va_start(ap, fmt);
-    fputs("kellet: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    auto_buf line; /* names out of images must not reach the terminal raw */
+    buf_init(&line, 1 << 16);
+    text_clean(str_z(text), &line);
+    fprintf(stderr, "kellet: %.*s\n", (int)line.n, line.p);
     return code;
 }
 

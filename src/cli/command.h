@@ -48,8 +48,14 @@ struct command {
     bool hidden;
 };
 extern const struct command *const commands[]; /* ended by NULL */
-extern const struct command command_version, command_help;
+extern const struct command command_completion;
+extern const struct command command_explain;
+extern const struct command command_help;
+extern const struct command command_man;
+extern const struct command command_sbom;
+extern const struct command command_scan;
 extern const struct command command_vercmp;
+extern const struct command command_version;
 
 /* What main() calls: finds the command and runs it. */
 int command_main(int argc, char **argv);

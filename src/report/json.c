@@ -244,6 +244,8 @@ static int json_write(const struct report_input *in, const struct report_style *
         for (size_t i = 0; i < in->findings->n; i++)
             put_finding(&w, in->inventory, &in->findings->items[i]);
         writer_close(&w, ']');
+        if (in->not_shown)
+            writer_int(&w, "not_shown", (int64_t)in->not_shown);
         put_suppressed(&w, in->inventory, in->findings);
     }
     put_completeness(&w, in);

@@ -28,7 +28,8 @@ void put_nothing_found(const struct report_input *in, struct buf *out)
         buf_add_str(out, STR(" packages. Run `kellet feeds sync` first.\n"));
         return;
     }
-    buf_add_str(out, STR("No known vulnerabilities found in "));
+    buf_add_str(out, in->not_shown ? STR("No known vulnerabilities with a fix found in ")
+                                   : STR("No known vulnerabilities found in "));
     put_types(&c, out);
     buf_add_str(out, STR(" packages"));
     buf_add_str(out,
@@ -168,6 +169,8 @@ static void put_data(const struct report_input *in, struct buf *out)
 
 void put_tail(const struct report_input *in, const struct report_style *s, struct buf *out)
 {
+    if (in->not_shown)
+        buf_addf(out, "\nLeft out: %zu vulnerabilities without a fix\n", in->not_shown);
     if (in->findings)
         put_suppressed(in->findings, out);
     put_completeness(in, s, out);
