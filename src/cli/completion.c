@@ -203,9 +203,9 @@ const struct command command_completion = {
     .name = "completion",
     .arguments = "bash|zsh|fish",
     .summary = "Print a script that completes kellet's commands and options",
-    .details = "bash: source <(kellet completion bash)\n"
-               "zsh:  kellet completion zsh > \"${fpath[1]}/_kellet\"\n"
-               "fish: kellet completion fish | source\n",
+    .details = "  bash: source <(kellet completion bash)\n"
+               "  zsh:  kellet completion zsh > \"${fpath[1]}/_kellet\"\n"
+               "  fish: kellet completion fish | source\n",
     .options = completion_options,
     .run = completion_run,
 };

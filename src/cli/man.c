@@ -27,19 +27,24 @@ static void put_text(struct buf *b, const char *text, bool at_start)
     }
 }
 
+/* Blank lines part paragraphs; lines that are set in stay lines of their own. */
 static void put_paragraphs(struct buf *b, const char *text)
 {
+    bool as_is = false;
     for (str rest = str_z(text), line; str_line(&rest, &line);) {
+        bool indented = str_starts(line, STR(" "));
+        if (indented != as_is)
+            buf_add_str(b, indented ? STR(".nf\n") : STR(".fi\n"));
+        as_is = indented;
         auto_buf one;
         buf_init(&one, 4096);
         buf_add_str(&one, line);
-        if (!line.n) {
-            buf_add_str(b, STR(".PP\n"));
-            continue;
-        }
-        put_text(b, buf_z(&one), true);
-        buf_add_char(b, '\n');
+        if (line.n)
+            put_text(b, buf_z(&one), true);
+        buf_add_str(b, line.n ? STR("\n") : STR(".PP\n"));
     }
+    if (as_is)
+        buf_add_str(b, STR(".fi\n"));
 }
 
 static void put_option(struct buf *b, const struct option_spec *o)
