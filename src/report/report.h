@@ -9,8 +9,8 @@ struct report_input {
     const struct inventory *inventory;
     const struct findings *findings; /* NULL for an SBOM */
     int64_t timestamp;               /* Unix seconds to print; 0: none */
-    size_t not_shown;                /* findings left out because they have no fix */
     int64_t now;                     /* for the age of data in tables; 0: ages are not printed */
+    size_t not_shown;                /* findings left out because they have no fix */
 };
 
 struct report_style {

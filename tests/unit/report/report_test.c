@@ -52,6 +52,7 @@ static void test_golden(void **state)
         {"full.json", "json", {&full.inv, &full.findings, 0, NOW}, {0}},
         {"full.cdx.json", "cyclonedx", {&full.inv, &full.findings, 0, NOW}, {0}},
         {"clean.txt", "table", {&clean.inv, &clean.findings, 0, NOW}, {0}},
+        {"hidden.txt", "table", {&clean.inv, &clean.findings, 0, NOW, .not_shown = 7}, {0}},
         {"clean.json", "json", {&clean.inv, &clean.findings, NOW, 0}, {0}},
         {"no-data.txt", "table", {&full.inv, &no_data, 0, NOW}, {0}},
         {"empty.txt", "table", {&empty, &clean.findings, 0, NOW}, {0}},
