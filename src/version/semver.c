@@ -57,7 +57,14 @@ static str semver_prefix(str v, enum semver_dialect dialect, unsigned *notes)
     return str_from(v, at);
 }
 
-static str semver_core(str v, struct semver *out)
+/* node-semver's loose expression gives the patch's last digit to the pre-release when that is the
+ * only way to read on: 1.2.34.5 is 1.2.3-4.5. */
+static bool semver_npm_splits(str v, size_t at, str patch)
+{
+    return patch.n > 1 && at + 1 < v.n && v.p[at] == '.' && semver_identifier_char(v.p[at + 1]);
+}
+
+static str semver_core(str v, enum semver_dialect dialect, struct semver *out)
 {
     size_t at = 0;
     for (;;) {
@@ -67,6 +74,10 @@ static str semver_core(str v, struct semver *out)
         out->components++;
         out->notes |= semver_leading_zero(run) ? SEMVER_ZERO : 0;
         at += run.n;
+        if (dialect == SEMVER_NPM && out->components == 3 && semver_npm_splits(v, at, run)) {
+            at--;
+            break;
+        }
         if (at + 1 >= v.n || v.p[at] != '.' || !ke_isdigit(v.p[at + 1]))
             break;
         at++;
@@ -108,7 +119,7 @@ static str semver_pre(str v, enum semver_dialect dialect, struct semver *out)
         out->pre_number = digits_run(str_from(v, n));
         return str_from(v, n + out->pre_number.n);
     }
-    if (!hyphen && !(dialect != SEMVER_GO && v.n && ke_isalpha(*v.p)))
+    if (!hyphen && (dialect == SEMVER_GO || !v.n || !ke_isalnum(*v.p)))
         return v;
     /* node-semver: the hyphen is optional, so one with no identifier behind it is itself one */
     if (hyphen && (dialect != SEMVER_NPM || (v.n > 1 && semver_identifier_char(v.p[1]))))
@@ -123,7 +134,7 @@ static void semver_read(str v, enum semver_dialect dialect, struct semver *out)
 {
     *out = (struct semver){0};
     v = semver_prefix(v, dialect, &out->notes);
-    v = semver_core(v, out);
+    v = semver_core(v, dialect, out);
     if (out->components) {
         v = semver_pre(v, dialect, out);
         while (v.n && *v.p == '+') {
