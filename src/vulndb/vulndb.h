@@ -24,6 +24,9 @@ int vulndb_builder_new(const char *data_dir, str source, struct vulndb_builder *
 /* Where the driver writes; owned by the builder. */
 struct claim_sink *vulndb_builder_sink(struct vulndb_builder *b);
 
+/* Called when install has to wait for another process that is installing. */
+void vulndb_builder_waiting(struct vulndb_builder *b, void (*fn)(void *ctx), void *ctx);
+
 struct drop_count {
     const char *reason;
     uint64_t n;
@@ -45,9 +48,9 @@ void vulndb_builder_free(struct vulndb_builder *b);
 
 struct vulndb;
 
-/* ERR_NOT_FOUND when DATA holds no database yet. Shards are verified (size, header, checksum of the
- * header and index; the whole sha256 with vulndb_verify) and every offset read from them is
- * checked. */
+/* ERR_NOT_FOUND when DATA holds no database yet. Shards are verified (size, header and its
+ * checksum; the whole sha256 with vulndb_verify) and every offset read from them is checked.
+ * Nothing else is read: opening costs a few microseconds a shard. */
 int vulndb_open(const char *data_dir, struct vulndb **out, struct err *e);
 void vulndb_close(struct vulndb *db);
 int vulndb_verify(const struct vulndb *db, struct err *e);
@@ -66,6 +69,8 @@ const struct vulndb_source *vulndb_sources(const struct vulndb *db, size_t *n);
 /* True when some shard holds claims for the platform ("debian:12") or ecosystem ("PyPI"). */
 bool vulndb_covers(const struct vulndb *db, str platform, str ecosystem);
 
+/* An entry that no driver sent but a claim names is an empty vuln of that id. */
+
 /* What a look-up gives: the claim with views into the map, its source, and its vulnerability.
  * ranges, exact and aliases are decoded into the arena. */
 struct db_claim {
@@ -73,6 +78,10 @@ struct db_claim {
     str source;
     struct vuln vuln; /* details empty: see vulndb_text */
 };
+/* The details (description) of a vuln of a source, decompressed into the arena; empty when it has
+ * none or is not known. */
+int vulndb_text(const struct vulndb *db, str source, str id, struct arena *a, str *out,
+                struct err *e);
 
 /* All claims about a package, from every source, in a fixed order: by source, then vuln id, then
  * content. `version`: when not empty, only claims that affect (or, CLAIM_UNAFFECTED, name) that
@@ -83,8 +92,9 @@ int vulndb_lookup(const struct vulndb *db, str platform, str ecosystem, str pack
 /* Does `version` lie in the claim's ranges or exact list? (The same test as above, for explain.) */
 bool claim_covers_version(const struct claim *c, str version);
 
-/* Everything the decorators and advisories know about one id, worst first by source rank; for
- * severity, CVSS, KEV, EPSS, aliases. *out in the arena. */
+/* Everything the sources know about one id: severity, CVSS, KEV, EPSS, aliases. In the order in
+ * which they are to be believed: "ghsa", then the other sources by name, then "nvd", "cve", "kev",
+ * "epss". *out in the arena. */
 struct db_vuln {
     struct vuln vuln;
     str source;
