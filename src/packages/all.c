@@ -2,19 +2,21 @@
  * here, one test. */
 #include "packages/cataloguer.h"
 
-extern const struct cataloguer cataloguer_dpkg, cataloguer_apk, cataloguer_release, cataloguer_rpm;
-extern const struct cataloguer cataloguer_npm, cataloguer_python, cataloguer_ruby;
-extern const struct cataloguer cataloguer_dpkg, cataloguer_apk, cataloguer_release;
-extern const struct cataloguer cataloguer_npm, cataloguer_python, cataloguer_ruby, cataloguer_go;
+extern const struct cataloguer cataloguer_release, cataloguer_dpkg, cataloguer_chisel,
+    cataloguer_apk, cataloguer_rpm, cataloguer_alpm, cataloguer_npm, cataloguer_python,
+    cataloguer_ruby, cataloguer_unread, cataloguer_go;
 
 const struct cataloguer *const cataloguers[] = {
     &cataloguer_release,
     &cataloguer_dpkg,
+    &cataloguer_chisel,
     &cataloguer_apk,
     &cataloguer_rpm,
+    &cataloguer_alpm,
     &cataloguer_npm,
     &cataloguer_python,
     &cataloguer_ruby,
+    &cataloguer_unread,
     &cataloguer_go, /* last: it takes every executable */
     NULL,
 };

@@ -31,7 +31,7 @@ static const str info_dirs[] = {
     STR_INIT("usr/lib/opkg/info"), STR_INIT("var/lib/opkg/info"), STR_INIT("opt/lib/opkg/info"),
 };
 
-enum kind { NOT_OURS, DATABASE, SINGLE, FILE_LIST, MD5SUMS, NESTED };
+enum kind { NOT_OURS, DATABASE, SINGLE, FILE_LIST, MD5SUMS, JOURNAL, NESTED };
 
 static bool one_of(str s, const str *set, size_t n)
 {
@@ -51,6 +51,9 @@ static enum kind dpkg_kind(str path)
     if (!str_contains(path, STR("lib/dpkg/")) && !str_contains(path, STR("lib/opkg/")))
         return NOT_OURS;
     str dir = str_dirname(path);
+    uint64_t number;
+    if (str_eq(dir, STR("var/lib/dpkg/updates")))
+        return str_to_u64(str_basename(path), &number) ? JOURNAL : NOT_OURS;
     if (one_of(dir, single_dirs, KE_ARRAY_LEN(single_dirs)))
         return str_ends(path, STR(".md5sums")) ? MD5SUMS : SINGLE;
     if (str_ends(path, STR(".list")) && one_of(dir, info_dirs, KE_ARRAY_LEN(info_dirs)))
@@ -261,6 +264,12 @@ static int dpkg_parse(struct cat *c, const struct cat_file *f, struct err *e)
     struct dpkg_parse d = {.c = c, .kind = dpkg_kind(f->path)};
     if (d.kind == NESTED) {
         cat_unsupported(c, "dpkg-below-root");
+        return 0;
+    }
+    if (d.kind == JOURNAL) { /* dpkg merges it into status when it runs next */
+        if (f->size)
+            cat_problem(c, (str){0}, "unsupported",
+                        "dpkg was interrupted; what this file changes is not listed");
         return 0;
     }
     lines_init(&d.lines, f->content, LINE_MAX_BYTES, file_max);
