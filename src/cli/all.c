@@ -4,6 +4,7 @@
 const struct command *const commands[] = {
     /* clang-format off */
     &command_completion,
+    &command_feeds,
     &command_help,
     &command_man,
     &command_vercmp,

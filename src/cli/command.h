@@ -46,10 +46,14 @@ struct command {
     /* The option table (ended by name NULL), for help, completion and the man page. */
     const struct option_spec *(*options)(void);
     bool hidden;
+    /* MAY. Commands below this one, ended by NULL; their names begin with this one's ("feeds
+     * load"). */
+    const struct command *const *subcommands;
 };
 extern const struct command *const commands[]; /* ended by NULL */
 extern const struct command command_completion;
 extern const struct command command_explain;
+extern const struct command command_feeds;
 extern const struct command command_help;
 extern const struct command command_man;
 extern const struct command command_sbom;

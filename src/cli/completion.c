@@ -51,6 +51,17 @@ static void bash_values(struct buf *b, const struct option_spec *o)
         buf_addf(b, ") COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", o->complete);
 }
 
+static void bash_subcommands(struct buf *b, const struct command *c)
+{
+    if (!c->subcommands)
+        return;
+    buf_add_str(b, STR("        if [ \"$COMP_CWORD\" -eq 2 ]; then\n"
+                       "            COMPREPLY=($(compgen -W '"));
+    for (size_t i = 0; c->subcommands[i]; i++)
+        buf_addf(b, "%s%s", i ? " " : "", c->subcommands[i]->name + strlen(c->name) + 1);
+    buf_add_str(b, STR("' -- \"$cur\")); return\n        fi\n"));
+}
+
 static void bash_command(struct buf *b, const struct command *c)
 {
     buf_addf(b, "    %s)\n        case $prev in\n", c->name);
@@ -60,7 +71,9 @@ static void bash_command(struct buf *b, const struct command *c)
     buf_add_str(b, STR("        esac\n        words='--help"));
     for (const struct option_spec *o = options_of(c); o->name; o++)
         buf_addf(b, " --%s", o->name);
-    buf_add_str(b, STR("' ;;\n"));
+    buf_add_str(b, STR("'\n"));
+    bash_subcommands(b, c);
+    buf_add_str(b, STR("        ;;\n"));
 }
 
 static void bash_script(struct buf *b)

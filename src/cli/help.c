@@ -10,6 +10,12 @@ void command_help_print(const struct command *c)
            *c->arguments ? " " : "", c->arguments, c->summary);
     if (c->details)
         printf("\n%s", c->details);
+    if (c->subcommands)
+        puts("\nCommands:");
+    for (size_t i = 0; c->subcommands && c->subcommands[i]; i++)
+        printf("  %-18s %s\n", c->subcommands[i]->name, c->subcommands[i]->summary);
+    if (c->subcommands)
+        printf("\n`kellet %s COMMAND --help` explains one of them.\n", c->name);
     if (!specs || !specs->name)
         return;
     puts("\nOptions:");

@@ -78,6 +78,8 @@ static void put_command(struct buf *b, const struct command *c)
     }
     for (const struct option_spec *o = c->options ? c->options() : specs; o->name; o++)
         put_option(b, o);
+    for (size_t i = 0; c->subcommands && c->subcommands[i]; i++)
+        put_command(b, c->subcommands[i]);
 }
 
 static void put_page(struct buf *b)
