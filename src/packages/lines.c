@@ -43,7 +43,8 @@ static int lines_show(struct lines *l, str *line)
 
 int lines_next(struct lines *l, str *line, struct err *e)
 {
-    lines_consume(l, l->pending);
+    if (l->pending)
+        lines_consume(l, l->pending);
     l->pending = 0;
     buf_clear(&l->joined);
     l->cut = false;
