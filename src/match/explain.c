@@ -198,6 +198,19 @@ static int explain_key(struct explain *x, str id, struct err *e)
     return rc;
 }
 
+/* What an id stands for: by the entry that has it, or by those that name it. */
+static int keys_of_id(struct lore_book *b, str id, struct lore_keys *out, struct err *e)
+{
+    struct db_vuln *known;
+    size_t n;
+    int rc = vulndb_vuln(b->db, id, &b->arena, &known, &n, e);
+    if (rc < 0)
+        return rc;
+    struct vuln v = vuln_empty();
+    v.id = id;
+    return lore_keys(b, n ? &known[0].vuln : &v, out, e);
+}
+
 int match_explain(const struct vulndb *db, const struct inventory *inv, str id, struct buf *out,
                   struct err *e)
 {
@@ -214,11 +227,9 @@ int match_explain(const struct vulndb *db, const struct inventory *inv, str id, 
         return rc;
     struct explain x KE_CLEANUP(explain_done) = {.findings = f, .out = out};
     struct lore_keys keys;
-    struct vuln v = vuln_empty();
-    v.id = id;
     rc = judge_open(&x.judge, db, inv, &results, e);
     if (rc >= 0)
-        rc = lore_keys(&x.judge.lore, &v, &keys, e);
+        rc = keys_of_id(&x.judge.lore, id, &keys, e);
     for (size_t i = 0; rc >= 0 && i < keys.n; i++)
         rc = explain_key(&x, keys.ids[i], e);
     if (rc < 0)

@@ -39,16 +39,17 @@ static bool word_in(const char *const *words, size_t n, const char *word)
     return false;
 }
 
-static int platform_of(const struct distro_family *f, const struct release_info *r, struct arena *a,
-                       str *out, struct err *e)
+static int keep_name(struct buf *b, struct arena *a, str *out, struct err *e)
 {
-    auto_buf b;
-    buf_init(&b, 4096);
-    platform_name(f, r->version_id, r->codename, &b);
-    if (buf_check(&b, "the distribution's name", e) < 0)
-        return e ? e->code : ERR_LIMIT;
-    *out = arena_dup(a, buf_view(&b));
+    if (buf_check(b, "the distribution's name", e) < 0)
+        return ERR_LIMIT;
+    *out = arena_dup(a, buf_view(b));
     return out->p ? 0 : err_no_memory(e);
+}
+
+static bool is_covered(const struct vulndb *db, str platform)
+{
+    return db && vulndb_covers(db, platform, STR(""));
 }
 
 int match_host_resolve(const struct vulndb *db, const struct release_info *r, struct arena *a,
@@ -58,25 +59,21 @@ int match_host_resolve(const struct vulndb *db, const struct release_info *r, st
     const struct distro_family *f = out->family;
     if (!f)
         return 0;
-    int rc = platform_of(f, r, a, &out->own, e);
-    if (rc < 0)
-        return rc;
+    auto_buf name;
+    buf_init(&name, 4096);
+    platform_name(f, r->version_id, r->codename, &name);
+    int rc = keep_name(&name, a, &out->own, e);
     out->platform = out->own;
-    out->covered = db && vulndb_covers(db, out->platform, STR(""));
-    const struct distro_family *from = f->claims_from ? distro_find(str_z(f->claims_from)) : NULL;
-    if (from && !out->covered) {
-        str other;
-        rc = platform_of(from, r, a, &other, e);
-        if (rc < 0)
-            return rc;
-        if (db && vulndb_covers(db, other, STR(""))) {
-            out->platform = other;
-            out->covered = true;
-            f = from;
-        }
+    out->covered = rc >= 0 && is_covered(db, out->platform);
+    buf_clear(&name);
+    if (rc >= 0 && !out->covered && platform_claims_from(f, r->version_id, r->codename, &name) &&
+        is_covered(db, buf_view(&name))) {
+        rc = keep_name(&name, a, &out->platform, e);
+        out->covered = true;
+        f = distro_find(str_z(f->claims_from));
     }
-    out->lists_unfixed = word_in(lists_unfixed, KE_ARRAY_LEN(lists_unfixed), f->id);
-    return 0;
+    out->lists_unfixed = f && word_in(lists_unfixed, KE_ARRAY_LEN(lists_unfixed), f->id);
+    return rc;
 }
 
 bool match_host_installs(const struct match_host *h, const struct package *p)

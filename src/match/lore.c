@@ -56,12 +56,24 @@ size_t str_sort_unique(str *items, size_t n)
     return kept;
 }
 
-static int lore_rank(const struct db_vuln *v)
+static int id_rank(str id)
 {
     for (size_t i = 0; i < KE_ARRAY_LEN(id_ranks); i++)
-        if (str_starts(v->vuln.id, str_z(id_ranks[i].start)))
+        if (str_starts(id, str_z(id_ranks[i].start)))
             return id_ranks[i].rank;
-    return str_eq(v->source, STR("nvd")) ? RANK_NVD : RANK_OTHER;
+    return RANK_OTHER;
+}
+
+static int lore_rank(const struct db_vuln *v)
+{
+    return str_eq(v->source, STR("nvd")) ? RANK_NVD : id_rank(v->vuln.id);
+}
+
+/* What a distribution's advisory is "related" to is what it fixes: ALSA, USN and their like have
+ * no better place for several CVEs. In ecosystems the word means no more than it says. */
+static bool is_distro_advisory(str id)
+{
+    return id_rank(id) == RANK_OTHER;
 }
 
 static int by_rank(const void *pa, const void *pb)
@@ -132,9 +144,10 @@ int lore_keys(struct lore_book *b, const struct vuln *v, struct lore_keys *out, 
     size_t n = 0;
     if (!cves)
         return err_no_memory(e);
-    for (size_t i = 0; i < v->n_aliases; i++)
-        if (v->aliases[i].kind != ALIAS_RELATED && lore_is_cve(v->aliases[i].id))
-            cves[n++] = v->aliases[i].id;
+    for (int related = 0; related <= is_distro_advisory(v->id) && !n; related++)
+        for (size_t i = 0; i < v->n_aliases; i++)
+            if ((v->aliases[i].kind == ALIAS_RELATED) == related && lore_is_cve(v->aliases[i].id))
+                cves[n++] = v->aliases[i].id;
     return n ? keys_from(b, v->id, cves, n, out, e) : keys_of_group(b, v->id, out, e);
 }
 
@@ -159,7 +172,8 @@ static bool is_about_others(const struct vuln *v, str id)
     for (size_t i = 0; i < v->n_aliases; i++) {
         if (str_eq(v->aliases[i].id, id))
             return false;
-        names_cves |= v->aliases[i].kind != ALIAS_RELATED && lore_is_cve(v->aliases[i].id);
+        names_cves |= lore_is_cve(v->aliases[i].id) &&
+                      (v->aliases[i].kind != ALIAS_RELATED || is_distro_advisory(v->id));
     }
     return names_cves;
 }

@@ -49,7 +49,8 @@ static int distro_target(const struct match_host *h, const struct package *p, st
     return 0;
 }
 
-/* "go1.21" -> "1.21.0", "1.22rc1" -> "1.22.0-rc1", "go1.21.3 X:boring" -> "1.21.3". */
+/* "1.21" -> "1.21.0", "1.22rc1" -> "1.22.0-rc.1" (as Go's own database writes it), "1.21.3
+ * X:boring" -> "1.21.3". */
 static str stdlib_version(str v, struct arena *a)
 {
     v = str_split(&v, ' ');
@@ -60,9 +61,13 @@ static str stdlib_version(str v, struct arena *a)
     if (dots >= 2 && !rest.n)
         return v;
     const char *zeros = dots == 0 ? ".0.0" : dots == 1 ? ".0" : "";
-    bool is_pre = str_starts(rest, STR("rc")) || str_starts(rest, STR("beta"));
-    return arena_printf(a, "%.*s%s%s%.*s", STR_ARG(number), zeros, is_pre ? "-" : "",
-                        STR_ARG(rest));
+    size_t word = 0;
+    while (word < rest.n && ke_isalpha(rest.p[word]))
+        word++;
+    if (!word || word == rest.n)
+        return arena_printf(a, "%.*s%s%.*s", STR_ARG(number), zeros, STR_ARG(rest));
+    return arena_printf(a, "%.*s%s-%.*s.%.*s", STR_ARG(number), zeros, (int)word, rest.p,
+                        STR_ARG(str_from(rest, word)));
 }
 
 static str go_version(const struct package *p, struct arena *a)
