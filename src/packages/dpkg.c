@@ -48,7 +48,11 @@ static enum kind dpkg_kind(str path)
             return DATABASE;
         return str_ends(path, STR("/lib/dpkg/status")) ? NESTED : NOT_OURS;
     }
-    if (!str_contains(path, STR("lib/dpkg/")) && !str_contains(path, STR("lib/opkg/")))
+    str below = path; /* asked for every file of an image: the cheap tests come first */
+    if (str_starts(path, STR("var/")) || str_starts(path, STR("usr/")) ||
+        str_starts(path, STR("opt/")))
+        below = str_from(path, 4);
+    if (!str_starts(below, STR("lib/dpkg/")) && !str_starts(below, STR("lib/opkg/")))
         return NOT_OURS;
     str dir = str_dirname(path);
     uint64_t number;

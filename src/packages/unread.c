@@ -26,7 +26,8 @@ static const struct unread {
 static const struct unread *unread_find(str path)
 {
     for (size_t i = 0; i < KE_ARRAY_LEN(databases); i++)
-        if (str_starts(path, databases[i].start) && str_ends(path, databases[i].end))
+        if (path.n && path.p[0] == databases[i].start.p[0] &&
+            str_starts(path, databases[i].start) && str_ends(path, databases[i].end))
             return &databases[i];
     return NULL;
 }
