@@ -4,10 +4,7 @@
 
 extern const struct cataloguer cataloguer_release, cataloguer_dpkg, cataloguer_chisel,
     cataloguer_apk, cataloguer_rpm, cataloguer_alpm, cataloguer_npm, cataloguer_python,
-    cataloguer_ruby, cataloguer_unread, cataloguer_go;
-extern const struct cataloguer cataloguer_dpkg, cataloguer_apk, cataloguer_release, cataloguer_rpm;
-extern const struct cataloguer cataloguer_npm, cataloguer_python, cataloguer_ruby;
-extern const struct cataloguer cataloguer_java, cataloguer_go;
+    cataloguer_ruby, cataloguer_java, cataloguer_unread, cataloguer_go;
 
 const struct cataloguer *const cataloguers[] = {
     &cataloguer_release,
@@ -19,8 +16,8 @@ const struct cataloguer *const cataloguers[] = {
     &cataloguer_npm,
     &cataloguer_python,
     &cataloguer_ruby,
-    &cataloguer_unread,
     &cataloguer_java,
+    &cataloguer_unread,
     &cataloguer_go, /* last: it takes every executable */
     NULL,
 };

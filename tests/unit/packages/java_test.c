@@ -184,15 +184,14 @@ static void bombs(void **state)
 {
     enum { SIZE = 64 << 20 };
     char *zeros = calloc(1, SIZE);
-    struct zb_member m[12] = {};
+    struct zb_member m[5] = {};
     auto_buf archive, got;
     assert_non_null(zeros);
     buf_init(&archive, 1 << 24);
     buf_init(&got, 1 << 16);
     for (size_t i = 0; i < KE_ARRAY_LEN(m); i++) {
         static const char *const names[] = {"a-1.jar", "b-1.jar", "c-1.jar", "d-1.jar",
-                                            "e-1.jar", "f-1.jar", "g-1.jar", "h-1.jar",
-                                            "i-1.jar", "j-1.jar", "k-1.jar", "l-1.jar"};
+                                            "e-1.jar"};
         m[i] =
             (struct zb_member){.name = str_z(names[i]), .content = {zeros, SIZE}, .deflate = true};
     }
@@ -206,7 +205,7 @@ static void bombs(void **state)
         parses += str_eq(part, STR("!parse"));
     }
     assert_int_equal(parses, 4); /* 256 MiB of zeros are no archive */
-    assert_int_equal(limits, 8);
+    assert_int_equal(limits, 1);
     free(zeros);
 }
 
