@@ -99,7 +99,8 @@ int stream_sniff(struct stream *s, enum compression *out, struct err *e);
 
 struct inflate_limits {
     uint64_t max_out;   /* bytes out at most; 0: no limit */
-    uint32_t max_ratio; /* bytes out per byte in, judged once 16 MiB came out; 0: no limit */
+    uint32_t max_ratio; /* bytes out per byte in; 0: no limit */
+    uint64_t grace;     /* bytes out before the ratio is judged; 0: 16 MiB */
 };
 /* Decompresses; multi-member gzip and multi-frame zstd included. COMP_NONE gives a pass-through.
  * A stream cut short is ERR_FORMAT, a bomb ERR_LIMIT. */

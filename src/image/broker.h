@@ -1,0 +1,25 @@
+/* broker.h - the parent's side: answers the confined analyst's questions until it is done. */
+#ifndef KELLET_IMAGE_BROKER_H
+#define KELLET_IMAGE_BROKER_H
+
+#include "image/channel.h"
+#include "image/source.h"
+
+struct broker_events {
+    void *ctx;
+    /* Are the facts of this layer already known? */
+    bool (*have)(void *ctx, str diff_id);
+    /* The analyst made a layer's record; fd is sealed or at least no longer written to. `keep`: the
+     * record may be cached (nothing in it depends on this run). */
+    int (*record)(void *ctx, str diff_id, bool keep, int fd, struct err *e);
+    /* The description of the image (packages/analyst.h). */
+    int (*image)(void *ctx, int fd, struct err *e);
+    /* About ten times a second. */
+    void (*tick)(void *ctx);
+};
+
+/* Returns 0 when the analyst said it is done, its own error when it gave up, or ERR_IO when it
+ * died. */
+int broker_serve(struct source *s, int sock, const struct broker_events *ev, struct err *e);
+
+#endif

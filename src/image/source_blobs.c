@@ -1,0 +1,198 @@
+/* source_blobs.c - manifests and blobs of content-addressed sources, and the threads that move
+ * bytes. */
+#include "base/auto.h"
+#include "base/fs.h"
+#include "codec/digest.h"
+#include "image/engine_socket.h"
+#include "image/source_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+struct transfer {
+    struct transfer *next;
+    struct source *source;
+    pthread_t thread;
+    bool joined;
+    int fd;                   /* the end to write */
+    char digest[SHA256_TEXT]; /* "" for an engine's export */
+    uint64_t size;
+    char socket[256], image[512];
+    int result;
+    struct err failure;
+};
+
+/* ---- transfers
+ * ------------------------------------------------------------------------------------------- */
+
+static void *transfer_run(void *arg)
+{
+    struct transfer *t = arg;
+    /* a reader that stops early is no accident of ours */
+    sigset_t pipe_signal;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, NULL);
+    if (t->digest[0])
+        t->result =
+            registry_blob(t->source->registry, t->digest, t->size, t->fd, NULL, NULL, &t->failure);
+    else
+        t->result = engine_image_export(t->socket, t->image, t->fd, NULL, NULL, &t->failure);
+    close(t->fd);
+    return NULL;
+}
+
+/* Takes t. */
+static int transfer_start(struct source *s, struct transfer *t, int *fd, struct err *e)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        free(t);
+        return err_errno(e, "cannot make a pipe");
+    }
+    fcntl(ends[1], F_SETPIPE_SZ, 1 << 20); /* as large as the system allows; smaller works too */
+    t->source = s;
+    t->fd = ends[1];
+    if (pthread_create(&t->thread, NULL, transfer_run, t) != 0) {
+        close(ends[0]);
+        close(ends[1]);
+        free(t);
+        return err_set(e, ERR_IO, "cannot start a thread");
+    }
+    t->next = s->transfers;
+    s->transfers = t;
+    *fd = ends[0];
+    return 0;
+}
+
+int transfer_start_export(struct source *s, const char *socket, const char *image, int *fd,
+                          struct err *e)
+{
+    struct transfer *t = calloc(1, sizeof *t);
+    if (!t)
+        return err_no_memory(e);
+    snprintf(t->socket, sizeof t->socket, "%s", socket);
+    snprintf(t->image, sizeof t->image, "%s", image);
+    return transfer_start(s, t, fd, e);
+}
+
+static void transfer_join(struct transfer *t)
+{
+    if (!t->joined)
+        pthread_join(t->thread, NULL);
+    t->joined = true;
+}
+
+void transfers_end(struct source *s)
+{
+    while (s->transfers) {
+        struct transfer *t = s->transfers;
+        s->transfers = t->next;
+        transfer_join(t);
+        free(t);
+    }
+}
+
+int source_blob_status(struct source *s, str digest, struct err *e)
+{
+    for (struct transfer *t = s->transfers; t; t = t->next) {
+        if (!str_eq(str_z(t->digest), digest))
+            continue;
+        transfer_join(t);
+        if (t->result < 0)
+            *e = t->failure;
+        return t->result;
+    }
+    return 0;
+}
+
+/* ---- layouts
+ * --------------------------------------------------------------------------------------------- */
+
+/* Opens a file below the layout; symbolic links may not leave it. */
+static int layout_open(struct source *s, const char *path, int *fd, struct err *e)
+{
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    *fd = (int)syscall(SYS_openat2, s->fd, path, &how, sizeof how);
+    if (*fd < 0 && errno == ENOSYS)
+        *fd = openat(s->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+    if (*fd < 0)
+        return err_errno(e, "the layout's %s", path);
+    return 0;
+}
+
+static int layout_blob(struct source *s, str digest, int *fd, struct err *e)
+{
+    struct sha256 parsed;
+    char path[160], text[SHA256_TEXT];
+    int r = sha256_parse(digest, &parsed, e);
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof path, "blobs/sha256/%s", sha256_format(&parsed, text) + 7);
+    return layout_open(s, path, fd, e);
+}
+
+/* ---- registries
+ * ------------------------------------------------------------------------------------------ */
+
+static int registry_manifest_fd(struct source *s, str name, int *fd, char media_type[128],
+                                struct err *e)
+{
+    char text[256];
+    auto_buf body;
+    buf_init(&body, MANIFEST_MAX);
+    snprintf(text, sizeof text, "%.*s", STR_ARG(name.n ? name : str_z(s->selector)));
+    int r = registry_manifest(s->registry, text, &body, media_type, e);
+    if (r < 0)
+        return r;
+    int file autoclose = memfd_create("manifest", MFD_CLOEXEC);
+    if (file < 0)
+        return err_errno(e, "cannot keep the manifest");
+    r = fs_write_all(file, body.p, body.n, e);
+    if (r == 0 && lseek(file, 0, SEEK_SET) < 0)
+        r = err_errno(e, "cannot keep the manifest");
+    if (r == 0)
+        *fd = TAKE_FD(file);
+    return r;
+}
+
+static int registry_blob_fd(struct source *s, str digest, uint64_t size, int *fd, struct err *e)
+{
+    struct sha256 parsed;
+    int r = sha256_parse(digest, &parsed, e);
+    if (r < 0)
+        return r;
+    struct transfer *t = calloc(1, sizeof *t);
+    if (!t)
+        return err_no_memory(e);
+    sha256_format(&parsed, t->digest);
+    t->size = size;
+    return transfer_start(s, t, fd, e);
+}
+
+/* ---- both
+ * --------------------------------------------------------------------------------------------------
+ */
+
+int source_manifest(struct source *s, str name, int *fd, char media_type[128], struct err *e)
+{
+    media_type[0] = '\0';
+    if (s->registry)
+        return registry_manifest_fd(s, name, fd, media_type, e);
+    return name.n ? layout_blob(s, name, fd, e) : layout_open(s, "index.json", fd, e);
+}
+
+int source_blob(struct source *s, str digest, uint64_t size, str urls, int *fd, bool *seekable,
+                struct err *e)
+{
+    *seekable = !s->registry;
+    if (s->registry)
+        return registry_blob_fd(s, digest, size, fd, e);
+    return layout_blob(s, digest, fd, e);
+}
