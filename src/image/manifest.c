@@ -110,8 +110,8 @@ static int descriptors_parse(yyjson_val *array, const char *what, size_t max, st
 /* ---- manifests
  * ------------------------------------------------------------------------------------------ */
 
-int manifest_parse(str json, str media_type, const char *name, struct arena *a,
-                   struct manifest *out, struct err *e)
+int image_manifest_parse(str json, str media_type, const char *name, struct arena *a,
+                         struct manifest *out, struct err *e)
 {
     auto_json *doc = NULL;
     *out = (struct manifest){0};

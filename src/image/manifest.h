@@ -38,8 +38,8 @@ struct manifest {
 };
 
 /* All slices in the arena. `name` is for messages. */
-int manifest_parse(str json, str media_type, const char *name, struct arena *a,
-                   struct manifest *out, struct err *e);
+int image_manifest_parse(str json, str media_type, const char *name, struct arena *a,
+                         struct manifest *out, struct err *e);
 
 /* Chooses one manifest of an index for the wanted platform. `asked`: the user named it, so nothing
  * else will do; otherwise a lone image is taken whatever its platform. Errors list what there is.

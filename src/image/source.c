@@ -126,7 +126,9 @@ static int open_engine(struct source *s, const char *arg, enum engine_kind kind,
     if (r == 0)
         return err_set(e, ERR_NOT_FOUND, "%s has no image %s", s->kind, arg);
     s->shape = SHAPE_ARCHIVE;
-    return transfer_start_export(s, socket, arg, &s->fd, e);
+    snprintf(s->engine_socket, sizeof s->engine_socket, "%s", socket);
+    snprintf(s->engine_image, sizeof s->engine_image, "%s", arg);
+    return 0;
 }
 
 static int open_docker(struct source *s, const char *arg, struct err *e)

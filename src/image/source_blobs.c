@@ -22,7 +22,6 @@ struct transfer {
     int fd;                   /* the end to write */
     char digest[SHA256_TEXT]; /* "" for an engine's export */
     uint64_t size;
-    char socket[256], image[512];
     int result;
     struct err failure;
 };
@@ -42,7 +41,8 @@ static void *transfer_run(void *arg)
         t->result =
             registry_blob(t->source->registry, t->digest, t->size, t->fd, NULL, NULL, &t->failure);
     else
-        t->result = engine_image_export(t->socket, t->image, t->fd, NULL, NULL, &t->failure);
+        t->result = engine_image_export(t->source->engine_socket, t->source->engine_image, t->fd,
+                                        NULL, NULL, &t->failure);
     close(t->fd);
     return NULL;
 }
@@ -70,15 +70,10 @@ static int transfer_start(struct source *s, struct transfer *t, int *fd, struct 
     return 0;
 }
 
-int transfer_start_export(struct source *s, const char *socket, const char *image, int *fd,
-                          struct err *e)
+static int transfer_start_export(struct source *s, int *fd, struct err *e)
 {
     struct transfer *t = calloc(1, sizeof *t);
-    if (!t)
-        return err_no_memory(e);
-    snprintf(t->socket, sizeof t->socket, "%s", socket);
-    snprintf(t->image, sizeof t->image, "%s", image);
-    return transfer_start(s, t, fd, e);
+    return t ? transfer_start(s, t, fd, e) : err_no_memory(e);
 }
 
 static void transfer_join(struct transfer *t)
@@ -191,7 +186,9 @@ int source_manifest(struct source *s, str name, int *fd, char media_type[128], s
 int source_blob(struct source *s, str digest, uint64_t size, str urls, int *fd, bool *seekable,
                 struct err *e)
 {
-    *seekable = !s->registry;
+    *seekable = !s->registry && digest.n;
+    if (digest.n == 0)
+        return transfer_start_export(s, fd, e);
     if (s->registry)
         return registry_blob_fd(s, digest, size, fd, e);
     return layout_blob(s, digest, fd, e);

@@ -15,6 +15,7 @@ void facts_done(struct facts *f)
     vec_done(&f->releases);
     vec_done(&f->owned);
     vec_done(&f->problems);
+    vec_done(&f->links);
     vec_done(&f->unsupported);
     arena_done(&f->arena);
 }

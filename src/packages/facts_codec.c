@@ -4,8 +4,9 @@
 #include "base/cursor.h"
 #include "base/map.h"
 #include "packages/catalogue.h"
+#include "packages/links.h"
 
-enum { FACTS_VERSION = 1 };
+enum { FACTS_VERSION = 2 };
 static const char magic[3] = {'K', 'L', 'F'};
 
 /* The strings of each record, in the order they are stored. */
@@ -31,6 +32,7 @@ static const size_t problem_strings[] = {
 };
 static const size_t file_strings[] = {OFFSET(evidence_file, path)};
 static const size_t unsupported_strings[] = {0};
+static const size_t link_strings[] = {OFFSET(kept_link, path), OFFSET(kept_link, target)};
 
 /* ---- writing -----------------------------------------------------------------------------------
  */
@@ -91,6 +93,9 @@ static void encode_records(struct encoder *en, const struct facts *f)
     ENCODE(en, &f->owned, owned_strings);
     ENCODE(en, &f->problems, problem_strings);
     ENCODE(en, &f->unsupported, unsupported_strings);
+    ENCODE(en, &f->links, link_strings);
+    for (size_t i = 0; i < f->links.n; i++)
+        buf_add_varint(&en->records, f->links.p[i].hard);
 }
 
 void facts_encode(const struct facts *f, struct buf *out)
@@ -275,6 +280,12 @@ static int decode_records(struct decoder *d)
         r = DECODE(d, &f->problems, problem_strings, CAT_PROBLEMS_MAX + 2);
     if (r == 0)
         r = DECODE(d, &f->unsupported, unsupported_strings, CAT_PROBLEMS_MAX);
+    if (r == 0)
+        r = DECODE(d, &f->links, link_strings, LINKS_MAX);
+    for (size_t i = 0; r == 0 && i < f->links.n; i++)
+        f->links.p[i].hard = cursor_varint(&d->in) == 1;
+    if (r == 0 && !cursor_ok(&d->in))
+        return damaged(d);
     return r == 0 && cursor_left(&d->in) != 0 ? damaged(d) : r;
 }
 

@@ -69,6 +69,13 @@ struct owned_path {
     str owner; /* name of the distro package */
 };
 
+/* A link whose target may hold what a cataloguer reads at the link's own path: a symbolic link at (or above) the
+ * path of a package database, or a hard link. See links.h. */
+struct kept_link {
+    str path, target; /* target as it stands in the archive */
+    bool hard;
+};
+
 struct facts {
     struct arena arena; /* owns every slice below */
     VEC(struct package) packages;
@@ -76,6 +83,7 @@ struct facts {
     VEC(struct release_info) releases;
     VEC(struct owned_path) owned;
     VEC(struct problem) problems;
+    VEC(struct kept_link) links;
     VEC(str)
     unsupported; /* ecosystems seen that no cataloguer reads ("cargo-lock" ...), each once */
 };

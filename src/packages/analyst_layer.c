@@ -1,0 +1,247 @@
+/* analyst_layer.c - one layer: walk, catalogue, verify, record. */
+#include "base/auto.h"
+#include "base/fs.h"
+#include "image/layer_record.h"
+#include "packages/analyst_internal.h"
+#include "packages/facts_codec.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+enum { BODY_MAX = 64 << 20 };
+
+/* A layer's record while it is made; its address is the visitor's context. */
+struct layer_making {
+    struct analyst *an;
+    int fd;
+    struct layer_writer *writer;
+    struct facts facts;
+    struct cat *cat;
+    bool links_full;
+};
+
+static int temp_from_parent(void *ctx, int *fd, struct err *e)
+{
+    return analyst_ask(ctx, MSG_TEMP, NULL, -1, fd, NULL, NULL, 0, e);
+}
+
+int making_new(struct analyst *an, struct layer_making **out, struct err *e)
+{
+    struct spool_limits spools = {.temp_fd = temp_from_parent, .ctx = an};
+    struct layer_making *m = calloc(1, sizeof *m);
+    if (!m)
+        return err_no_memory(e);
+    m->an = an;
+    m->fd = memfd_create("layer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    facts_init(&m->facts, FACTS_ARENA_MAX);
+    int r = m->fd < 0 ? err_errno(e, "cannot keep a layer's facts") : 0;
+    if (r == 0)
+        r = layer_writer_new(m->fd, &m->writer, e);
+    if (r == 0) {
+        m->cat = cat_new(&m->facts, &spools, e);
+        r = m->cat ? 0 : ERR_NO_MEMORY;
+    }
+    if (r < 0) {
+        making_free(m);
+        return r;
+    }
+    *out = m;
+    return 0;
+}
+
+void making_free(struct layer_making *m)
+{
+    if (!m)
+        return;
+    cat_free(m->cat);
+    layer_writer_free(m->writer);
+    facts_done(&m->facts);
+    if (m->fd >= 0)
+        close(m->fd);
+    free(m);
+}
+
+struct cat *making_cat(struct layer_making *m)
+{
+    return m->cat;
+}
+
+/* ---- the visitor
+ * ------------------------------------------------------------------------------------------ */
+
+static const struct alias *making_alias(const struct layer_making *m, str path)
+{
+    const struct analyst_options *o = m->an->options;
+    for (size_t i = 0; i < o->n_aliases; i++)
+        if (str_eq(o->aliases[i].real, path))
+            return &o->aliases[i];
+    return NULL;
+}
+
+int making_file(struct layer_making *m, str path, uint64_t size, uint32_t mode,
+                struct stream *content, struct err *e)
+{
+    struct cat_file file = {.path = path, .size = size, .mode = mode, .content = content};
+    const struct alias *alias = making_alias(m, path);
+    if (!alias)
+        return cat_offer(m->cat, &file, e) < 0 ? e->code : 0;
+    file.path = alias->as;
+    int r = cat_offer(m->cat, &file, e);
+    if (r == 1) /* the evidence is where the bytes are */
+        m->facts.files.p[m->facts.files.n - 1].path = arena_dup(&m->facts.arena, alias->real);
+    return r < 0 ? r : 0;
+}
+
+static int visit_file(void *ctx, const struct tar_entry *entry, struct stream *content,
+                      struct err *e)
+{
+    return making_file(ctx, entry->path, entry->size, entry->mode, content, e);
+}
+
+static int visit_hides(void *ctx, str path, bool opaque, struct err *e)
+{
+    struct layer_making *m = ctx;
+    return layer_writer_hide(m->writer, path, opaque, e);
+}
+
+/* A hard link matters when its own name makes it a package file and the name of its first copy does
+ * not. */
+static bool hard_link_matters(const struct tar_entry *entry)
+{
+    return cataloguer_for(entry->path, 1, 0644) && !cataloguer_for(entry->link, 1, 0644);
+}
+
+static int visit_link(void *ctx, const struct tar_entry *entry, struct err *e)
+{
+    struct layer_making *m = ctx;
+    bool hard = entry->type == TAR_HARDLINK;
+    if (hard ? !hard_link_matters(entry) : !link_matters(entry->path))
+        return 0;
+    if (m->facts.links.n >= LINKS_MAX) {
+        if (!m->links_full)
+            cat_problem(m->cat, entry->path, "limit", "more than %d links to package files",
+                        LINKS_MAX);
+        m->links_full = true;
+        return 0;
+    }
+    struct kept_link *link = vec_push(&m->facts.links);
+    if (!link)
+        return err_no_memory(e);
+    link->path = arena_dup(&m->facts.arena, entry->path);
+    link->target = arena_dup(&m->facts.arena, entry->link);
+    link->hard = hard;
+    return 0;
+}
+
+void making_odd(void *ctx, str path, const char *what, const char *detail)
+{
+    struct layer_making *m = ctx;
+    cat_problem(m->cat, path, what, "%s", detail);
+}
+
+/* ---- the record
+ * --------------------------------------------------------------------------------------------- */
+
+int making_send(struct layer_making *m, str diff_id, bool keep, struct err *e)
+{
+    int r = cat_finish(m->cat, e);
+    if (r < 0)
+        return r;
+    /* what failed for a reason of this machine (a full disk) may succeed next time */
+    for (size_t i = 0; i < m->facts.problems.n; i++)
+        keep &= !str_eq(m->facts.problems.p[i].what, STR("unreadable"));
+    auto_buf body;
+    buf_init(&body, BODY_MAX);
+    facts_encode(&m->facts, &body);
+    r = buf_check(&body, "a layer's facts", e);
+    if (r == 0)
+        r = layer_writer_finish(m->writer, buf_view(&body), e);
+    if (r < 0)
+        return r;
+    fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+    auto_buf question;
+    buf_init(&question, MESSAGE_MAX);
+    message_put_str(&question, diff_id);
+    buf_add_varint(&question, keep);
+    return analyst_ask(m->an, MSG_RECORD, &question, m->fd, NULL, NULL, NULL, 0, e);
+}
+
+/* ---- one layer
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static int expect_digest(str want, const struct sha256 *found, const char *name, const char *of,
+                         struct err *e)
+{
+    char text[SHA256_TEXT];
+    if (want.n == 0 || str_eq(want, str_z(sha256_format(found, text))))
+        return 0;
+    return err_set(
+        e, ERR_MISMATCH,
+        "%s does not match its digest: the %s is %s, promised was %.*s (damaged in transit "
+        "or on disk? pull or copy the image again)",
+        name, of, text, STR_ARG(want));
+}
+
+/* What a failed walk means. Bytes that are exactly the promised ones but no valid layer are a
+ * problem of the image, reported in its completeness; anything else ends the scan. */
+static int layer_failed(struct layer_making *m, const struct layer_job *job,
+                        const struct layer_result *found, const char *name, int r, struct err *e)
+{
+    if (r != ERR_FORMAT && r != ERR_LIMIT)
+        return err_wrap(e, "%s", name);
+    if (found->digests_known && job->digest.n) {
+        struct err mismatch = {0};
+        int d = expect_digest(job->digest, &found->digest, name, "digest", &mismatch);
+        if (d < 0) {
+            *e = mismatch;
+            return d;
+        }
+    } else {
+        return err_wrap(e, "%s", name);
+    }
+    cat_problem(m->cat, STR(""), r == ERR_LIMIT ? "limit" : "parse", "the layer cannot be read: %s",
+                e->text);
+    return 0;
+}
+
+static int layer_verify(struct layer_making *m, struct layer_job *job,
+                        const struct layer_result *found, const char *name, struct err *e)
+{
+    int r = expect_digest(job->digest, &found->digest, name, "digest", e);
+    if (r == 0)
+        r = expect_digest(job->diff_id, &found->diff_id, name, "diff_id", e);
+    if (r == 0 && found->tar_result < 0)
+        cat_problem(m->cat, STR(""), found->tar_result == ERR_LIMIT ? "limit" : "parse",
+                    "the layer's archive is broken after %llu entries: %s",
+                    (unsigned long long)found->entries, found->tar_error.text);
+    job->found_digest = found->digest;
+    job->found_diff_id = found->diff_id;
+    return r;
+}
+
+int analyst_layer(struct analyst *an, struct layer_job *job, struct stream *raw, const char *name,
+                  struct err *e)
+{
+    struct layer_making *m;
+    struct layer_result found;
+    char text[SHA256_TEXT];
+    int r = making_new(an, &m, e);
+    if (r < 0)
+        return r;
+    struct layer_visitor visitor = {
+        .ctx = m, .file = visit_file, .link = visit_link, .hides = visit_hides, .odd = making_odd};
+    struct analyst_progress *progress = an->options->progress;
+    struct layer_options o = {.second_thread = an->options->threads > 1 && !job->single,
+                              .progress = progress ? &progress->bytes : NULL};
+    r = layer_walk(raw, &o, &visitor, &found, e);
+    bool whole = r == 0;
+    r = whole ? layer_verify(m, job, &found, name, e) : layer_failed(m, job, &found, name, r, e);
+    str diff_id = job->diff_id.n ? job->diff_id : str_z(sha256_format(&job->found_diff_id, text));
+    if (r == 0)
+        r = making_send(m, diff_id, whole && an->options->n_aliases == 0, e);
+    making_free(m);
+    if (r == 0 && progress)
+        __atomic_fetch_add(&progress->layers_done, 1, __ATOMIC_RELAXED);
+    return r;
+}

@@ -1,0 +1,328 @@
+/* inventory.c - the parent of a scan: starts the confined analyst, serves it, merges what it found.
+ */
+#include "packages/inventory.h"
+
+#include "base/auto.h"
+#include "base/fs.h"
+#include "base/map.h"
+#include "image/broker.h"
+#include "packages/analyst.h"
+#include "packages/description.h"
+#include "packages/facts_codec.h"
+#include "packages/layer_cache.h"
+#include "packages/squash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+enum { INVENTORY_ARENA = 1 << 30, DESCRIPTION_MAX = 64 << 20, RECORDS_MAX = 4096 };
+
+struct scan {
+    const struct scan_options *options;
+    struct source *source;
+    struct inventory *inv;
+    struct analyst_progress *progress; /* shared with the analyst */
+    struct map records;                /* diff_id (in inv->arena) -> struct layer_record */
+    size_t n_records;
+    const struct alias *aliases;
+    size_t n_aliases;
+    struct description description;
+};
+
+/* ---- what the broker asks
+ * ---------------------------------------------------------------------------------- */
+
+static bool scan_keep_record(struct scan *s, str diff_id, struct layer_record *record)
+{
+    str key = arena_dup(&s->inv->arena, diff_id);
+    void **slot = key.p && s->n_records < RECORDS_MAX ? map_slot(&s->records, key) : NULL;
+    if (!slot) {
+        layer_record_close(record);
+        return false;
+    }
+    layer_record_close(*slot);
+    *slot = record;
+    s->n_records++;
+    return true;
+}
+
+static bool scan_have(void *ctx, str diff_id)
+{
+    struct scan *s = ctx;
+    if (s->n_aliases) /* a second look is for what the records lack */
+        return false;
+    if (map_get(&s->records, diff_id))
+        return true;
+    struct layer_record *record = layer_cache_get(s->options->data_dir, diff_id);
+    if (!record || !scan_keep_record(s, diff_id, record))
+        return false;
+    s->inv->layers_cached++;
+    return true;
+}
+
+static int scan_record(void *ctx, str diff_id, bool keep, int fd, struct err *e)
+{
+    struct scan *s = ctx;
+    struct layer_record *record;
+    int r = layer_record_open(fd, &record, e);
+    if (r < 0)
+        return r;
+    if (keep)
+        layer_cache_put(s->options->data_dir, diff_id, record);
+    return scan_keep_record(s, diff_id, record) ? 0 : err_no_memory(e);
+}
+
+static int scan_image(void *ctx, int fd, struct err *e)
+{
+    struct scan *s = ctx;
+    auto_buf text;
+    buf_init(&text, DESCRIPTION_MAX);
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return err_errno(e, "cannot read the description of the image");
+    int r = fs_read_fd(fd, "the description of the image", &text, e);
+    description_done(&s->description);
+    s->description = (struct description){.arena = &s->inv->arena};
+    return r < 0 ? r : description_decode(buf_view(&text), &s->description, e);
+}
+
+static void scan_tick(void *ctx)
+{
+    const struct scan *s = ctx;
+    const struct scan_progress *p = &s->options->progress;
+    if (!p->update)
+        return;
+    p->update(p->ctx, "scanning", __atomic_load_n(&s->progress->bytes, __ATOMIC_RELAXED),
+              __atomic_load_n(&s->progress->total_bytes, __ATOMIC_RELAXED),
+              __atomic_load_n(&s->progress->layers_done, __ATOMIC_RELAXED),
+              __atomic_load_n(&s->progress->layers_total, __ATOMIC_RELAXED));
+}
+
+/* ---- the child
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static unsigned scan_threads(const struct scan_options *o)
+{
+    long n = o->threads ? (long)o->threads : sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > 64 ? 64 : (unsigned)n;
+}
+
+static int scan_child(struct scan *s, int sock)
+{
+    struct analyst_options o = {.threads = scan_threads(s->options),
+                                .no_confine = s->options->no_confine,
+                                .progress = s->progress,
+                                .aliases = s->aliases,
+                                .n_aliases = s->n_aliases};
+    struct rlimit core = {0, 0};
+    setrlimit(RLIMIT_CORE, &core); /* a core file would hold the image's bytes */
+    signal(SIGPIPE, SIG_IGN);
+    return analyst_main(s->source, sock, &o);
+}
+
+static int scan_reap(pid_t pid, int served, struct err *e)
+{
+    int status;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return err_errno(e, "cannot wait for the analyser");
+    if (WIFSIGNALED(status))
+        return err_set(e, ERR_IO,
+                       "the analyser was stopped by signal %d (%s) while reading the image: please "
+                       "report it",
+                       WTERMSIG(status), strsignal(WTERMSIG(status)));
+    return served;
+}
+
+static int scan_run(struct scan *s, struct err *e)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return err_errno(e, "cannot make a socket pair");
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0) {
+        close(ends[0]);
+        close(ends[1]);
+        return err_errno(e, "cannot start the analyser");
+    }
+    if (pid == 0) {
+        close(ends[0]);
+        _exit(scan_child(s, ends[1]));
+    }
+    close(ends[1]);
+    struct broker_events events = {
+        .ctx = s, .have = scan_have, .record = scan_record, .image = scan_image, .tick = scan_tick};
+    int r = broker_serve(s->source, ends[0], &events, e);
+    close(ends[0]); /* an analyst that still lives ends at its next question */
+    if (r < 0)
+        kill(pid, SIGTERM);
+    struct err died = {0};
+    int reaped = scan_reap(pid, r, &died);
+    if (r == ERR_IO && reaped < 0 && died.code && !strstr(died.text, "signal 15"))
+        *e = died;
+    return r;
+}
+
+/* ---- merging
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static void scan_identity(struct scan *s)
+{
+    struct inventory *inv = s->inv;
+    const struct description *d = &s->description;
+    inv->source_kind = str_z(s->source->kind);
+    inv->source = arena_dup(&inv->arena, str_z(s->options->source));
+    inv->reference = arena_dup(&inv->arena, str_z(s->source->canonical));
+    inv->manifest_digest = d->manifest_digest;
+    inv->config_digest = d->config_digest;
+    inv->os = d->os;
+    inv->architecture = d->architecture;
+    inv->variant = d->variant;
+    inv->created = d->created;
+    inv->repo_tags = d->tags.p;
+    inv->n_repo_tags = d->tags.n;
+    inv->layers = d->layers.p;
+    inv->n_layers = d->layers.n;
+    inv->problems = d->problems.p;
+    inv->n_problems = d->problems.n;
+    inv->confined = s->progress->confined;
+}
+
+static int scan_facts(struct scan *s, struct squash_layer *layers, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        str diff_id = s->description.layers.p[i].diff_id;
+        facts_init(&layers[i].facts, 0);
+        layers[i].record = map_get(&s->records, diff_id);
+        if (!layers[i].record) /* a foreign layer that was not to be had: said in the problems */
+            continue;
+        int r = facts_decode(layer_record_body(layers[i].record), &layers[i].facts, e);
+        if (r < 0)
+            return err_wrap(e, "layer %zu", i + 1);
+        if (diff_id.n == 0)
+            layers[i].record = NULL;
+    }
+    return 0;
+}
+
+static void aliases_on_stream(struct scan *s, const struct alias *aliases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct inv_problem *p = vec_push(&s->description.problems);
+        if (!p)
+            return;
+        *p = (struct inv_problem){
+            aliases[i].as, STR("unreadable"),
+            arena_printf(
+                &s->inv->arena,
+                "it is a link to %.*s, which cannot be read from a stream: scan the archive "
+                "as a file",
+                STR_ARG(aliases[i].real)),
+            -1};
+    }
+}
+
+/* Merges; 1 when the image must be read again with aliases. */
+static int scan_merge(struct scan *s, bool again, struct err *e)
+{
+    size_t n = s->description.layers.n, n_aliases = 0;
+    struct alias *aliases = NULL;
+    struct squash_layer *layers = calloc(n + 1, sizeof *layers);
+    if (!layers)
+        return err_no_memory(e);
+    int r = scan_facts(s, layers, n, e);
+    if (r == 0 && !again)
+        r = squash_aliases(layers, n, &s->inv->arena, &aliases, &n_aliases, e);
+    bool stream = s->source->shape == SHAPE_ARCHIVE && !s->source->seekable;
+    if (r == 0 && n_aliases && stream) {
+        aliases_on_stream(s, aliases, n_aliases);
+        n_aliases = 0;
+    }
+    if (r == 0 && n_aliases) {
+        s->aliases = aliases;
+        s->n_aliases = n_aliases;
+        r = 1;
+    }
+    if (r == 0) {
+        scan_identity(s);
+        r = squash_layers(layers, n, s->inv, e);
+    }
+    for (size_t i = 0; i < n; i++)
+        facts_done(&layers[i].facts);
+    free(layers);
+    return r;
+}
+
+static int scan_inventory(struct scan *s, struct err *e)
+{
+    int r = scan_run(s, e);
+    if (r == 0)
+        r = scan_merge(s, false, e);
+    if (r == 1) {
+        r = scan_run(s, e);
+        if (r == 0)
+            r = scan_merge(s, true, e);
+    }
+    return r;
+}
+
+static void scan_done(struct scan *s)
+{
+    for (size_t i = 0; i < s->records.cap; i++)
+        if (s->records.slots[i].used)
+            layer_record_close(s->records.slots[i].value);
+    map_done(&s->records);
+    vec_done(&s->description.problems);
+    source_close(s->source);
+    if (s->progress)
+        munmap(s->progress, sizeof *s->progress);
+}
+
+int inventory_scan(const struct scan_options *o, struct inventory **out, struct err *e)
+{
+    struct source_options so = {.platform = o->platform, .registry = o->registry};
+    struct scan s = {.options = o};
+    map_init(&s.records);
+    s.inv = calloc(1, sizeof *s.inv);
+    if (!s.inv)
+        return err_no_memory(e);
+    arena_init(&s.inv->arena, INVENTORY_ARENA);
+    s.progress =
+        mmap(NULL, sizeof *s.progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (s.progress == MAP_FAILED) {
+        s.progress = NULL;
+        free(s.inv);
+        return err_no_memory(e);
+    }
+    int r = source_open(o->source, &so, &s.source, e);
+    if (r == 0)
+        r = scan_inventory(&s, e);
+    if (r < 0) {
+        vec_done(&s.description.tags);
+        vec_done(&s.description.layers);
+        scan_done(&s);
+        arena_done(&s.inv->arena);
+        free(s.inv);
+        return r;
+    }
+    scan_done(&s);
+    *out = s.inv;
+    return 0;
+}
+
+void inventory_free(struct inventory *inv)
+{
+    if (!inv)
+        return;
+    free((void *)(uintptr_t)inv->repo_tags);
+    free((void *)(uintptr_t)inv->layers);
+    arena_done(&inv->arena);
+    free(inv);
+}

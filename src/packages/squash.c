@@ -1,0 +1,366 @@
+#include "packages/squash.h"
+
+#include "base/map.h"
+#include "packages/cataloguer.h"
+#include "packages/release.h"
+
+#include <stdlib.h>
+
+struct squash {
+    struct squash_layer *layers;
+    size_t n;
+    struct inventory *inv;
+    struct arena *a;
+    VEC(struct inv_package) packages;
+    VEC(struct inv_problem) problems;
+    VEC(struct release_info) releases;
+    VEC(str) unsupported;
+};
+
+static bool visible_from(const struct squash_layer *layers, size_t n, size_t layer, str path)
+{
+    /* what is inside a nested archive goes with the archive */
+    ptrdiff_t colon = str_index(path, ':');
+    str file = colon > 0 && !layers[layer].record ? str_sub(path, 0, (size_t)colon) : path;
+    for (size_t i = layer + 1; i < n; i++)
+        if (layers[i].record && layer_record_hides(layers[i].record, file))
+            return false;
+    return true;
+}
+
+static bool visible(const struct squash *s, size_t layer, str path)
+{
+    return visible_from(s->layers, s->n, layer, path);
+}
+
+/* ---- packages
+ * -------------------------------------------------------------------------------------------- */
+
+static int package_cmp(const struct package *a, const struct package *b)
+{
+    int c = strcmp(a->type->name, b->type->name);
+    const str left[] = {a->name,        a->version,        a->arch,  a->group,
+                        a->source_name, a->source_version, a->module};
+    const str right[] = {b->name,        b->version,        b->arch,  b->group,
+                         b->source_name, b->source_version, b->module};
+    for (size_t i = 0; c == 0 && i < KE_ARRAY_LEN(left); i++)
+        c = str_cmp(left[i], right[i]);
+    return c;
+}
+
+static int found_cmp(const void *x, const void *y)
+{
+    const struct inv_package *a = x, *b = y;
+    int c = package_cmp(&a->p, &b->p);
+    if (c == 0)
+        c = str_cmp(a->p.path, b->p.path);
+    return c ? c
+             : (a->evidence->layer > b->evidence->layer) -
+                   (a->evidence->layer < b->evidence->layer);
+}
+
+static int squash_file(struct squash *s, size_t layer, const struct evidence_file *file,
+                       struct err *e)
+{
+    const struct facts *f = &s->layers[layer].facts;
+    if (!visible(s, layer, file->path))
+        return 0;
+    for (uint32_t i = 0; i < file->n_packages; i++) {
+        struct inv_package *p = vec_push(&s->packages);
+        struct evidence *evidence = arena_new(s->a, struct evidence);
+        if (!p || !evidence)
+            return err_no_memory(e);
+        p->p = f->packages.p[file->first_package + i];
+        *evidence = (struct evidence){p->p.path, (uint32_t)layer};
+        p->evidence = evidence;
+        p->n_evidence = 1;
+    }
+    return 0;
+}
+
+/* One entry a package; the places where it was found become its evidence. */
+static int squash_merge(struct squash *s, struct err *e)
+{
+    size_t kept = 0;
+    if (s->packages.n)
+        qsort(s->packages.p, s->packages.n, sizeof *s->packages.p, found_cmp);
+    for (size_t i = 0; i < s->packages.n;) {
+        size_t end = i + 1;
+        while (end < s->packages.n && package_cmp(&s->packages.p[i].p, &s->packages.p[end].p) == 0)
+            end++;
+        struct evidence *all = arena_calloc(s->a, end - i, sizeof *all);
+        if (!all)
+            return err_no_memory(e);
+        size_t n = 0;
+        for (size_t j = i; j < end; j++)
+            if (n == 0 || !str_eq(all[n - 1].path, s->packages.p[j].evidence->path))
+                all[n++] = *s->packages.p[j].evidence;
+        s->packages.p[kept] = s->packages.p[i];
+        s->packages.p[kept].evidence = all;
+        s->packages.p[kept].n_evidence = n;
+        kept++;
+        i = end;
+    }
+    s->packages.n = kept;
+    return 0;
+}
+
+/* ---- owners
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static int squash_owners(struct squash *s, struct err *e)
+{
+    struct map owners, installed;
+    map_init(&owners);
+    map_init(&installed);
+    bool ok = true;
+    for (size_t i = 0; i < s->packages.n; i++)
+        if (!s->packages.p[i].p.type->ecosystem)
+            ok &= map_put(&installed, s->packages.p[i].p.name, &s->packages.p[i]);
+    for (size_t l = 0; l < s->n; l++)
+        for (size_t i = 0; i < s->layers[l].facts.owned.n; i++) {
+            struct owned_path *o = &s->layers[l].facts.owned.p[i];
+            if (map_get(&installed, o->owner))
+                ok &= map_put(&owners, o->path, o);
+        }
+    for (size_t i = 0; i < s->packages.n; i++) {
+        struct inv_package *p = &s->packages.p[i];
+        if (!p->p.type->ecosystem)
+            continue;
+        str path = p->p.path;
+        struct owned_path *o = map_get(&owners, path);
+        ptrdiff_t colon = str_index(path, ':');
+        if (!o && colon > 0)
+            o = map_get(&owners, str_sub(path, 0, (size_t)colon));
+        if (!o && str_starts(path, STR("usr/"))) /* merged /usr: package lists have the old path */
+            o = map_get(&owners, str_from(path, 4));
+        if (o)
+            p->owner = arena_dup(s->a, o->owner);
+    }
+    map_done(&owners);
+    map_done(&installed);
+    return ok && !s->a->full ? 0 : err_no_memory(e);
+}
+
+/* ---- the rest
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static int squash_layer_rest(struct squash *s, size_t layer, struct err *e)
+{
+    const struct facts *f = &s->layers[layer].facts;
+    for (size_t i = 0; i < f->releases.n; i++) {
+        if (!visible(s, layer, f->releases.p[i].path))
+            continue;
+        struct release_info *r = vec_push(&s->releases);
+        if (!r)
+            return err_no_memory(e);
+        *r = f->releases.p[i];
+    }
+    for (size_t i = 0; i < f->problems.n; i++) {
+        const struct problem *p = &f->problems.p[i];
+        if (p->path.n && !visible(s, layer, p->path))
+            continue;
+        struct inv_problem *kept = vec_push(&s->problems);
+        if (!kept)
+            return err_no_memory(e);
+        *kept = (struct inv_problem){p->path, p->what, p->detail,
+                                     s->layers[layer].record ? (int32_t)layer : -1};
+    }
+    for (size_t i = 0; i < f->unsupported.n; i++) {
+        str *kept = vec_push(&s->unsupported);
+        if (!kept)
+            return err_no_memory(e);
+        *kept = f->unsupported.p[i];
+    }
+    return 0;
+}
+
+static int problem_cmp(const void *x, const void *y)
+{
+    const struct inv_problem *a = x, *b = y;
+    int c = a->layer < b->layer ? -1 : a->layer > b->layer;
+    if (c == 0)
+        c = str_cmp(a->path, b->path);
+    if (c == 0)
+        c = str_cmp(a->what, b->what);
+    return c ? c : str_cmp(a->detail, b->detail);
+}
+
+static int name_cmp(const void *x, const void *y)
+{
+    return str_cmp(*(const str *)x, *(const str *)y);
+}
+
+static int squash_release(struct squash *s, struct err *e)
+{
+    struct release_info *out = &s->inv->release;
+    if (!release_resolve(s->releases.p, s->releases.n, out))
+        return 0;
+    str *fields[] = {&out->path,        &out->id,         &out->id_like,
+                     &out->version_id,  &out->codename,   &out->name,
+                     &out->pretty_name, &out->variant_id, &out->build_id};
+    for (size_t i = 0; i < KE_ARRAY_LEN(fields); i++)
+        *fields[i] = arena_dup(s->a, *fields[i]);
+    return s->a->full ? err_no_memory(e) : 0;
+}
+
+/* Copies everything into the inventory, since the facts go away. */
+static int squash_keep(struct squash *s, struct err *e)
+{
+    struct inventory *inv = s->inv;
+    auto_buf purl;
+    buf_init(&purl, 64 << 10);
+    inv->packages = arena_calloc(s->a, s->packages.n + 1, sizeof *inv->packages);
+    if (!inv->packages)
+        return err_no_memory(e);
+    for (size_t i = 0; i < s->packages.n; i++) {
+        struct inv_package *p = &inv->packages[i];
+        *p = s->packages.p[i];
+        str *fields[] = {&p->p.name,           &p->p.version, &p->p.arch,   &p->p.source_name,
+                         &p->p.source_version, &p->p.group,   &p->p.module, &p->p.licence,
+                         &p->p.vendor,         &p->p.path};
+        for (size_t f = 0; f < KE_ARRAY_LEN(fields); f++)
+            *fields[f] = arena_dup(s->a, *fields[f]);
+        for (size_t k = 0; k < p->n_evidence; k++)
+            ((struct evidence *)(uintptr_t)p->evidence)[k].path =
+                arena_dup(s->a, p->evidence[k].path);
+        buf_clear(&purl);
+        package_purl(&p->p, inv->release.id, inv->release.version_id, &purl);
+        p->purl = arena_dup(s->a, buf_view(&purl));
+    }
+    inv->n_packages = s->packages.n;
+    return s->a->full ? err_no_memory(e) : 0;
+}
+
+static int squash_keep_rest(struct squash *s, struct err *e)
+{
+    struct inventory *inv = s->inv;
+    if (s->problems.n)
+        qsort(s->problems.p, s->problems.n, sizeof *s->problems.p, problem_cmp);
+    inv->problems = arena_calloc(s->a, s->problems.n + 1, sizeof *inv->problems);
+    str *unsupported = arena_calloc(s->a, s->unsupported.n + 1, sizeof *unsupported);
+    if (!inv->problems || !unsupported)
+        return err_no_memory(e);
+    for (size_t i = 0; i < s->problems.n; i++) {
+        struct inv_problem *p = &inv->problems[i];
+        *p = s->problems.p[i];
+        p->path = arena_dup(s->a, p->path);
+        p->what = arena_dup(s->a, p->what);
+        p->detail = arena_dup(s->a, p->detail);
+    }
+    inv->n_problems = s->problems.n;
+    if (s->unsupported.n)
+        qsort(s->unsupported.p, s->unsupported.n, sizeof *s->unsupported.p, name_cmp);
+    for (size_t i = 0; i < s->unsupported.n; i++)
+        if (i == 0 || !str_eq(s->unsupported.p[i], s->unsupported.p[i - 1]))
+            unsupported[inv->n_unsupported++] = arena_dup(s->a, s->unsupported.p[i]);
+    inv->unsupported = unsupported;
+    return s->a->full ? err_no_memory(e) : 0;
+}
+
+int squash_layers(struct squash_layer *layers, size_t n, struct inventory *inv, struct err *e)
+{
+    struct squash s = {.layers = layers, .n = n, .inv = inv, .a = &inv->arena};
+    int r = 0;
+    for (size_t l = 0; r == 0 && l < n; l++) {
+        for (size_t i = 0; r == 0 && i < layers[l].facts.files.n; i++)
+            r = squash_file(&s, l, &layers[l].facts.files.p[i], e);
+        if (r == 0)
+            r = squash_layer_rest(&s, l, e);
+    }
+    for (size_t i = 0; r == 0 && i < inv->n_problems;
+         i++) { /* what the analyst said of the image */
+        struct inv_problem *p = vec_push(&s.problems);
+        if (p)
+            *p = inv->problems[i];
+        else
+            r = err_no_memory(e);
+    }
+    if (r == 0)
+        r = squash_merge(&s, e);
+    if (r == 0)
+        r = squash_owners(&s, e);
+    if (r == 0)
+        r = squash_release(&s, e);
+    if (r == 0)
+        r = squash_keep(&s, e);
+    if (r == 0)
+        r = squash_keep_rest(&s, e);
+    vec_done(&s.packages);
+    vec_done(&s.problems);
+    vec_done(&s.releases);
+    vec_done(&s.unsupported);
+    return r;
+}
+
+/* ---- links
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+struct link_ctx {
+    const struct squash_layer *layers;
+    size_t n;
+};
+
+static str link_target(void *ctx, str path)
+{
+    const struct link_ctx *c = ctx;
+    for (size_t l = c->n; l-- > 0;) {
+        const struct facts *f = &c->layers[l].facts;
+        for (size_t i = f->links.n; i-- > 0;)
+            if (!f->links.p[i].hard && str_eq(f->links.p[i].path, path))
+                return visible_from(c->layers, c->n, l, path) ? f->links.p[i].target : (str){0};
+    }
+    return (str){0};
+}
+
+static bool already_read(const struct squash_layer *layers, size_t n, str path)
+{
+    for (size_t l = 0; l < n; l++)
+        for (size_t i = 0; i < layers[l].facts.files.n; i++)
+            if (str_eq(layers[l].facts.files.p[i].path, path))
+                return true;
+    return false;
+}
+
+static struct alias *alias_add(struct alias *list, size_t *n, struct arena *a, str real, str as)
+{
+    list[*n] = (struct alias){arena_dup(a, real), arena_dup(a, as)};
+    return a->full ? NULL : &list[(*n)++];
+}
+
+int squash_aliases(const struct squash_layer *layers, size_t n, struct arena *a, struct alias **out,
+                   size_t *n_out, struct err *e)
+{
+    struct link_ctx ctx = {layers, n};
+    struct link_view view = {link_target, &ctx};
+    size_t most = 64;
+    for (size_t l = 0; l < n; l++)
+        most += layers[l].facts.links.n;
+    struct alias *list = arena_calloc(a, most, sizeof *list);
+    *n_out = 0;
+    *out = list;
+    if (!list)
+        return err_no_memory(e);
+    for (const str *known = known_paths; known->n; known++) {
+        str real;
+        struct err loop = {0};
+        int r = link_resolve(&view, *known, a, &real, &loop);
+        /* where the real path is one that cataloguers read anyway there is nothing to do; a loop
+         * leads nowhere */
+        if (r == 1 && !cataloguer_for(real, 1, 0644) && !already_read(layers, n, real) &&
+            !alias_add(list, n_out, a, real, *known))
+            return err_no_memory(e);
+    }
+    for (size_t l = 0; l < n; l++)
+        for (size_t i = 0; i < layers[l].facts.links.n; i++) {
+            const struct kept_link *k = &layers[l].facts.links.p[i];
+            if (k->hard && visible_from(layers, n, l, k->path) &&
+                !already_read(layers, n, k->target) &&
+                !alias_add(list, n_out, a, k->target, k->path))
+                return err_no_memory(e);
+        }
+    return 0;
+}

@@ -1,0 +1,25 @@
+/* squash.h - layers' facts into one inventory: what is visible from the top.
+ *
+ * OCI image specification, "Applying Changesets": an upper layer hides what it replaces, removes
+ * (whiteouts) or covers (opaque directories). */
+#ifndef KELLET_PACKAGES_SQUASH_H
+#define KELLET_PACKAGES_SQUASH_H
+
+#include "image/layer_record.h"
+#include "packages/inventory.h"
+#include "packages/links.h"
+
+struct squash_layer {
+    struct facts facts;
+    const struct layer_record *record;
+};
+
+/* Fills packages, release, problems and unsupported of the inventory. */
+int squash_layers(struct squash_layer *layers, size_t n, struct inventory *inv, struct err *e);
+
+/* Databases that lie behind links (links.h) and were not read under their known path: *out in the
+ * arena. */
+int squash_aliases(const struct squash_layer *layers, size_t n, struct arena *a, struct alias **out,
+                   size_t *n_out, struct err *e);
+
+#endif
