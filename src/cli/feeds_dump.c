@@ -42,9 +42,9 @@ static void put_word(struct buf *b, const char *key, const char *word)
 static void put_date(struct buf *b, const char *key, int64_t t)
 {
     auto_buf text;
+    buf_init(&text, 256);
     if (!t)
         return;
-    buf_init(&text, 256);
     feeds_time(t, &text);
     put(b, key, buf_view(&text));
 }

@@ -71,9 +71,9 @@ static void put_member(struct buf *b, const char *key, str value)
 static void put_date(struct buf *b, const char *key, int64_t t)
 {
     auto_buf text;
+    buf_init(&text, 256);
     if (!t)
         return;
-    buf_init(&text, 256);
     feeds_time(t, &text);
     put_member(b, key, buf_view(&text));
 }

@@ -49,6 +49,19 @@ static bool add_aliases(struct vulndb_builder *b, const struct vuln *v, uint32_t
     return *out != INTERN_FAILED;
 }
 
+/* Go's zero time (the year 1) and other dates before 1970 mean that none was given. */
+static int64_t date_or_none(int64_t date)
+{
+    return date > 0 ? date : 0;
+}
+
+static void clean_dates(struct vuln *v)
+{
+    int64_t *dates[] = {&v->published, &v->modified, &v->withdrawn, &v->kev_added, &v->kev_due};
+    for (size_t i = 0; i < KE_ARRAY_LEN(dates); i++)
+        *dates[i] = date_or_none(*dates[i]);
+}
+
 static int sink_vuln(struct claim_sink *s, const struct vuln *v, struct err *e)
 {
     struct vulndb_builder *b = (struct vulndb_builder *)s;
@@ -62,6 +75,7 @@ static int sink_vuln(struct claim_sink *s, const struct vuln *v, struct err *e)
     if (!row)
         return err_no_memory(e);
     row->v = *v;
+    clean_dates(&row->v);
     row->details = v->details.n ? arena_dup(&b->arena, v->details) : (str){0};
     if ((v->details.n && !row->details.p) || !add(b, v->id, &row->id) ||
         !add(b, v->cvss_vector, &row->cvss_vector) || !add(b, v->summary, &row->summary) ||
@@ -112,7 +126,7 @@ static bool add_ranges(struct vulndb_builder *b, const struct claim *c, uint32_t
 
 static bool add_detail(struct vulndb_builder *b, const struct claim *c, uint32_t *out)
 {
-    uint64_t date = (uint64_t)c->fix_date;
+    uint64_t date = (uint64_t)date_or_none(c->fix_date);
     b->words.n = 0;
     bool ok =
         push_word(b, (uint32_t)c->package_kind | (uint32_t)c->kind << 2 | (uint32_t)c->state << 3 |

@@ -158,7 +158,8 @@ int vulndb_text(const struct vulndb *db, str source, str id, struct arena *a, st
 
 enum { EACH_ARENA = 1 << 30, EACH_KEEP = 1 << 20 };
 
-static int each_package(const struct shard *s, uint32_t row, struct arena *a,
+/* `next`: the claim that must come first, as packages lie one after the other. */
+static int each_package(const struct shard *s, uint32_t row, uint32_t *next, struct arena *a,
                         int (*fn)(void *, const struct db_claim *, struct err *), void *ctx,
                         struct err *e)
 {
@@ -166,8 +167,9 @@ static int each_package(const struct shard *s, uint32_t row, struct arena *a,
     const char *p = s->section[SEC_ROWS].p + (size_t)row * PACKAGE_ROW;
     uint32_t first = shard_u32(p + 8), n = shard_u32(p + 12);
     str name = shard_str(s, shard_u32(p + 4), &bad);
-    if (bad || (uint64_t)first + n > shard_rows(s, SEC_CLAIMS, CLAIM_ROW))
+    if (bad || first != *next || n > shard_rows(s, SEC_CLAIMS, CLAIM_ROW) - first)
         return damaged(s, e);
+    *next += n;
     for (uint32_t i = first; i < first + n; i++) {
         struct db_claim c;
         if (a->used > EACH_KEEP)
@@ -193,9 +195,9 @@ int vulndb_each(const struct vulndb *db, str source,
         if (source.n && !str_eq(source, s->name))
             continue;
         for (size_t k = 0; k < s->n_claims; k++) {
-            uint32_t packages = shard_rows(s->claims[k], SEC_ROWS, PACKAGE_ROW);
+            uint32_t packages = shard_rows(s->claims[k], SEC_ROWS, PACKAGE_ROW), next = 0;
             for (uint32_t row = 0; r == 0 && row < packages; row++)
-                r = each_package(s->claims[k], row, &a, fn, ctx, e);
+                r = each_package(s->claims[k], row, &next, &a, fn, ctx, e);
         }
     }
     arena_done(&a);
