@@ -9,6 +9,7 @@ static const struct command *const subcommands[] = {
     &command_feeds_dump,
     &command_feeds_load,
     &command_feeds_status,
+    &command_feeds_sync,
     &command_feeds_verify,
     NULL,
     /* clang-format on */

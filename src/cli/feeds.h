@@ -10,6 +10,7 @@
 extern const struct command command_feeds_dump;
 extern const struct command command_feeds_load;
 extern const struct command command_feeds_status;
+extern const struct command command_feeds_sync;
 extern const struct command command_feeds_verify;
 
 /* Opens the database of --data (NULL: the usual place). 0, or an exit code after having printed

@@ -3,8 +3,11 @@
  *
  * A row names the first fixed version; version "0" says that the package never was affected. What
  * is not fixed yet is not listed at all. */
+#include "base/map.h"
+#include "base/vec.h"
 #include "feeds/common.h"
 #include "feeds/drivers.h"
+#include "feeds/sync.h"
 
 #include "vulndb/platform.h"
 
@@ -82,12 +85,26 @@ static int secdb_platform(const struct feed_input *in, yyjson_val *root, struct 
     return buf_check(out, "the platform", e);
 }
 
+/* Claims wait until the end of the load: a rejection takes back rows of every release. */
+struct secdb_claim {
+    str id, package, fixed, platform; /* interned */
+};
+
+struct secdb {
+    struct feed_strings strings;
+    struct map vulns;    /* ids sent */
+    struct map rejected; /* "package id" */
+    struct map platforms;
+    VEC(struct secdb_claim) claims;
+    VEC(struct secdb_claim) rejections; /* without platform and version */
+    VEC(str) releases;                  /* platforms of this load */
+};
+
 struct secdb_row {
     const struct feed_input *in;
     struct claim_sink *sink;
+    struct secdb *db;
     str platform, package, fixed;
-    const char *scheme;
-    struct feed_seen *seen;
 };
 
 /* One string of ids: "CVE-2016-9932 XSA-200". */
@@ -128,23 +145,20 @@ static int ids_split(const struct secdb_row *row, str text, struct id_list *l, s
     return 0;
 }
 
-static int secdb_claim(const struct secdb_row *row, str id, struct err *e)
+static int claim_keep(const struct secdb_row *row, str id, struct err *e)
 {
-    bool never = str_eq(row->fixed, STR("0"));
-    struct version_range range = {.hi = row->fixed};
-    struct claim c = {
-        .vuln_id = id,
-        .platform = row->platform,
-        .package = row->package,
-        .package_kind = PACKAGE_SOURCE,
-        .kind = never ? CLAIM_UNAFFECTED : CLAIM_AFFECTED,
-        .state = never ? FIX_NOT_AFFECTED : FIX_FIXED,
-        .scheme = row->scheme,
-        .ranges = never ? NULL : &range,
-        .n_ranges = never ? 0 : 1,
-        .fixed = never ? STR("") : row->fixed,
-    };
-    return row->sink->claim(row->sink, &c, e);
+    struct feed_strings *t = &row->db->strings;
+    bool rejection = !row->platform.n;
+    struct secdb_claim c = {.id = feed_intern(t, id),
+                            .package = feed_intern(t, row->package),
+                            .fixed = feed_intern(t, row->fixed),
+                            .platform = feed_intern(t, row->platform)};
+    struct secdb_claim *slot =
+        rejection ? vec_push(&row->db->rejections) : vec_push(&row->db->claims);
+    if (!slot || !c.id.p || !c.package.p || !c.fixed.p || !c.platform.p)
+        return err_no_memory(e);
+    *slot = c;
+    return 0;
 }
 
 /* CVEs are claims and the rest are names beside them; where there is no CVE, the first id is the
@@ -164,10 +178,15 @@ static int secdb_ids(const struct secdb_row *row, str text, struct err *e)
         v.id = l.ids[i];
         v.aliases = aliases;
         v.n_aliases = n_aliases;
-        int first = feed_seen_first(row->seen, v.id, e);
-        r = first < 0 ? first : first || n_aliases ? row->sink->vuln(row->sink, &v, e) : 0;
+        r = claim_keep(row, v.id, e);
+        str id = feed_intern(&row->db->strings, v.id);
+        void **seen = r == 0 ? map_slot(&row->db->vulns, id) : NULL;
+        if (r == 0 && !seen)
+            r = err_no_memory(e);
+        if (r == 0 && (!*seen || n_aliases))
+            r = row->sink->vuln(row->sink, &v, e);
         if (r == 0)
-            r = secdb_claim(row, v.id, e);
+            *seen = row->db;
     }
     return r;
 }
@@ -221,14 +240,74 @@ static int secdb_packages(struct secdb_row *row, yyjson_val *packages, struct er
     return 0;
 }
 
+/* "package: [CVE-...]": vulnerabilities that Alpine says are none of the package. */
+static int rejections_read(struct secdb_row *row, yyjson_val *root, struct err *e)
+{
+    yyjson_obj_iter it = yyjson_obj_iter_with(root);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&it));) {
+        yyjson_val *ids = yyjson_obj_iter_get_val(key), *id;
+        size_t i, n;
+        row->package = str_trim(json_text(key));
+        row->fixed = STR("0");
+        if (!yyjson_is_null(ids) && !yyjson_is_arr(ids))
+            return feed_bad(row->in, row->package, "the rejected ids are not a list", e);
+        yyjson_arr_foreach(ids, i, n, id)
+        {
+            row->sink->record(row->sink, 1);
+            if (!json_text(id).n)
+                return feed_bad(row->in, row->package, "an id is not text", e);
+            int r = secdb_ids(row, json_text(id), e);
+            if (r < 0)
+                return r;
+        }
+    }
+    return 0;
+}
+
+static struct secdb *secdb_of(void **state, struct err *e)
+{
+    if (*state)
+        return *state;
+    struct secdb *db = calloc(1, sizeof *db);
+    if (!db) {
+        err_no_memory(e);
+        return NULL;
+    }
+    feed_strings_init(&db->strings);
+    map_init(&db->vulns);
+    map_init(&db->rejected);
+    map_init(&db->platforms);
+    return *state = db;
+}
+
+static int platform_note(struct secdb *db, str platform, struct err *e)
+{
+    str own = feed_intern(&db->strings, platform);
+    void **slot = own.p ? map_slot(&db->platforms, own) : NULL;
+    if (!slot)
+        return err_no_memory(e);
+    if (*slot)
+        return 0;
+    str *release = vec_push(&db->releases);
+    if (!release)
+        return err_no_memory(e);
+    *release = own;
+    *slot = db;
+    return 0;
+}
+
 static int secdb_read(void **state, const struct feed_input *in, struct claim_sink *sink,
                       struct err *e)
 {
+    struct secdb *db = secdb_of(state, e);
     auto_json *doc = NULL;
-    int r = feed_read_document(in, true, &doc, e);
+    int r = db ? feed_read_document(in, true, &doc, e) : ERR_NO_MEMORY;
     if (r < 0)
         return r;
+    struct secdb_row row = {.in = in, .sink = sink, .db = db};
     yyjson_val *root = yyjson_doc_get_root(doc), *packages = json_get(root, "packages");
+    if (yyjson_is_obj(root) && !packages && str_contains(in->path, STR("rejections")))
+        return rejections_read(&row, root, e);
     if (!yyjson_is_obj(root) || (!packages && !json_str(root, "apkurl").n))
         return feed_bad(in, STR("packages"), "is missing; this is no secdb file", e);
     if (packages && !yyjson_is_null(packages) && !yyjson_is_arr(packages))
@@ -236,19 +315,79 @@ static int secdb_read(void **state, const struct feed_input *in, struct claim_si
     auto_buf platform;
     buf_init(&platform, 256);
     r = secdb_platform(in, root, &platform, e);
-    if (r < 0)
-        return r;
-    struct secdb_row row = {
-        .in = in, .sink = sink, .platform = buf_view(&platform), .scheme = "apk"};
-    row.seen = feed_seen_of(state, e);
-    return row.seen ? secdb_packages(&row, packages, e) : ERR_NO_MEMORY;
+    row.platform = buf_view(&platform);
+    if (r == 0)
+        r = platform_note(db, row.platform, e);
+    return r < 0 ? r : secdb_packages(&row, packages, e);
+}
+
+static int claim_send(const struct secdb_claim *k, str platform, struct claim_sink *sink,
+                      struct err *e)
+{
+    bool never = str_eq(k->fixed, STR("0"));
+    struct version_range range = {.hi = k->fixed};
+    struct claim c = {
+        .vuln_id = k->id,
+        .platform = platform,
+        .package = k->package,
+        .package_kind = PACKAGE_SOURCE,
+        .kind = never ? CLAIM_UNAFFECTED : CLAIM_AFFECTED,
+        .state = never ? FIX_NOT_AFFECTED : FIX_FIXED,
+        .scheme = "apk",
+        .ranges = never ? NULL : &range,
+        .n_ranges = never ? 0 : 1,
+        .fixed = never ? STR("") : k->fixed,
+    };
+    return sink->claim(sink, &c, e);
+}
+
+static str rejection_key(struct secdb *db, const struct secdb_claim *c)
+{
+    return arena_printf(&db->strings.arena, "%.*s %.*s", STR_ARG(c->package), STR_ARG(c->id));
+}
+
+static int secdb_send(struct secdb *db, struct claim_sink *sink, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < db->rejections.n && r == 0; i++) {
+        const struct secdb_claim *c = &db->rejections.p[i];
+        str key = rejection_key(db, c);
+        if (!key.p || !map_put(&db->rejected, key, db))
+            return err_no_memory(e);
+        for (size_t k = 0; k < db->releases.n && r == 0; k++)
+            r = claim_send(c, db->releases.p[k], sink, e);
+        if (!db->releases.n)
+            sink->drop(sink, "rejection without a release to apply it to", 1);
+    }
+    for (size_t i = 0; i < db->claims.n && r == 0; i++) {
+        const struct secdb_claim *c = &db->claims.p[i];
+        str key = db->rejections.n ? rejection_key(db, c) : STR("");
+        if (!key.p)
+            return err_no_memory(e);
+        if (key.n && map_get(&db->rejected, key))
+            sink->drop(sink, "row replaced by a rejection", 1);
+        else
+            r = claim_send(c, c->platform, sink, e);
+    }
+    return r;
 }
 
 static int secdb_finish(void **state, struct claim_sink *sink, struct err *e)
 {
-    feed_seen_free(*state);
+    struct secdb *db = *state;
+    if (!db)
+        return 0;
+    int r = sink ? secdb_send(db, sink, e) : 0;
+    map_done(&db->vulns);
+    map_done(&db->rejected);
+    map_done(&db->platforms);
+    vec_done(&db->claims);
+    vec_done(&db->rejections);
+    vec_done(&db->releases);
+    feed_strings_done(&db->strings);
+    free(db);
     *state = NULL;
-    return 0;
+    return r;
 }
 
 const struct feed_ops feed_alpine = {
@@ -258,6 +397,7 @@ const struct feed_ops feed_alpine = {
     .wants = secdb_wants,
     .read = secdb_read,
     .finish = secdb_finish,
+    .sync = &feed_sync_alpine,
 };
 
 const struct feed_ops feed_wolfi = {
@@ -267,4 +407,5 @@ const struct feed_ops feed_wolfi = {
     .wants = secdb_wants,
     .read = secdb_read,
     .finish = secdb_finish,
+    .sync = &feed_sync_wolfi,
 };

@@ -1,12 +1,8 @@
 #include "feeds/common.h"
 
-#include "base/arena.h"
-#include "base/map.h"
 #include "codec/yaml.h"
 
-#include <stdlib.h>
-
-enum { SEEN_MAX = 256 << 20 };
+enum { STRINGS_MAX = 1 << 30 };
 
 int feed_read_all(const struct feed_input *in, struct buf *out, struct err *e)
 {
@@ -165,43 +161,30 @@ bool feed_is_cve(str id)
     return true;
 }
 
-/* ---- ids seen -----------------------------------------------------------------------------------
+/* ---- strings ------------------------------------------------------------------------------------
  */
 
-struct feed_seen {
-    struct arena arena;
-    struct map ids;
-};
-
-struct feed_seen *feed_seen_of(void **state, struct err *e)
+void feed_strings_init(struct feed_strings *s)
 {
-    if (*state)
-        return *state;
-    struct feed_seen *s = calloc(1, sizeof *s);
-    if (!s) {
-        err_no_memory(e);
-        return NULL;
-    }
-    arena_init(&s->arena, SEEN_MAX);
-    map_init(&s->ids);
-    return *state = s;
+    arena_init(&s->arena, STRINGS_MAX);
+    map_init(&s->known);
 }
 
-int feed_seen_first(struct feed_seen *s, str id, struct err *e)
+void feed_strings_done(struct feed_strings *s)
 {
-    if (map_get(&s->ids, id))
-        return 0;
-    str own = arena_dup(&s->arena, id);
-    if (!own.p || !map_put(&s->ids, own, s))
-        return err_no_memory(e);
-    return 1;
-}
-
-void feed_seen_free(struct feed_seen *s)
-{
-    if (!s)
-        return;
-    map_done(&s->ids);
+    map_done(&s->known);
     arena_done(&s->arena);
-    free(s);
+}
+
+str feed_intern(struct feed_strings *s, str text)
+{
+    const str *known = map_get(&s->known, text);
+    if (known)
+        return *known;
+    str *own = arena_new(&s->arena, str);
+    if (own)
+        *own = arena_dup(&s->arena, text);
+    if (!own || !own->p || !map_put(&s->known, *own, own))
+        return (str){NULL, 0};
+    return *own;
 }

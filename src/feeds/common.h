@@ -2,6 +2,8 @@
 #ifndef KELLET_FEEDS_COMMON_H
 #define KELLET_FEEDS_COMMON_H
 
+#include "base/arena.h"
+#include "base/map.h"
 #include "codec/json.h"
 #include "feeds/feeds.h"
 
@@ -32,15 +34,17 @@ bool feed_path_hidden(str path);
 /* true: the text looks like CVE-YYYY-N... */
 bool feed_is_cve(str id);
 
-/* Which ids were sent already: a vulnerability is sent once per load. */
-struct feed_seen;
-/* The driver's state as such a set, made when it is NULL; NULL when memory is out. */
-struct feed_seen *feed_seen_of(void **state, struct err *e);
-/* 1: seen for the first time; 0: known; or a negative code. */
-int feed_seen_first(struct feed_seen *s, str id, struct err *e);
-void feed_seen_free(struct feed_seen *s);
+/* Strings kept for the time of a load, each once. At most 1 GiB. */
+struct feed_strings {
+    struct arena arena;
+    struct map known;
+};
+void feed_strings_init(struct feed_strings *s);
+void feed_strings_done(struct feed_strings *s);
+/* The kept copy: the same text gives the same slice. p is NULL when memory is out. */
+str feed_intern(struct feed_strings *s, str text);
 
-/* The pretty name of the input for messages, which is its path. */
+/* The input's name in messages: its path. */
 static inline const char *feed_name(const struct feed_input *in)
 {
     return in->path.p;

@@ -2,6 +2,7 @@
 #include "feeds/debian.h"
 
 #include "feeds/drivers.h"
+#include "feeds/sync.h"
 #include "vulndb/platform.h"
 
 #include <stdlib.h>
@@ -22,23 +23,6 @@ static bool debian_wants(str path)
 /* ---- what both halves use -----------------------------------------------------------------------
  */
 
-str debian_intern(struct debian *d, str s)
-{
-    void **slot;
-    str *known = map_get(&d->strings, s);
-    if (known)
-        return *known;
-    str *own = arena_new(&d->arena, str);
-    if (!own)
-        return (str){0};
-    *own = arena_dup(&d->arena, s);
-    slot = own->p ? map_slot(&d->strings, *own) : NULL;
-    if (!slot)
-        return (str){0};
-    *slot = own;
-    return *own;
-}
-
 int debian_release(struct debian *d, str codename, bool *known)
 {
     size_t i = 0;
@@ -48,13 +32,13 @@ int debian_release(struct debian *d, str codename, bool *known)
         if (i == DEBIAN_RELEASES)
             return -1;
         const struct distro_family *f = distro_find(STR("debian"));
-        str own = debian_intern(d, codename);
+        str own = feed_intern(&d->strings, codename);
         auto_buf name;
         buf_init(&name, 64);
         if (str_eq(codename, STR("sid")) || distro_codename_version(f, codename).n)
             platform_name(f, STR(""), codename, &name);
         d->releases[i] = own;
-        d->platforms[i] = debian_intern(d, buf_view(&name));
+        d->platforms[i] = feed_intern(&d->strings, buf_view(&name));
         if (!own.p || !d->platforms[i].p)
             return -1;
         d->n_releases++;
@@ -83,7 +67,7 @@ int debian_vuln(struct debian *d, str id, str details, struct claim_sink *sink, 
 
 str debian_key(struct debian *d, unsigned release, str package, str cve)
 {
-    return arena_printf(&d->arena, "%u %.*s %.*s", release, STR_ARG(package), STR_ARG(cve));
+    return arena_printf(&d->strings.arena, "%u %.*s %.*s", release, STR_ARG(package), STR_ARG(cve));
 }
 
 /* ---- the JSON -----------------------------------------------------------------------------------
@@ -141,9 +125,9 @@ static const char *release_row(yyjson_val *r, struct debian_row *row)
 
 static int row_add(struct debian *d, struct debian_row *row, struct err *e)
 {
-    row->fixed = debian_intern(d, row->fixed);
-    row->note = debian_intern(d, row->note);
-    row->urgency = debian_intern(d, row->urgency);
+    row->fixed = feed_intern(&d->strings, row->fixed);
+    row->note = feed_intern(&d->strings, row->note);
+    row->urgency = feed_intern(&d->strings, row->urgency);
     struct debian_row *slot = vec_push(&d->rows);
     if (!slot || !row->fixed.p || !row->note.p || !row->urgency.p)
         return err_no_memory(e);
@@ -183,7 +167,7 @@ static int tracker_package(struct debian *d, const struct feed_input *in, str na
     if (!yyjson_is_obj(cves))
         return feed_bad(in, name,
                         "is not an object of vulnerabilities; is this the tracker's JSON?", e);
-    str package = debian_intern(d, name);
+    str package = feed_intern(&d->strings, name);
     if (!package.p)
         return err_no_memory(e);
     yyjson_obj_iter it = yyjson_obj_iter_with(cves);
@@ -197,7 +181,7 @@ static int tracker_package(struct debian *d, const struct feed_input *in, str na
             sink->drop(sink, "temporary id", yyjson_obj_size(releases));
             continue;
         }
-        str cve = debian_intern(d, json_text(key));
+        str cve = feed_intern(&d->strings, json_text(key));
         if (!cve.p)
             return err_no_memory(e);
         int r = debian_vuln(d, cve, json_str(entry, "description"), sink, e);
@@ -245,8 +229,7 @@ static struct debian *debian_of(void **state, struct err *e)
         err_no_memory(e);
         return NULL;
     }
-    arena_init(&d->arena, DEBIAN_MEMORY);
-    map_init(&d->strings);
+    feed_strings_init(&d->strings);
     map_init(&d->vulns);
     map_init(&d->fixes_of);
     map_init(&d->rows_of);
@@ -347,13 +330,12 @@ static void debian_free(struct debian *d)
 {
     if (!d)
         return;
-    map_done(&d->strings);
     map_done(&d->vulns);
     map_done(&d->fixes_of);
     map_done(&d->rows_of);
     vec_done(&d->rows);
     vec_done(&d->fixes);
-    arena_done(&d->arena);
+    feed_strings_done(&d->strings);
     free(d);
 }
 
@@ -386,4 +368,5 @@ const struct feed_ops feed_debian = {
     .wants = debian_wants,
     .read = debian_read,
     .finish = debian_finish,
+    .sync = &feed_sync_debian,
 };

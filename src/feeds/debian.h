@@ -12,7 +12,7 @@
 #include "base/vec.h"
 #include "feeds/common.h"
 
-enum { DEBIAN_MEMORY = 1 << 30, DEBIAN_RELEASES = 64 };
+enum { DEBIAN_RELEASES = 64 };
 
 /* A row of the JSON: one vulnerability, one source package, one release. */
 struct debian_row {
@@ -30,8 +30,7 @@ struct debian_fix {
 };
 
 struct debian {
-    struct arena arena;
-    struct map strings;            /* interned */
+    struct feed_strings strings;
     struct map vulns;              /* ids sent */
     struct map fixes_of;           /* "release package cve" -> index + 1 of the best fix */
     struct map rows_of;            /* the same for rows of the JSON: to tell what the lists add */
@@ -43,8 +42,6 @@ struct debian {
     VEC(struct debian_fix) fixes;
 };
 
-/* The same text always gives the same slice; empty p when memory is out. */
-str debian_intern(struct debian *d, str s);
 /* Index of a codename, added when new; -1 when the table is full or memory is out; *known tells
  * whether it is a release with a number (or sid). */
 int debian_release(struct debian *d, str codename, bool *known);

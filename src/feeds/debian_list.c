@@ -65,8 +65,8 @@ static int list_head(struct list *l, str line, struct err *e)
     struct advisory *a = vec_push(&l->advisories);
     if (!a)
         return err_no_memory(e);
-    a->id = debian_intern(l->d, id);
-    a->base = debian_intern(l->d, base);
+    a->id = feed_intern(&l->d->strings, id);
+    a->base = feed_intern(&l->d->strings, base);
     a->date = date;
     a->first_cve = l->cves.n;
     l->in_head = true;
@@ -93,7 +93,7 @@ static int list_cves(struct list *l, str line, struct err *e)
         str *slot = vec_push(&l->cves);
         if (!slot)
             return err_no_memory(e);
-        *slot = debian_intern(l->d, id);
+        *slot = feed_intern(&l->d->strings, id);
         if (!slot->p)
             return err_no_memory(e);
         a->n_cves++;
@@ -160,8 +160,8 @@ static int list_row(struct list *l, str line, struct err *e)
         l->sink->drop(l->sink, tagged ? "tag that makes no claim" : "row without a version", 1);
         return 0;
     }
-    p.package = debian_intern(l->d, package);
-    p.version = tagged ? STR("") : debian_intern(l->d, version);
+    p.package = feed_intern(&l->d->strings, package);
+    p.version = tagged ? STR("") : feed_intern(&l->d->strings, version);
     struct pending *slot = vec_push(&l->rows);
     if (!slot || !p.package.p || !p.version.p)
         return err_no_memory(e);

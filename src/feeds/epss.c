@@ -2,6 +2,7 @@
  * comment with the model's version and the date of the scores. */
 #include "feeds/common.h"
 #include "feeds/drivers.h"
+#include "feeds/sync.h"
 
 enum { LINE_LONGEST = 4096 };
 
@@ -147,4 +148,5 @@ const struct feed_ops feed_epss = {
     .licence = "free with attribution to FIRST",
     .wants = epss_wants,
     .read = epss_read,
+    .sync = &feed_sync_epss,
 };

@@ -1,6 +1,7 @@
 /* kev.c - CISA's catalogue of known exploited vulnerabilities (JSON). */
 #include "feeds/common.h"
 #include "feeds/drivers.h"
+#include "feeds/sync.h"
 
 static bool kev_wants(str path)
 {
@@ -62,4 +63,5 @@ const struct feed_ops feed_kev = {
     .licence = "CC0-1.0",
     .wants = kev_wants,
     .read = kev_read,
+    .sync = &feed_sync_kev,
 };

@@ -3,6 +3,7 @@
  * Decorates: severity, CVSS, status, texts. CPE configurations are counted and left out. */
 #include "feeds/common.h"
 #include "feeds/drivers.h"
+#include "feeds/sync.h"
 
 #include <stdlib.h>
 
@@ -201,4 +202,5 @@ const struct feed_ops feed_nvd = {
     .licence = "public domain",
     .wants = nvd_wants,
     .read = nvd_read,
+    .sync = &feed_sync_nvd,
 };

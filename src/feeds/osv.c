@@ -4,6 +4,7 @@
 
 #include "base/auto.h"
 #include "feeds/drivers.h"
+#include "feeds/sync.h"
 #include "version/ecosystem.h"
 #include "version/version.h"
 #include "vulndb/platform.h"
@@ -482,4 +483,5 @@ const struct feed_ops feed_osv = {
     .wants = osv_wants,
     .read = osv_read,
     .finish = osv_finish,
+    .sync = &feed_sync_osv,
 };
