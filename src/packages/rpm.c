@@ -229,6 +229,19 @@ static int parse_full_list(struct cat *c, const struct cat_file *f, struct err *
     return rpm_manifest_full(c, f->path, text, e);
 }
 
+/* A journal is hot when it begins with this magic (sqlite.org/fileformat2.html, "The Rollback
+ * Journal"); one that is kept between transactions begins with zeros. */
+static int parse_journal(struct cat *c, const struct cat_file *f, struct err *e)
+{
+    static const uint8_t magic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+    uint8_t start[sizeof magic];
+    int64_t n = stream_read(f->content, start, sizeof start, e);
+    if (n == sizeof start && memcmp(start, magic, sizeof magic) == 0)
+        cat_problem(c, f->path, "unsupported",
+                    "the database beside this journal was being changed: packages may be wrong");
+    return n < 0 ? (int)n : 0;
+}
+
 static int rpm_parse(struct cat *c, const struct cat_file *f, struct err *e)
 {
     size_t d = 0;
@@ -245,10 +258,7 @@ static int rpm_parse(struct cat *c, const struct cat_file *f, struct err *e)
     case KIND_WAL:
         return keep(c, f, database_max, &state->wal[d], e);
     case KIND_JOURNAL:
-        if (f->size)
-            cat_problem(c, f->path, "unsupported",
-                        "a rollback journal: the database beside it was being changed");
-        return 0;
+        return parse_journal(c, f, e);
     case KIND_FULL_LIST:
         state->full_list = true;
         return parse_full_list(c, f, e);

@@ -52,7 +52,7 @@ static void lost(const struct reader *r, int code, const char *fmt, ...)
 
 static int fail(const struct reader *r, int rc, const char *what, struct err *e)
 {
-    int code = rc == SQLITE_NOMEM                              ? ERR_NO_MEMORY
+    int code = rc == SQLITE_NOMEM                              ? ERR_LIMIT
                : r->vfs.io_failed                              ? ERR_IO
                : rc == SQLITE_TOOBIG || rc == SQLITE_INTERRUPT ? ERR_LIMIT
                                                                : ERR_FORMAT;

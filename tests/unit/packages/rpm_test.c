@@ -167,7 +167,6 @@ static void files_that_are_no_databases(void **state)
         "usr/lib/sysimage/rpm/Packages.db",
         "usr/share/rpm/rpmdb.sqlite",
         "var/lib/rpm/rpmdb.sqlite-wal",
-        "var/lib/rpm/rpmdb.sqlite-journal",
     };
     static const char junk[5000] = "SQLite format 3";
     for (size_t i = 0; i < KE_ARRAY_LEN(paths); i++)
@@ -183,12 +182,35 @@ static void files_that_are_no_databases(void **state)
         }
 }
 
+static void rollback_journals(void **state)
+{
+    static const struct {
+        str content;
+        size_t n_problems;
+    } rows[] = {
+        {STR_INIT("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7 and the rest"), 1},
+        {STR_INIT("\xd9\xd5\x05\xf9\x20\xa1\x63"), 0},
+        {STR_INIT("\0\0\0\0\0\0\0\0\0\0\0\0"), 0},
+        {STR_INIT(""), 0},
+    };
+    for (size_t i = 0; i < KE_ARRAY_LEN(rows); i++) {
+        struct err e = {0};
+        struct facts f;
+        struct cat_test_file file = {STR("var/lib/rpm/rpmdb.sqlite-journal"), rows[i].content,
+                                     0644};
+        assert_ok(catalogue_files(&file, 1, &f, &e));
+        assert_int_equal(f.problems.n, rows[i].n_problems);
+        facts_done(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_as_rpm),
         cmocka_unit_test(lists_of_distroless_images),
         cmocka_unit_test(files_that_are_no_databases),
+        cmocka_unit_test(rollback_journals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
