@@ -2,9 +2,10 @@
 #include "version/schemes.h"
 
 const struct version_ops *const version_schemes[] = {
-    &version_deb, &version_apk,    &version_rpm_evr, &version_rpmvercmp, &version_semver,
-    &version_npm, &version_golang, &version_pep440,  &version_gem,       &version_maven,
-    NULL,
+    &version_deb,    &version_apk,   &version_rpm_evr,  &version_rpmvercmp,
+    &version_semver, &version_npm,   &version_golang,   &version_pep440,
+    &version_gem,    &version_maven, &version_composer, &version_nuget,
+    &version_pub,    &version_cran,  &version_hackage,  NULL,
 };
 
 const struct version_ops *version_scheme(str name)

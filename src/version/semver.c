@@ -1,30 +1,7 @@
-/* semver.c - Semantic Versioning 2.0.0, and its dialects of npm and Go.
- *
- * One lenient reader for the three (any number of numeric components, missing ones are 0) notes
- * what it met; each dialect then judges what is valid. What cannot be read comes last and is
- * ordered naturally. */
+/* semver.c - reading and ordering for all of semver.h, and the scheme semver itself. */
 #include "version/digits.h"
 #include "version/schemes.h"
-
-enum semver_dialect { SEMVER, SEMVER_NPM, SEMVER_GO };
-
-enum semver_note {
-    SEMVER_PREFIX = 1,            /* "v" */
-    SEMVER_LOOSE_PREFIX = 2,      /* "=", or blanks, or more than one letter */
-    SEMVER_ZERO = 4,              /* leading zero in a component */
-    SEMVER_PRE_ZERO = 8,          /* ... or in a numeric identifier */
-    SEMVER_EMPTY_IDENTIFIER = 16, /* in the pre-release or build */
-    SEMVER_NO_HYPHEN = 32,        /* 1.2.3beta */
-    SEMVER_GO_TAG = 64,           /* go1.22rc1 */
-    SEMVER_TWO_BUILDS = 128,      /* 1.2.3+a+b */
-};
-
-struct semver {
-    str core, pre, rest;
-    str pre_number; /* of a Go tag: the 1 of rc1 */
-    unsigned components, notes;
-    bool has_pre, has_build;
-};
+#include "version/semver.h"
 
 static bool semver_identifier_char(char c)
 {
@@ -130,7 +107,7 @@ static str semver_pre(str v, enum semver_dialect dialect, struct semver *out)
     return str_from(v, out->pre.n);
 }
 
-static void semver_read(str v, enum semver_dialect dialect, struct semver *out)
+void semver_read(str v, enum semver_dialect dialect, struct semver *out)
 {
     *out = (struct semver){0};
     v = semver_prefix(v, dialect, &out->notes);
@@ -139,9 +116,11 @@ static void semver_read(str v, enum semver_dialect dialect, struct semver *out)
         v = semver_pre(v, dialect, out);
         while (v.n && *v.p == '+') {
             out->notes |= out->has_build ? SEMVER_TWO_BUILDS : 0;
+            str build = semver_identifiers(str_from(v, 1), false, &out->notes);
+            if (!out->has_build)
+                out->build = build;
             out->has_build = true;
-            v = str_from(v, 1);
-            v = str_from(v, semver_identifiers(v, false, &out->notes).n);
+            v = str_from(v, 1 + build.n);
         }
     }
     out->rest = v;
@@ -157,55 +136,88 @@ static int semver_compare_core(str a, str b)
     return 0;
 }
 
-static int semver_compare_identifier(str a, str b)
+static int semver_compare_identifier(enum semver_dialect dialect, str a, str b)
 {
     bool x = a.n && digits_run(a).n == a.n, y = b.n && digits_run(b).n == b.n;
     if (x != y)
         return x ? -1 : 1;
-    return x ? digits_compare(a, b) : str_cmp(a, b);
+    if (x)
+        return digits_compare(a, b);
+    return dialect == SEMVER_NUGET ? text_compare_nocase(a, b) : str_cmp(a, b);
 }
+
+/* Identifiers with dots between them, and one more that stands by itself. */
+struct semver_list {
+    str rest, last;
+};
 
 /* Takes the next identifier; false at the end. */
-static bool semver_next(struct semver *v, str *out)
+static bool semver_next(struct semver_list *list, str *out)
 {
-    if (v->pre.p) {
-        ptrdiff_t dot = str_index(v->pre, '.');
-        *out = dot < 0 ? v->pre : str_sub(v->pre, 0, (size_t)dot);
-        v->pre = dot < 0 ? (str){NULL, 0} : str_from(v->pre, (size_t)dot + 1);
-        return true;
+    if (!list->rest.p) {
+        *out = list->last;
+        list->last = (str){NULL, 0};
+        return out->n > 0;
     }
-    *out = v->pre_number;
-    v->pre_number = (str){NULL, 0};
-    return out->n > 0;
+    ptrdiff_t dot = str_index(list->rest, '.');
+    *out = dot < 0 ? list->rest : str_sub(list->rest, 0, (size_t)dot);
+    list->rest = dot < 0 ? (str){NULL, 0} : str_from(list->rest, (size_t)dot + 1);
+    return true;
 }
 
-static int semver_compare_pre(struct semver *a, struct semver *b)
+static int semver_compare_list(enum semver_dialect dialect, struct semver_list a,
+                               struct semver_list b)
 {
-    if (!a->has_pre || !b->has_pre)
-        return b->has_pre - a->has_pre;
     for (;;) {
         str x, y;
-        bool more_a = semver_next(a, &x), more_b = semver_next(b, &y);
+        bool more_a = semver_next(&a, &x), more_b = semver_next(&b, &y);
         if (!more_a || !more_b)
             return more_a - more_b;
-        int order = semver_compare_identifier(x, y);
+        int order = semver_compare_identifier(dialect, x, y);
         if (order)
             return order;
     }
 }
 
-static int semver_compare_as(enum semver_dialect dialect, str a, str b)
+static struct semver_list semver_pre_list(const struct semver *v)
+{
+    return (struct semver_list){v->pre, v->pre_number};
+}
+
+int semver_compare_as(enum semver_dialect dialect, str a, str b)
 {
     struct semver x, y;
     semver_read(a, dialect, &x);
     semver_read(b, dialect, &y);
     int order = semver_compare_core(x.core, y.core);
     if (!order)
-        order = semver_compare_pre(&x, &y);
+        order = y.has_pre - x.has_pre;
+    if (!order)
+        order = semver_compare_list(dialect, semver_pre_list(&x), semver_pre_list(&y));
+    if (!order && dialect == SEMVER_PUB)
+        order = semver_compare_list(dialect, (struct semver_list){.rest = x.build},
+                                    (struct semver_list){.rest = y.build});
     return order ? order : natural_compare(x.rest, y.rest);
 }
 
-static bool semver_key_as(enum semver_dialect dialect, str v, struct buf *out)
+static void semver_key_list(enum semver_dialect dialect, struct semver_list list, struct buf *out)
+{
+    for (str id; semver_next(&list, &id);) {
+        bool number = id.n && digits_run(id).n == id.n;
+        buf_add_char(out, number ? 1 : 2);
+        if (number)
+            key_number(out, id);
+        else if (dialect != SEMVER_NUGET)
+            key_text(out, id);
+        for (size_t i = 0; i < id.n && !number && dialect == SEMVER_NUGET; i++)
+            buf_add_char(out, ke_tolower(id.p[i]));
+        if (!number && dialect == SEMVER_NUGET)
+            buf_add_char(out, 0);
+    }
+    buf_add_char(out, 0);
+}
+
+bool semver_key_as(enum semver_dialect dialect, str v, struct buf *out)
 {
     struct semver s;
     semver_read(v, dialect, &s);
@@ -221,29 +233,22 @@ static bool semver_key_as(enum semver_dialect dialect, str v, struct buf *out)
     out->n = used; /* trailing zeros */
     buf_add_char(out, 0);
     buf_add_char(out, s.has_pre ? 1 : 2);
-    for (str id; s.has_pre && semver_next(&s, &id);) {
-        bool number = id.n && digits_run(id).n == id.n;
-        buf_add_char(out, number ? 1 : 2);
-        if (number)
-            key_number(out, id);
-        else
-            key_text(out, id);
-    }
     if (s.has_pre)
-        buf_add_char(out, 0);
+        semver_key_list(dialect, semver_pre_list(&s), out);
+    if (dialect == SEMVER_PUB)
+        semver_key_list(dialect, (struct semver_list){.rest = s.build}, out);
     key_natural(out, s.rest);
     return buf_ok(out);
 }
 
-static int semver_compare(str a, str b)
+bool semver_readable(enum semver_dialect dialect, str v)
 {
-    return semver_compare_as(SEMVER, a, b);
+    struct semver s;
+    semver_read(v, dialect, &s);
+    return !s.rest.n && s.components && !(s.notes & SEMVER_EMPTY_IDENTIFIER);
 }
 
-static bool semver_key(str v, struct buf *out)
-{
-    return semver_key_as(SEMVER, v, out);
-}
+SEMVER_SCHEME(semver, SEMVER)
 
 static bool semver_valid(str v)
 {
@@ -252,16 +257,9 @@ static bool semver_valid(str v)
     return !s.rest.n && s.components == 3 && !(s.notes & ~(unsigned)SEMVER_PREFIX);
 }
 
-static bool semver_readable(str v)
-{
-    struct semver s;
-    semver_read(v, SEMVER, &s);
-    return !s.rest.n && s.components && !(s.notes & SEMVER_EMPTY_IDENTIFIER);
-}
-
 static bool semver_comparable(str a, str b)
 {
-    return semver_readable(a) && semver_readable(b);
+    return semver_readable(SEMVER, a) && semver_readable(SEMVER, b);
 }
 
 const struct version_ops version_semver = {
@@ -270,62 +268,4 @@ const struct version_ops version_semver = {
     .compare = semver_compare,
     .key = semver_key,
     .comparable = semver_comparable,
-};
-
-static int npm_compare(str a, str b)
-{
-    return semver_compare_as(SEMVER_NPM, a, b);
-}
-
-static bool npm_key(str v, struct buf *out)
-{
-    return semver_key_as(SEMVER_NPM, v, out);
-}
-
-/* node-semver's own limits: 256 characters, components up to 2^53 - 1. */
-static bool npm_valid(str v)
-{
-    struct semver s;
-    semver_read(v, SEMVER_NPM, &s);
-    if (v.n > 256 || s.rest.n || s.components != 3 || (s.notes & SEMVER_EMPTY_IDENTIFIER) ||
-        (s.notes & SEMVER_TWO_BUILDS))
-        return false;
-    for (str rest = s.core; rest.n;)
-        if (digits_compare(str_split(&rest, '.'), STR("9007199254740991")) > 0)
-            return false;
-    return true;
-}
-
-const struct version_ops version_npm = {
-    .name = "npm",
-    .valid = npm_valid,
-    .compare = npm_compare,
-    .key = npm_key,
-};
-
-static int golang_compare(str a, str b)
-{
-    return semver_compare_as(SEMVER_GO, a, b);
-}
-
-static bool golang_key(str v, struct buf *out)
-{
-    return semver_key_as(SEMVER_GO, v, out);
-}
-
-static bool golang_valid(str v)
-{
-    struct semver s;
-    semver_read(v, SEMVER_GO, &s);
-    bool short_form = s.components < 3 && !s.pre_number.n;
-    return !s.rest.n && s.components && s.components <= 3 && !(short_form && s.has_pre) &&
-           !(s.components < 3 && s.has_build) &&
-           !(s.notes & ~(unsigned)(SEMVER_PREFIX | SEMVER_GO_TAG));
-}
-
-const struct version_ops version_golang = {
-    .name = "golang",
-    .valid = golang_valid,
-    .compare = golang_compare,
-    .key = golang_key,
 };

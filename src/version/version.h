@@ -4,8 +4,10 @@
  * deb (dpkg, deb-version(7)), apk (apk-tools 3), rpmvercmp and rpm-evr (rpm lib/rpmvercmp.c and
  * epoch:version-release; no epoch is epoch 0, no release is less than any), semver (semver.org
  * 2.0.0), npm (node-semver, loose), pep440 (PEP 440), gem (Gem::Version), maven (ComparableVersion
- * 3.9.9), golang (golang.org/x/mod/semver, "go" and "v" prefixes tolerated). All functions are pure
- * and thread-safe, and none limits the length of digit strings.
+ * 3.9.9), golang (golang.org/x/mod/semver, "go" and "v" prefixes tolerated), composer
+ * (composer/semver 3 and PHP's version_compare), nuget (NuGet.Versioning), pub (pub_semver), cran
+ * (R's package_version) and hackage (Cabal's Version). All functions are pure and thread-safe, and
+ * none limits the length of digit strings.
  *
  * Maven has no keys: its own order has cycles (1.sp.1 < 1-alpha < 1 < 1.sp.1), which no order of
  * bytes has. */
@@ -34,8 +36,9 @@ struct version_ops {
 /* Has the order of a and b a meaning in this scheme? `kellet vercmp` says "invalid" where not.
  *
  * npm, golang, pep440, gem: when the tool accepts both. rpmvercmp, rpm-evr, maven: always, as
- * their tools refuse nothing. deb: as dpkg, and "_" may occur. semver: also what people write for
- * it: any number of numeric components, leading zeros, a prefix v or =. apk: what apk-tools refuses
+ * their tools refuse nothing. deb: as dpkg, and "_" may occur. semver, nuget, pub: also what people
+ * write for it: any number of numeric components, leading zeros, a prefix v or =. composer: not two
+ * branches of different names. cran, hackage: rows of numbers. apk: what apk-tools refuses
  * is found in real databases, so there it needs only to begin as a version, and then a number after
  * the letter (6.0.2p1), an unknown suffix word (1.2_blah), ".word" or a capital letter after the
  * numbers, or a second dash after the release; a word without any digit is comparable to itself
