@@ -147,7 +147,7 @@ static const struct pair pairs[] = {
     {"composer", "1.0-STABLE", "<", "1.0-dev"},
     {"composer", "1.x-dev", ">", "1.99"},
     {"composer", "1.x-dev", "<", "2.0-dev"},
-    {"composer", "2010-01-02", "=", "2010.01.02.0+b@dev"},
+    {"composer", "2010-01-02", "<", "2010.01.02.0+b@dev"},
     {"composer", "20100102", ">", "99999.0"},
     {"composer", "dev-main", "<", "0.1"},
     {"composer", "dev-main", "!", "dev-other"},
