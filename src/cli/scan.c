@@ -74,9 +74,8 @@ static bool data_too_old(const struct findings *f, uint64_t max_days, int64_t no
         int64_t age = (now - (d->upstream_date ? d->upstream_date : d->loaded)) / DAY;
         if (age <= 0 || (uint64_t)age <= max_days)
             continue;
-        failf(0,
-              "the data of %.*s are %lld days old (--max-data-age %llu): run `kellet feeds sync`",
-              STR_ARG(d->name), (long long)age, (unsigned long long)max_days);
+        failf(0, "the data of %.*s are %lld days old (--max-data-age %llu)", STR_ARG(d->name),
+              (long long)age, (unsigned long long)max_days);
         old = true;
     }
     return old;
@@ -116,7 +115,7 @@ static int exit_code_of(const struct report_input *in, const struct request *r)
     struct completeness c = completeness_of(in);
     bool old = r->has_max_days && data_too_old(f, r->max_days, in->now);
     if (!f->n_data)
-        failf(0, "there are no vulnerability data yet: run `kellet feeds sync`");
+        failf(0, "there are no vulnerability data yet: `kellet feeds --help` says how to get them");
     if (args.allow_incomplete)
         return EXIT_CLEAN;
     if (c.data_missing || old)

@@ -167,8 +167,7 @@ static void explain_tail(struct explain *x)
             put(x->out, ": none for ", x->judge.host.platform);
         buf_add_char(x->out, '\n');
     }
-    buf_addf(x->out, "  %zu other packages were looked up: no claim about it names them\n",
-             x->others);
+    buf_addf(x->out, "  looked up besides: %zu; no claim about it names them\n", x->others);
     for (size_t i = 0; i < f->n_uncovered; i++)
         put(x->out, "  no data: ", f->uncovered[i]), buf_add_char(x->out, '\n');
     if (f->n_unmatched)

@@ -419,7 +419,7 @@ static void test_explain(void **state)
           "libssl3 3.0.9-1 (deb, source openssl): AFFECTED",
           "yes: debian, source package openssl on debian:12: affected below 3.0.9-2; covers "
           "3.0.9-1",
-          "2 other packages were looked up", "no data: PyPI"}},
+          "looked up besides: 2;", "no data: PyPI"}},
         {"GHSA-1", 1, {"CVE-1-1 = GHSA-1", "AFFECTED"}},
         {"CVE-1-2", 0, {"not affected", "no:  debian", "below 3.0.8-1; does not cover 3.0.9-1"}},
         {"CVE-1-3", 0, {"passed over: it is about another architecture"}},
