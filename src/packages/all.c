@@ -2,13 +2,14 @@
  * here, one test. */
 #include "packages/cataloguer.h"
 
-extern const struct cataloguer cataloguer_release, cataloguer_dpkg, cataloguer_chisel,
-    cataloguer_apk, cataloguer_rpm, cataloguer_alpm, cataloguer_npm, cataloguer_python,
-    cataloguer_ruby, cataloguer_java, cataloguer_unread, cataloguer_go;
+extern const struct cataloguer cataloguer_release, cataloguer_dpkg, cataloguer_copyright,
+    cataloguer_chisel, cataloguer_apk, cataloguer_rpm, cataloguer_alpm, cataloguer_npm,
+    cataloguer_python, cataloguer_ruby, cataloguer_java, cataloguer_unread, cataloguer_go;
 
 const struct cataloguer *const cataloguers[] = {
     &cataloguer_release,
     &cataloguer_dpkg,
+    &cataloguer_copyright,
     &cataloguer_chisel,
     &cataloguer_apk,
     &cataloguer_rpm,

@@ -258,6 +258,23 @@ int cat_release(struct cat *c, const struct release_info *r, struct err *e)
     return 0;
 }
 
+int cat_licence(struct cat *c, str licence, struct err *e)
+{
+    struct facts *f = c->facts;
+    str before = f->licences.n ? f->licences.p[f->licences.n - 1].licence : (str){0};
+    if (f->licences.n >= CAT_PACKAGES_MAX)
+        return err_set(e, ERR_LIMIT, "more than %d licences", CAT_PACKAGES_MAX);
+    if (!keep(c, &licence, before)) {
+        cat_facts_full(c);
+        return err_set(e, ERR_LIMIT, "this layer's facts are larger than the limit");
+    }
+    struct stated_licence *slot = vec_push(&f->licences);
+    if (!slot)
+        return err_no_memory(e);
+    *slot = (struct stated_licence){c->path, licence};
+    return 0;
+}
+
 /* The mode is not known here: a cataloguer that goes by the executable bit alone is asked at the
  * end. */
 static bool language_file(str path)

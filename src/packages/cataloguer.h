@@ -66,6 +66,9 @@ int cat_release(struct cat *c, const struct release_info *r, struct err *e);
 /* Says that `owner` installed `path`; kept only when some language cataloguer would read such a
  * path. */
 int cat_owned(struct cat *c, str path, str owner, struct err *e);
+/* Says that the distro package whose documentation is being parsed has this licence; used where its
+ * database states none. */
+int cat_licence(struct cat *c, str licence, struct err *e);
 /* what: one of the words of struct problem. path empty: the file being parsed. */
 void cat_problem(struct cat *c, str path, const char *what, const char *fmt, ...) KE_PRINTF(4, 5);
 void cat_unsupported(struct cat *c, const char *ecosystem);

@@ -14,6 +14,7 @@ void facts_done(struct facts *f)
     vec_done(&f->files);
     vec_done(&f->releases);
     vec_done(&f->owned);
+    vec_done(&f->licences);
     vec_done(&f->problems);
     vec_done(&f->links);
     vec_done(&f->unsupported);

@@ -6,7 +6,7 @@
 #include "packages/catalogue.h"
 #include "packages/links.h"
 
-enum { FACTS_VERSION = 2 };
+enum { FACTS_VERSION = 3 };
 static const char magic[3] = {'K', 'L', 'F'};
 
 /* The strings of each record, in the order they are stored. */
@@ -25,6 +25,10 @@ static const size_t release_strings[] = {
     OFFSET(release_info, build_id),
 };
 static const size_t owned_strings[] = {OFFSET(owned_path, path), OFFSET(owned_path, owner)};
+static const size_t licence_strings[] = {
+    OFFSET(stated_licence, path),
+    OFFSET(stated_licence, licence),
+};
 static const size_t problem_strings[] = {
     OFFSET(problem, path),
     OFFSET(problem, what),
@@ -91,6 +95,7 @@ static void encode_records(struct encoder *en, const struct facts *f)
     }
     ENCODE(en, &f->releases, release_strings);
     ENCODE(en, &f->owned, owned_strings);
+    ENCODE(en, &f->licences, licence_strings);
     ENCODE(en, &f->problems, problem_strings);
     ENCODE(en, &f->unsupported, unsupported_strings);
     ENCODE(en, &f->links, link_strings);
@@ -276,6 +281,8 @@ static int decode_records(struct decoder *d)
         r = DECODE(d, &f->releases, release_strings, CAT_PROBLEMS_MAX);
     if (r == 0)
         r = DECODE(d, &f->owned, owned_strings, CAT_OWNED_MAX);
+    if (r == 0)
+        r = DECODE(d, &f->licences, licence_strings, CAT_PACKAGES_MAX);
     if (r == 0) /* two of them say that a limit was passed */
         r = DECODE(d, &f->problems, problem_strings, CAT_PROBLEMS_MAX + 2);
     if (r == 0)

@@ -1,10 +1,10 @@
 /* facts_codec.h - a layer's facts as bytes: what a confined child sends to its parent and what the
  * cache keeps on disk.
  *
- * Format 2, integers as LEB128 varints:
+ * Format 3, integers as LEB128 varints:
  *     "KLF" version(1 byte)
  *     number of strings, then each one's length; then all their bytes
- *     for each of files, packages, releases, owned, problems, unsupported, links: a count, then the
+ *     for each of files, packages, releases, owned, licences, problems, unsupported, links: a count, then the
  * records A record is its strings as indexes into the string table, in the order of the struct's
  * fields; a file has its number of packages after them. String 0 is the empty one. Files' packages
  * are runs without gaps, as cat_finish leaves them, so first_package is not stored. The same facts

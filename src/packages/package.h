@@ -69,8 +69,15 @@ struct owned_path {
     str owner; /* name of the distro package */
 };
 
-/* A link whose target may hold what a cataloguer reads at the link's own path: a symbolic link at (or above) the
- * path of a package database, or a hard link. See links.h. */
+/* A distro package's licence that stands outside the package database: of the last directory in the
+ * path (usr/share/doc/PACKAGE/copyright). */
+struct stated_licence {
+    str path;
+    str licence;
+};
+
+/* A link whose target may hold what a cataloguer reads at the link's own path: a symbolic link at
+ * (or above) the path of a package database, or a hard link. See links.h. */
 struct kept_link {
     str path, target; /* target as it stands in the archive */
     bool hard;
@@ -82,6 +89,7 @@ struct facts {
     VEC(struct evidence_file) files;
     VEC(struct release_info) releases;
     VEC(struct owned_path) owned;
+    VEC(struct stated_licence) licences;
     VEC(struct problem) problems;
     VEC(struct kept_link) links;
     VEC(str)

@@ -143,6 +143,32 @@ static int squash_owners(struct squash *s, struct err *e)
     return ok && !s->a->full ? 0 : err_no_memory(e);
 }
 
+/* ---- licences ----------------------------------------------------------------------------------
+ */
+
+/* Debian's database states none: those of the packages' documentation, the topmost layer's. */
+static int squash_licences(struct squash *s, struct err *e)
+{
+    struct map licences KE_CLEANUP(map_done);
+    map_init(&licences);
+    bool ok = true;
+    for (size_t l = 0; l < s->n; l++)
+        for (size_t i = 0; i < s->layers[l].facts.licences.n; i++) {
+            struct stated_licence *stated = &s->layers[l].facts.licences.p[i];
+            if (visible(s, l, stated->path))
+                ok &= map_put(&licences, str_basename(str_dirname(stated->path)), stated);
+        }
+    for (size_t i = 0; i < s->packages.n; i++) {
+        struct package *p = &s->packages.p[i].p;
+        if (p->licence.n || !str_eq(str_z(p->type->name), STR("deb")))
+            continue;
+        const struct stated_licence *stated = map_get(&licences, p->name);
+        if (stated)
+            p->licence = stated->licence;
+    }
+    return ok ? 0 : err_no_memory(e);
+}
+
 /* ---- the rest
  * --------------------------------------------------------------------------------------------------
  */
@@ -282,6 +308,8 @@ int squash_layers(struct squash_layer *layers, size_t n, struct inventory *inv, 
         r = squash_merge(&s, e);
     if (r == 0)
         r = squash_owners(&s, e);
+    if (r == 0)
+        r = squash_licences(&s, e);
     if (r == 0)
         r = squash_release(&s, e);
     if (r == 0)

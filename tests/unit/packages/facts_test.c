@@ -31,6 +31,8 @@ static void fill(struct facts *f)
         (struct release_info){.path = STR("etc/os-release"), .id = STR("debian")};
     *(struct owned_path *)vec_push(&f->owned) =
         (struct owned_path){STR("app/package.json"), STR("bash")};
+    *(struct stated_licence *)vec_push(&f->licences) =
+        (struct stated_licence){STR("usr/share/doc/bash/copyright"), STR("GPL-3+")};
     *(struct problem *)vec_push(&f->problems) = (struct problem){STR(""), STR("limit"), STR("x")};
     *(str *)vec_push(&f->unsupported) = STR("cargo-lock");
 }
@@ -59,6 +61,7 @@ static void test_round_trip(void **state)
     assert_string_equal(g.files.p[0].cataloguer, "dpkg");
     assert_str(g.releases.p[0].id, STR("debian"));
     assert_str(g.owned.p[0].owner, STR("bash"));
+    assert_str(g.licences.p[0].licence, STR("GPL-3+"));
     assert_str(g.problems.p[0].what, STR("limit"));
     assert_str(g.unsupported.p[0], STR("cargo-lock"));
     facts_done(&f);
