@@ -41,7 +41,7 @@ struct bdb {
 
 struct page_header {
     uint32_t number, next;
-    uint16_t entries, offset; /* offset: on overflow pages the bytes used */
+    uint16_t entries, offset; /* of the free area's end; on overflow pages the bytes used */
     uint8_t type;
 };
 
@@ -181,12 +181,24 @@ static int value_read(struct bdb *b, uint32_t number, str value, struct err *e)
     }
 }
 
-static int hash_page_read(struct bdb *b, uint32_t page, uint32_t entries, struct err *e)
+/* Items fill the page from its end without gaps: the last one begins where the free area ends. */
+static bool page_filled(const struct bdb *b, uint32_t entries, uint32_t free_end)
 {
+    uint32_t last = b->page_size;
+    if (entries)
+        last = half(b, b->page + b->header_size + 2 * (entries - 1));
+    return (last & 0xffff) == free_end; /* 65536 is written as 0 */
+}
+
+static int hash_page_read(struct bdb *b, uint32_t page, const struct page_header *h, struct err *e)
+{
+    uint32_t entries = h->entries;
     if (b->header_size + 2 * entries > b->page_size || entries % 2 != 0) {
         lost(b, ERR_FORMAT, "page %u: %u items", page, entries);
-        entries = 0;
+        return 0;
     }
+    if (!page_filled(b, entries, h->offset))
+        lost(b, ERR_FORMAT, "page %u: %u items, and more or less of them is in use", page, entries);
     for (uint32_t i = 0; i < entries; i += 2) {
         str key = item_at(b, entries, i), value = item_at(b, entries, i + 1);
         if (key.n != 5 || key.p[0] != ITEM_PLAIN || value.n == 0) {
@@ -231,7 +243,7 @@ static int page_read(struct bdb *b, uint32_t page, struct err *e)
     if (page > b->last_page && h.entries)
         lost(b, ERR_FORMAT, "page %u lies behind the last page, %u", page, b->last_page);
     r = spool_read(b->file, b->page, b->page_size, at, e);
-    return r < 0 ? r : hash_page_read(b, page, h.entries, e);
+    return r < 0 ? r : hash_page_read(b, page, &h, e);
 }
 
 static int meta_read(struct bdb *b, struct err *e)

@@ -111,6 +111,10 @@ static void too_many_items(struct build_bdb *b)
 {
     put16(bdb_page(b, HASH) + 20, 60000, false);
 }
+static void fewer_items(struct build_bdb *b)
+{
+    put16(bdb_page(b, HASH) + 20, 4, false);
+}
 static void tree_of_duplicates(struct build_bdb *b)
 {
     item(b, 5)[0] = 4;
@@ -182,6 +186,7 @@ static void damage(void **state)
         {item_behind, 2, "items 0 and 1"},
         {odd_items, 0, "5 items"},
         {too_many_items, 0, "60000 items"},
+        {fewer_items, 2, "4 items, and more"},
         {tree_of_duplicates, 2, "kind 4"},
         {bad_duplicates, 3, "do not fit"},
         {free_with_items, 0, "marked as free"},
