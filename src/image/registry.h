@@ -5,7 +5,11 @@
  * or an identity token by the OAuth2 POST form); credentials from the Docker configuration file and
  * credential helpers; TLS with own CA; plain HTTP only when asked for (or for loopback addresses).
  * Thread-safe: several blobs may be read at once. Runs in the unconfined process and hands bytes on
- * unread, except token answers. */
+ * unread, except token answers and error documents (small JSON, bounded).
+ *
+ * Where credentials go: basic ones to the registry itself and to the token endpoint it names, never
+ * over plain HTTP unless the registry itself is spoken to so (or the endpoint is this machine);
+ * bearer tokens to the registry only. Redirects to storage hosts carry neither. */
 #ifndef KELLET_IMAGE_REGISTRY_H
 #define KELLET_IMAGE_REGISTRY_H
 
@@ -14,8 +18,8 @@
 
 struct registry_options {
     const char *ca_file;
-    bool insecure;                   /* any certificate */
-    bool plain_http;                 /* http:// instead of https:// */
+    bool insecure;   /* any certificate */
+    bool plain_http; /* http:// instead of https://; loopback registries are tried both ways */
     const char *username, *password; /* win over the configuration file */
     const char *token;               /* a ready bearer token */
     const char *docker_config;       /* directory; NULL: $DOCKER_CONFIG or ~/.docker */
@@ -34,13 +38,22 @@ int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf 
                       char media_type[128], struct err *e);
 
 /* Streams a blob into fd from its beginning, with resume and retries; returns when all of it was
- * written. `urls`: alternative locations of foreign layers, tried when the registry does not have
- * it (may be empty). */
+ * written. size: from the descriptor, more or less bytes are an error; 0: not known. ERR_NOT_FOUND
+ * when the registry does not have it. The caller verifies the digest. progress may be NULL; it is
+ * told how many bytes are there so far. */
 int registry_blob(struct registry *r, const char *digest, uint64_t size, int fd,
                   void (*progress)(void *ctx, uint64_t bytes), void *ctx, struct err *e);
 
-/* Credentials for a registry host from the Docker configuration (auths, credHelpers, credsStore);
- * empty strings when there are none. Helpers are run with a 30 s limit. */
+/* The same from one of a foreign layer's URLs (http and https only), without any credentials: for
+ * layers that the registry does not keep itself. */
+int registry_foreign_blob(struct registry *r, const char *url, uint64_t size, int fd,
+                          void (*progress)(void *ctx, uint64_t bytes), void *ctx, struct err *e);
+
+/* Credentials for a registry ("host[:port]", or with "/repository" so that keys with a path count)
+ * from the Docker configuration (auths, credHelpers, credsStore); empty strings when there are
+ * none. Without docker_config, in this order: $REGISTRY_AUTH_FILE, $DOCKER_CONFIG/config.json or
+ * ~/.docker/config.json, and what podman and skopeo write ($XDG_RUNTIME_DIR/containers/auth.json,
+ * ~/.config/containers/auth.json). Helpers are run with a 30 s limit; ERR_AUTH when one fails. */
 struct credentials {
     char username[256], password[8192], identity_token[8192];
 };

@@ -73,7 +73,8 @@ struct http_request {
 };
 
 /* Performs the request with retries and up to 10 redirects. Any HTTP status is a result (0 is
- * returned); ERR_NET means that no answer came. When a body breaks off, the request is resumed with
+ * returned); ERR_NET means that no answer came, ERR_UNSUPPORTED that the server
+ * speaks plain HTTP where https was asked for. When a body breaks off, the request is resumed with
  * a Range from where the sink stands, as long as the server's ETag or length agree (ERR_MISMATCH
  * when they do not; without a sink the body is read anew). So a sink may have received bytes before
  * a status that is not 2xx. *rs is set anew: http_response_done() it whatever the outcome. body_out

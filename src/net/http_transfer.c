@@ -443,8 +443,8 @@ static int failure(struct http_transfer *t, CURLcode code)
                        url, text);
     case CURLE_SSL_CONNECT_ERROR:
         if (strstr(text, "wrong version number") || strstr(text, "packet length"))
-            return err_set(&t->err, ERR_NET, "%s: the server speaks plain HTTP, not TLS (%s)", url,
-                           text);
+            return err_set(&t->err, ERR_UNSUPPORTED,
+                           "%s: the server speaks plain HTTP, not TLS (%s)", url, text);
         t->may_help = t->no_contact = true;
         return err_set(&t->err, ERR_NET, "%s: no TLS connection (%s)", url, text);
     case CURLE_OPERATION_TIMEDOUT:

@@ -463,7 +463,7 @@ static void tls(void **state)
 
     /* Plain HTTP where TLS was expected. */
     snprintf(url, sizeof url, "https://localhost:%u/ok", server.port);
-    assert_int_equal(fetch_text(client, url, &body, &e), ERR_NET);
+    assert_int_equal(fetch_text(client, url, &body, &e), ERR_UNSUPPORTED);
     assert_non_null(strstr(e.text, "plain HTTP"));
 
     o = quick;
@@ -547,10 +547,10 @@ static void threads(void **state)
     NEEDS_SERVER
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&id[i], NULL, many, &good[i]), 0);
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS; i++)
         pthread_join(id[i], NULL);
+    for (int i = 0; i < THREADS; i++)
         assert_int_equal(good[i], ROUNDS);
-    }
 }
 
 static void status_errors(void **state)

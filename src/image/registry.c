@@ -1,0 +1,327 @@
+#include "image/registry.h"
+
+#include "base/auto.h"
+#include "base/fs.h"
+#include "codec/json.h"
+#include "image/registry_auth.h"
+#include "net/http_url.h"
+
+enum {
+    MANIFEST_MAX = 8 << 20,
+    AUTH_TRIES = 3, /* no authorization, a new one, one that ended meanwhile */
+};
+
+static const uint64_t BLOB_MAX = 1ull << 40; /* when its size is not known */
+
+static const char accept_manifests[] =
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json, "
+    "application/vnd.docker.distribution.manifest.v2+json, "
+    "application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.5, "
+    "application/vnd.docker.distribution.manifest.v1+json;q=0.5";
+
+struct registry {
+    struct reference ref;
+    struct http *http;
+    struct registry_auth auth;
+    char host[256]; /* of the API */
+    pthread_mutex_t lock;
+    bool plain;
+    bool may_fall_back; /* a loopback registry: plain HTTP when it speaks no TLS */
+};
+
+static bool host_is_loopback(const char *host_port)
+{
+    str host = str_z(host_port);
+    ptrdiff_t colon = str_rindex(host, ':');
+    if (colon > str_rindex(host, ']'))
+        host = str_sub(host, 0, (size_t)colon);
+    return http_host_is_loopback(host);
+}
+
+int registry_open(const struct reference *ref, const struct registry_options *o,
+                  struct registry **out, struct err *e)
+{
+    static const struct registry_options none;
+    struct registry *r = calloc(1, sizeof *r);
+    if (!r)
+        return err_no_memory(e);
+    if (!o)
+        o = &none;
+    pthread_mutex_init(&r->lock, NULL);
+    r->ref = *ref;
+    r->plain = o->plain_http;
+    snprintf(r->host, sizeof r->host, "%s", reference_api_host(ref));
+    r->may_fall_back = !r->plain && host_is_loopback(r->host);
+    struct http_options http = o->http;
+    if (o->ca_file)
+        http.ca_file = o->ca_file;
+    http.insecure |= o->insecure;
+    int rc = http_new(&http, &r->http, e);
+    if (rc == 0)
+        rc = registry_auth_init(&r->auth, ref, o, r->http, e);
+    if (rc < 0) {
+        registry_close(r);
+        return rc;
+    }
+    *out = r;
+    return 0;
+}
+
+void registry_close(struct registry *r)
+{
+    if (!r)
+        return;
+    registry_auth_done(&r->auth);
+    http_free(r->http);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+static bool is_plain(struct registry *r)
+{
+    pthread_mutex_lock(&r->lock);
+    bool plain = r->plain;
+    pthread_mutex_unlock(&r->lock);
+    return plain;
+}
+
+/* After TLS met a plain server: may plain HTTP be used from now on? */
+static bool fall_back(struct registry *r)
+{
+    if (!r->may_fall_back)
+        return false;
+    pthread_mutex_lock(&r->lock);
+    r->plain = true;
+    pthread_mutex_unlock(&r->lock);
+    return true;
+}
+
+/* ---- requests ----------------------------------------------------------------------------------
+ */
+
+/* One request with the current authorization; ERR_UNSUPPORTED: the server speaks plain HTTP. */
+static int request_once(struct registry *r, struct http_request *rq, const char *path,
+                        struct http_response *rs, struct buf *body, unsigned *generation,
+                        struct err *e)
+{
+    char *authorization = NULL;
+    char url[1024];
+    snprintf(url, sizeof url, "%s://%s/v2/%s/%s", is_plain(r) ? "http" : "https", r->host,
+             r->ref.repository, path);
+    int rc = registry_auth_get(&r->auth, &authorization, generation, e);
+    if (rc < 0)
+        return rc;
+    rq->url = url;
+    rq->authorization = authorization;
+    rc = http_fetch(r->http, rq, rs, body, e);
+    if (authorization)
+        explicit_bzero(authorization, strlen(authorization));
+    free(authorization);
+    rq->url = rq->authorization = NULL;
+    return rc;
+}
+
+/* Sends until the answer is not 401, or nothing more can be done about it. rq->offset is the
+ * caller's to move between tries: `again` does that. */
+static int request(struct registry *r, struct http_request *rq, const char *path,
+                   void (*again)(struct http_request *rq), struct http_response *rs,
+                   struct buf *body, struct err *e)
+{
+    for (int tries = 1;; tries++) {
+        unsigned generation = 0;
+        struct err why = {0};
+        *rs = (struct http_response){0};
+        if (body)
+            buf_clear(body);
+        int rc = request_once(r, rq, path, rs, body, &generation, &why);
+        if (rc == ERR_UNSUPPORTED && fall_back(r)) {
+            http_response_done(rs);
+            continue;
+        }
+        if (rc == ERR_UNSUPPORTED)
+            return err_set(e, ERR_NET,
+                           "registry %s speaks plain HTTP, not TLS: allow that for this registry "
+                           "if you trust the network (--plain-http)",
+                           r->host);
+        if (rc < 0)
+            return err_set(e, rc, "%s", why.text);
+        if (rs->status != 401)
+            return 0;
+        uint64_t before = rq->offset;
+        if (again)
+            again(rq);
+        if (rq->offset > before)
+            tries = 0;
+        if (tries >= AUTH_TRIES)
+            return 0;
+        rc = registry_auth_answer(&r->auth, rs, generation, e);
+        if (rc <= 0)
+            return rc;
+        http_response_done(rs);
+    }
+}
+
+/* ---- errors ------------------------------------------------------------------------------------
+ */
+
+/* ": CODE message" of the first error in the answer's document, printable and short; or "". */
+static void server_said(str body, char *out, size_t size)
+{
+    auto_json *doc = NULL;
+    out[0] = 0;
+    if (json_parse(body, "error", &doc, NULL) < 0)
+        return;
+    yyjson_val *errors = json_get(yyjson_doc_get_root(doc), "errors");
+    yyjson_val *first = yyjson_arr_get_first(errors);
+    str text = json_str(first, "message");
+    if (!text.n)
+        text = json_str(first, "code");
+    if (!text.n)
+        return;
+    snprintf(out, size, " (it says: %.*s)", (int)(text.n < 160 ? text.n : 160), text.p);
+    for (char *c = out; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = ' ';
+}
+
+static int status_error(struct registry *r, const struct http_response *rs, str body,
+                        const char *what, struct err *e)
+{
+    char said[256];
+    server_said(body, said, sizeof said);
+    switch (rs->status) {
+    case 401:
+    case 403:
+        return registry_auth_refused(&r->auth, what, said, e);
+    case 404:
+        return err_set(e, ERR_NOT_FOUND, "%s: registry %s does not have it%s", what,
+                       r->ref.registry, said);
+    case 429:
+        return err_set(e, ERR_NET,
+                       "%s: registry %s limits how much may be pulled%s: log in for a higher limit "
+                       "or try again later",
+                       what, r->ref.registry, said);
+    default:
+        if (rs->status >= 500)
+            return err_set(e, ERR_NET, "%s: registry %s has a problem (HTTP %d)%s: try again later",
+                           what, r->ref.registry, rs->status, said);
+        return err_set(e, ERR_NET, "%s: registry %s answered with HTTP %d%s", what, r->ref.registry,
+                       rs->status, said);
+    }
+}
+
+/* ---- manifests ---------------------------------------------------------------------------------
+ */
+
+static bool path_part_ok(const char *s)
+{
+    size_t n = strlen(s);
+    for (size_t i = 0; i < n; i++)
+        if (!ke_isalnum(s[i]) && !strchr("._-:+", s[i]))
+            return false;
+    return n > 0 && n < 256 && s[0] != '.';
+}
+
+int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf *body,
+                      char media_type[128], struct err *e)
+{
+    char path[300], what[800];
+    struct http_response rs;
+    const struct http_header accept = {"Accept", accept_manifests};
+    struct http_request rq = {.headers = &accept, .n_headers = 1, .max_body = MANIFEST_MAX};
+    media_type[0] = 0;
+    if (!path_part_ok(tag_or_digest))
+        return err_set(e, ERR_FORMAT, "\"%.80s\" is not a tag or digest", tag_or_digest);
+    snprintf(path, sizeof path, "manifests/%s", tag_or_digest);
+    snprintf(what, sizeof what, "%s%s%s", r->ref.repository, strchr(tag_or_digest, ':') ? "@" : ":",
+             tag_or_digest);
+    int rc = request(r, &rq, path, NULL, &rs, body, e);
+    if (rc == 0 && rs.status != 200)
+        rc = status_error(r, &rs, buf_view(body), what, e);
+    else if (rc < 0)
+        err_wrap(e, "manifest of %s", what);
+    if (rc == 0) {
+        str type = http_header(&rs, "content-type");
+        type = str_trim(str_split(&type, ';'));
+        snprintf(media_type, 128, "%.*s", (int)(type.n < 127 ? type.n : 127), type.n ? type.p : "");
+    }
+    http_response_done(&rs);
+    return rc;
+}
+
+/* ---- blobs -------------------------------------------------------------------------------------
+ */
+
+struct blob_sink {
+    int fd;
+    uint64_t written;
+    void (*progress)(void *ctx, uint64_t bytes);
+    void *ctx;
+};
+
+static int blob_write(void *ctx, const void *p, size_t n, struct err *e)
+{
+    struct blob_sink *s = ctx;
+    int rc = fs_write_all(s->fd, p, n, e);
+    if (rc < 0)
+        return rc;
+    s->written += n;
+    if (s->progress)
+        s->progress(s->ctx, s->written);
+    return 0;
+}
+
+/* A token that ends while a blob is read: the next request goes on behind what was written. */
+static void blob_again(struct http_request *rq)
+{
+    const struct blob_sink *s = rq->ctx;
+    rq->max_body -= s->written - rq->offset;
+    rq->offset = s->written;
+}
+
+static int length_check(const struct blob_sink *s, uint64_t size, struct err *e)
+{
+    if (!size || s->written == size)
+        return 0;
+    return err_set(e, ERR_MISMATCH, "it has %llu bytes, its descriptor promises %llu",
+                   (unsigned long long)s->written, (unsigned long long)size);
+}
+
+int registry_blob(struct registry *r, const char *digest, uint64_t size, int fd,
+                  void (*progress)(void *ctx, uint64_t bytes), void *ctx, struct err *e)
+{
+    char path[300], what[800];
+    struct http_response rs;
+    struct blob_sink sink = {.fd = fd, .progress = progress, .ctx = ctx};
+    struct http_request rq = {.max_body = size ? size : BLOB_MAX, .sink = blob_write, .ctx = &sink};
+    auto_buf said;
+    buf_init(&said, 64 << 10);
+    if (!path_part_ok(digest))
+        return err_set(e, ERR_FORMAT, "\"%.80s\" is not a digest", digest);
+    snprintf(path, sizeof path, "blobs/%s", digest);
+    snprintf(what, sizeof what, "%s@%s", r->ref.repository, digest);
+    int rc = request(r, &rq, path, blob_again, &rs, &said, e);
+    if (rc == 0 && rs.status != 200 && rs.status != 206)
+        rc = status_error(r, &rs, buf_view(&said), what, e);
+    else if (rc < 0 || (rc = length_check(&sink, size, e)) < 0)
+        err_wrap(e, "blob %s", what);
+    http_response_done(&rs);
+    return rc;
+}
+
+int registry_foreign_blob(struct registry *r, const char *url, uint64_t size, int fd,
+                          void (*progress)(void *ctx, uint64_t bytes), void *ctx, struct err *e)
+{
+    struct http_response rs;
+    struct blob_sink sink = {.fd = fd, .progress = progress, .ctx = ctx};
+    struct http_request rq = {
+        .url = url, .max_body = size ? size : BLOB_MAX, .sink = blob_write, .ctx = &sink};
+    int rc = http_fetch(r->http, &rq, &rs, NULL, e);
+    if (rc == 0 && rs.status != 200 && rs.status != 206)
+        rc = http_status_error(&rs, "foreign layer", e);
+    else if (rc < 0 || (rc = length_check(&sink, size, e)) < 0)
+        err_wrap(e, "foreign layer");
+    http_response_done(&rs);
+    return rc;
+}
