@@ -13,7 +13,7 @@
 #include "codec/ndb.h"
 #include "packages/rpm_sqlite.h"
 
-static const uint64_t database_max = 1 << 30;
+static const uint64_t database_max = 512 << 20; /* real ones stay below 300 MB */
 enum {
     MANIFEST_MAX = 16 << 20,
     VERSION_MAX = 64 << 10,
