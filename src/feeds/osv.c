@@ -3,6 +3,7 @@
 #include "feeds/osv.h"
 
 #include "base/auto.h"
+#include "base/hash.h"
 #include "feeds/drivers.h"
 #include "feeds/sync.h"
 #include "version/ecosystem.h"
@@ -26,7 +27,44 @@ static bool osv_wants(str path)
 
 struct osv_state {
     int64_t newest;
+    struct feed_strings strings;
+    struct map seen; /* "id hash": archives per ecosystem repeat records */
 };
+
+static struct osv_state *osv_state_of(void **state, struct err *e)
+{
+    if (*state)
+        return *state;
+    struct osv_state *s = calloc(1, sizeof *s);
+    if (!s) {
+        err_no_memory(e);
+        return NULL;
+    }
+    feed_strings_init(&s->strings);
+    map_init(&s->seen);
+    return *state = s;
+}
+
+/* 1: the same record came before; 0: it is new; or a negative code. */
+static int osv_seen(struct osv_state *s, yyjson_val *root, struct err *e)
+{
+    size_t n;
+    char *text autofree = yyjson_val_write(root, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &n);
+    if (!text)
+        return err_no_memory(e);
+    auto_buf key;
+    buf_init(&key, 8192);
+    buf_addf(&key, "%.*s %016llx", STR_ARG(json_str(root, "id")),
+             (unsigned long long)hash64(text, n));
+    str kept = feed_intern(&s->strings, buf_view(&key));
+    void **slot = kept.p ? map_slot(&s->seen, kept) : NULL;
+    if (!slot)
+        return err_no_memory(e);
+    if (*slot)
+        return 1;
+    *slot = s;
+    return 0;
+}
 
 /* One record on its way. */
 struct osv_record {
@@ -106,15 +144,32 @@ static void osv_severity(const struct osv_record *o, struct vuln *v)
         v->severity = SEV_CRITICAL; /* code that attacks its user */
 }
 
-static size_t count_cves(yyjson_val *list)
+static bool names_a_cve(yyjson_val *list)
 {
-    size_t count = 0, i, n;
+    size_t i, n;
     yyjson_val *v;
     yyjson_arr_foreach(list, i, n, v)
     {
-        count += feed_is_cve(json_text(v));
+        if (feed_is_cve(json_text(v)))
+            return true;
     }
-    return count;
+    return false;
+}
+
+static bool names_several_cves(yyjson_val *list)
+{
+    str first = STR("");
+    size_t i, n;
+    yyjson_val *v;
+    yyjson_arr_foreach(list, i, n, v)
+    {
+        if (!feed_is_cve(json_text(v)))
+            continue;
+        if (first.n && !str_eq(first, json_text(v)))
+            return true;
+        first = json_text(v);
+    }
+    return false;
 }
 
 static int osv_aliases(struct osv_record *o, struct vuln *v, struct err *e)
@@ -122,12 +177,10 @@ static int osv_aliases(struct osv_record *o, struct vuln *v, struct err *e)
     yyjson_val *lists[] = {json_get(o->root, "aliases"), json_get(o->root, "upstream"),
                            json_get(o->root, "related")};
     enum alias_kind kinds[] = {ALIAS_SAME, ALIAS_UPSTREAM, ALIAS_RELATED};
-    if (count_cves(lists[1]) > 1) /* an advisory for several vulnerabilities is none of them */
-        kinds[1] = ALIAS_RELATED;
-    if (count_cves(lists[0]) > 1 && count_cves(lists[1]) == 0 && !feed_is_cve(o->id) &&
-        json_get(o->root, "affected") &&
-        (str_starts(o->id, STR("USN-")) || str_starts(o->id, STR("RLSA-"))))
-        kinds[0] = ALIAS_RELATED;
+    for (size_t k = 0; k < 2; k++)
+        if (names_several_cves(
+                lists[k])) /* what stands for several vulnerabilities is none of them */
+            kinds[k] = ALIAS_RELATED;
     size_t room = 0;
     for (size_t k = 0; k < KE_ARRAY_LEN(lists); k++)
         room += yyjson_arr_size(lists[k]);
@@ -402,9 +455,9 @@ static bool is_about_security(const struct osv_record *o)
 {
     for (size_t i = 0; other_advisories[i]; i++)
         if (str_starts(o->id, str_z(other_advisories[i])))
-            return count_cves(json_get(o->root, "aliases")) ||
-                   count_cves(json_get(o->root, "upstream")) ||
-                   count_cves(json_get(o->root, "related"));
+            return names_a_cve(json_get(o->root, "aliases")) ||
+                   names_a_cve(json_get(o->root, "upstream")) ||
+                   names_a_cve(json_get(o->root, "related"));
     return true;
 }
 
@@ -423,7 +476,12 @@ static int osv_record_read(const struct feed_input *in, yyjson_val *root, struct
         return feed_bad(in, o.id, "affected is not a list", e);
     sink->record(sink, 1);
     const char *reason = NULL;
-    if (!is_about_security(&o))
+    int seen = osv_seen(s, root, e);
+    if (seen < 0)
+        return seen;
+    if (seen)
+        reason = "affected entry of a record that came before";
+    else if (!is_about_security(&o))
         reason = "affected entry of a bug fix or enhancement advisory";
     else if (str_contains(in->path, STR("/unreviewed/")))
         reason = "affected entry of an unreviewed advisory";
@@ -447,19 +505,18 @@ static int osv_record_read(const struct feed_input *in, yyjson_val *root, struct
 static int osv_read(void **state, const struct feed_input *in, struct claim_sink *sink,
                     struct err *e)
 {
-    if (!*state && !(*state = calloc(1, sizeof(struct osv_state))))
-        return err_no_memory(e);
+    struct osv_state *s = osv_state_of(state, e);
     auto_json *doc = NULL;
-    int r = feed_read_document(in, false, &doc, e);
+    int r = s ? feed_read_document(in, false, &doc, e) : ERR_NO_MEMORY;
     if (r < 0)
         return r;
     yyjson_val *root = yyjson_doc_get_root(doc), *one;
     if (!yyjson_is_arr(root))
-        return osv_record_read(in, root, *state, sink, e);
+        return osv_record_read(in, root, s, sink, e);
     size_t i, n;
     yyjson_arr_foreach(root, i, n, one)
     {
-        r = osv_record_read(in, one, *state, sink, e);
+        r = osv_record_read(in, one, s, sink, e);
         if (r < 0)
             return r;
     }
@@ -471,6 +528,10 @@ static int osv_finish(void **state, struct claim_sink *sink, struct err *e)
     struct osv_state *s = *state;
     if (s && sink && s->newest)
         sink->dated(sink, s->newest, STR(""));
+    if (s) {
+        map_done(&s->seen);
+        feed_strings_done(&s->strings);
+    }
     free(s);
     *state = NULL;
     return 0;

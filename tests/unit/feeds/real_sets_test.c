@@ -17,16 +17,20 @@ static void load(const char *feed, const char *relative, struct test_sink *t)
 struct set {
     const char *feed, *path;
     uint64_t records, claims;
-    const char *reason; /* the one reason to leave something out; NULL: none */
+    const char *reason; /* why things are left out; NULL: nothing is */
     uint64_t dropped;
+    const char *other_reason;
+    uint64_t other_dropped;
 };
 
 static const struct set sets[] = {
     /* 12,028 id strings, three of which name two CVEs; one version without ids. */
     {"alpine", "alpine/secdb-2020.tar.zst", 12028, 12031, "fixed version without ids", 1},
-    /* 71,329 rows = 9,261 of bug fixes + 62,068, of which some may be of either of two modules. */
-    {"osv", "alma/osv-database.tar.zst", 5680, 65624,
-     "affected entry of a bug fix or enhancement advisory", 9261},
+    /* 71,329 rows = 9,261 of bug fixes + 2,169 of 37 records that lie in two directories + 59,899,
+     * of which some may be of either of two modules. */
+    {"osv", "alma/osv-database.tar.zst", 5680, 63455,
+     "affected entry of a bug fix or enhancement advisory", 9261,
+     "affected entry of a record that came before", 2169},
     /* 6,125 rows, 20 of which are fixed in one part and open in another. */
     {"osv", "go/vulndb-osv.tar.zst", 4291, 6145, NULL, 0},
     {"osv", "pypa/advisory-database.tar.zst", 2661, 2661, "range of commits", 1391},
@@ -48,7 +52,8 @@ static void nothing_is_lost(void **state)
         snprintf(relative, sizeof relative, "data/feeds/%s", s->path);
         auto_sink t = {0};
         load(s->feed, relative, &t);
-        if (t.records != s->records || t.claims != s->claims || t.dropped != s->dropped ||
+        if (t.records != s->records || t.claims != s->claims ||
+            t.dropped != s->dropped + s->other_dropped ||
             (s->reason && sink_dropped(&t, s->reason) != s->dropped)) {
             sink_print(&t);
             fail_msg("%s: the counts differ", s->path);
