@@ -175,6 +175,9 @@ int osv_intervals_read(yyjson_val *affected, const char *scheme, struct arena *a
     return 0;
 }
 
+/* Ecosystems whose own order is that of SEMVER, and who read more of what is installed. */
+static const char *const semver_kin[] = {"golang", "npm", "nuget", "pub", "composer", NULL};
+
 const char *osv_scheme(yyjson_val *affected, const char *ecosystem_scheme)
 {
     bool semver = false, other = false;
@@ -186,8 +189,9 @@ const char *osv_scheme(yyjson_val *affected, const char *ecosystem_scheme)
         semver |= str_eq(type, STR("SEMVER"));
         other |= str_eq(type, STR("ECOSYSTEM"));
     }
-    if (!semver || other || strcmp(ecosystem_scheme, "golang") == 0 ||
-        strcmp(ecosystem_scheme, "npm") == 0)
+    for (const char *const *kin = semver_kin; *kin; kin++)
+        other |= strcmp(ecosystem_scheme, *kin) == 0;
+    if (!semver || other)
         return ecosystem_scheme;
     return "semver";
 }

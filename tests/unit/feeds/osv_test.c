@@ -84,7 +84,7 @@ static void schemes_and_names(void **state)
         {"RubyGems", "SEMVER", "RubyGems l:p semver"},
         {"RubyGems", "ECOSYSTEM", "RubyGems l:p gem"},
         {"Maven", "ECOSYSTEM", "Maven l:p maven"},
-        {"Packagist:https://packages.example/8", "ECOSYSTEM", "Packagist l:p semver"},
+        {"Packagist:https://packages.example/8", "ECOSYSTEM", "Packagist l:p composer"},
         {"Debian:12", "ECOSYSTEM", "debian:12 s:p deb"},
         {"Alpine:v3.18", "ECOSYSTEM", "alpine:3.18 s:p apk"},
         {"AlmaLinux:8", "ECOSYSTEM", "almalinux:8 b:p rpm-evr"},
