@@ -14,7 +14,8 @@ struct cursor {
 
 static inline struct cursor cursor_over(const void *p, size_t n)
 {
-    return (struct cursor){(const uint8_t *)p, (const uint8_t *)p + n, false};
+    return (struct cursor){(const uint8_t *)p, n ? (const uint8_t *)p + n : (const uint8_t *)p,
+                           false};
 }
 static inline size_t cursor_left(const struct cursor *c)
 {

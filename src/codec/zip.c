@@ -255,11 +255,13 @@ static int zip64_fields(str extra, struct zip_entry *entry, struct err *e)
             continue;
         }
         str body = cursor_bytes(&c, n);
+        if (!cursor_ok(&c))
+            break;
         struct cursor b = cursor_over(body.p, body.n);
         for (size_t i = 0; i < KE_ARRAY_LEN(fields); i++)
             if (*fields[i] == 0xffffffff)
                 *fields[i] = cursor_u64le(&b);
-        if (!cursor_ok(&c) || !cursor_ok(&b))
+        if (!cursor_ok(&b))
             return err_set(e, ERR_FORMAT, "zip64 field is too short");
         return 0;
     }

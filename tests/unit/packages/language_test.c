@@ -142,11 +142,64 @@ static void ruby(void **state)
     check(rows, KE_ARRAY_LEN(rows));
 }
 
+/* Real metadata, kept outside the project; what is expected is what other scanners find in it. */
+static void shared(void **state)
+{
+#define PY  "data/fixtures/python/trivy-"
+#define GEM "data/fixtures/trivy-parser/ruby-gemspec/"
+#define NPM "data/fixtures/trivy-parser/nodejs-packagejson/"
+    static const struct {
+        const char *file, *as, *want;
+    } rows[] = {
+        {PY "happy-dist/root/distlib-0.3.1.dist-info/METADATA", "distlib-0.3.1.dist-info/METADATA",
+         "distlib 0.3.1 [Python license]"},
+        {PY "happy-egg/root/distlib-0.3.1.egg-info/PKG-INFO", "distlib-0.3.1.egg-info/PKG-INFO",
+         "distlib 0.3.1 [Python license]"},
+        {PY "classifier-license-dist/root/setuptools-51.3.3.dist-info/METADATA",
+         "setuptools-51.3.3.dist-info/METADATA", "setuptools 51.3.3 [MIT License]"},
+        {PY "classifier-license-egg/root/setuptools-51.3.3.egg-info/PKG-INFO",
+         "setuptools-51.3.3.egg-info/PKG-INFO", "setuptools 51.3.3 [MIT License]"},
+        {PY "license-file-dist/root/typing_extensions-4.4.0.dist-info/METADATA",
+         "typing_extensions-4.4.0.dist-info/METADATA", "typing_extensions 4.4.0"},
+        {GEM "license.gemspec/root/x.gemspec", "specifications/x.gemspec", "async 1.25.0 [MIT]"},
+        {GEM "malformed00.gemspec/root/x.gemspec", "specifications/x.gemspec", "async 1.25.0"},
+        {GEM "malformed01.gemspec/root/x.gemspec", "specifications/x.gemspec", "!parse"},
+        {GEM "multiple_licenses.gemspec/root/x.gemspec", "specifications/x.gemspec",
+         "test-unit 3.3.7 [Ruby OR BSDL OR PSFL]"},
+        {GEM "normal00.gemspec/root/x.gemspec", "specifications/x.gemspec", "rake 13.0.3 [MIT]"},
+        {GEM "normal01.gemspec/root/x.gemspec", "specifications/x.gemspec", "async 1.25.0 [MIT]"},
+        {NPM "package.json/root/package.json", "package.json", "bootstrap 5.0.2 [MIT]"},
+        {NPM "legacy_package.json/root/package.json", "package.json", "angular 4.1.2 [ISC]"},
+        {NPM "legacy_array_package.json/root/package.json", "package.json",
+         "tv4 1.3.0 [Public Domain OR MIT]"},
+        {NPM "mixed_array_license_package.json/root/package.json", "package.json",
+         "mixed-array-license 1.0.0"},
+        {NPM "without_version_package.json/root/package.json", "package.json", ""},
+        {NPM "without_name_and_version_package.json/root/package.json", "package.json", ""},
+        {NPM "invalid_package.json/root/package.json", "package.json", "!parse"},
+    };
+    for (size_t i = 0; i < KE_ARRAY_LEN(rows); i++) {
+        struct err e = {0};
+        const char *path = shared_path(rows[i].file);
+        if (!path) {
+            skip_without_shared(rows[i].file);
+            return;
+        }
+        auto_buf text, got;
+        buf_init(&text, 1 << 20);
+        buf_init(&got, 1 << 16);
+        assert_ok(fs_read(path, &text, &e));
+        facts_text_of(rows[i].as, buf_view(&text), 0, &got);
+        if (!str_starts(buf_view(&got), str_z(rows[i].want)) || (got.n && !rows[i].want[0]))
+            fail_msg("%s: got \"%s\", want \"%s\"", rows[i].file, buf_z(&got), rows[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(npm),        cmocka_unit_test(python), cmocka_unit_test(python_bounds),
-        cmocka_unit_test(python_egg), cmocka_unit_test(ruby),
+        cmocka_unit_test(python_egg), cmocka_unit_test(ruby),   cmocka_unit_test(shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
