@@ -4,9 +4,12 @@
 const struct command *const commands[] = {
     /* clang-format off */
     &command_completion,
+    &command_explain,
     &command_feeds,
     &command_help,
     &command_man,
+    &command_sbom,
+    &command_scan,
     &command_vercmp,
     &command_version,
     NULL,
