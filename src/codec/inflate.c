@@ -298,8 +298,7 @@ static int inflate_check(struct inflate *f, struct err *e)
     if (f->limits.max_out && f->out_total > f->limits.max_out)
         return err_set(e, ERR_LIMIT, "more than %llu bytes when decompressed",
                        (unsigned long long)f->limits.max_out);
-    if (f->limits.max_ratio &&
-        f->out_total > (f->limits.grace ? f->limits.grace : RATIO_GRACE) &&
+    if (f->limits.max_ratio && f->out_total > (f->limits.grace ? f->limits.grace : RATIO_GRACE) &&
         f->out_total / f->limits.max_ratio > in)
         return err_set(e, ERR_LIMIT,
                        "decompresses to more than %u times its size: looks like a bomb",

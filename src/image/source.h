@@ -30,7 +30,8 @@ struct source {
     struct platform platform;
     bool platform_asked;
     struct registry *registry;
-    char engine_socket[256], engine_image[512]; /* docker and podman: exported when blob "" is asked for */
+    char engine_socket[256],
+        engine_image[512];      /* docker and podman: exported when blob "" is asked for */
     struct transfer *transfers; /* blobs and exports under way */
 };
 
@@ -53,7 +54,8 @@ void source_close(struct source *s);
 /* Opens the manifest for a tag or digest, or (empty name) the source's own: index.json of a layout,
  * the reference's manifest of a registry. *fd is a file or pipe; owned by the caller. */
 int source_manifest(struct source *s, str name, int *fd, char media_type[128], struct err *e);
-/* Opens a blob; a pipe is filled by a thread of its own. The empty digest: the whole of an engine's export. */
+/* Opens a blob; a pipe is filled by a thread of its own. The empty digest: the whole of an engine's
+ * export. */
 int source_blob(struct source *s, str digest, uint64_t size, str urls, int *fd, bool *seekable,
                 struct err *e);
 /* How the transfer of a blob (or the engine's export: empty digest) ended; waits for it. */

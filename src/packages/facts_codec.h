@@ -4,11 +4,11 @@
  * Format 3, integers as LEB128 varints:
  *     "KLF" version(1 byte)
  *     number of strings, then each one's length; then all their bytes
- *     for each of files, packages, releases, owned, licences, problems, unsupported, links: a count, then the
- * records A record is its strings as indexes into the string table, in the order of the struct's
- * fields; a file has its number of packages after them. String 0 is the empty one. Files' packages
- * are runs without gaps, as cat_finish leaves them, so first_package is not stored. The same facts
- * always give the same bytes. */
+ *     for each of files, packages, releases, owned, licences, problems, unsupported, links: a
+ * count, then the records A record is its strings as indexes into the string table, in the order of
+ * the struct's fields; a file has its number of packages after them. String 0 is the empty one.
+ * Files' packages are runs without gaps, as cat_finish leaves them, so first_package is not stored.
+ * The same facts always give the same bytes. */
 #ifndef KELLET_PACKAGES_FACTS_CODEC_H
 #define KELLET_PACKAGES_FACTS_CODEC_H
 

@@ -190,8 +190,7 @@ static void bombs(void **state)
     buf_init(&archive, 1 << 24);
     buf_init(&got, 1 << 16);
     for (size_t i = 0; i < KE_ARRAY_LEN(m); i++) {
-        static const char *const names[] = {"a-1.jar", "b-1.jar", "c-1.jar", "d-1.jar",
-                                            "e-1.jar"};
+        static const char *const names[] = {"a-1.jar", "b-1.jar", "c-1.jar", "d-1.jar", "e-1.jar"};
         m[i] =
             (struct zb_member){.name = str_z(names[i]), .content = {zeros, SIZE}, .deflate = true};
     }
