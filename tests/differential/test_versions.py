@@ -3,17 +3,19 @@
 Each oracle that is not installed is skipped with its reason. KELLET names the binary (default: build/kellet,
 then build-debug/kellet), KELLET_SEED the seed, KELLET_PAIRS the number of pairs a scheme (default 4000).
 
-Oracles: python3-rpm, libdpkg-dev with a C compiler, `packaging`, ruby, node with npm, php-cli with php-composer-semver, Go with golang.org/x/mod in
+Oracles: python3-rpm, libdpkg-dev with a C compiler, `packaging`, ruby, node with npm, libalpm13, `portage`, php-cli with php-composer-semver, Go with golang.org/x/mod in
 its module cache (`go mod download golang.org/x/mod@v0.42.0`), maven-artifact 3.9.9 in ~/.m2
 (`mvn dependency:get -Dartifact=org.apache.maven:maven-artifact:3.9.9`) or named by KELLET_MAVEN_ARTIFACT, and an
 `apk` program (KELLET_APK: one that is not on the path).
 """
 
+import ctypes
 import os
 import random
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,8 @@ PIECES = {
     "golang": [".", ".", ".", "-", "-", "+", "rc", "beta", "+incompatible", "-0.2020", "v"],
     "pep440": [".", ".", ".", "a", "b", "rc", "c", "pre", ".dev", ".post", "-", "_", "+", "!", "v", "alpha", "r", "+l."],
     "gem": [".", ".", ".", "a", "b", "beta", "rc", "pre", "-", ".a", "A", ".0", ".0"],
+    "alpm": ["1:", "0:", ".", ".", "-", "~", "^", "_", "rc", "a", "git", "+", ".."],
+    "portage": [".", ".", ".", "_alpha", "_beta", "_pre", "_rc", "_p", "-r", "a", "b", ".0", ".00"],
     "composer": [".", ".", ".", "-", "-dev", "beta", "RC", "a", "alpha", "p", "patch", "-stable", ".x-dev", "+b", "x", "dev",
                  "STABLE", "v", "2010-01-02", "2010", "@dev"],
     "maven": [".", ".", "-", "-", "alpha", "beta", "m", "a", "rc", "CR", "SNAPSHOT", "ga", "Final", "sp", "x", "RELEASE",
@@ -46,6 +50,8 @@ BASES = {
     "pep440": ["1.2.3", "1.0a1", "1!2.0.post1.dev2", "1.0rc1+l.1", "2024.10"],
     "gem": ["1.2.3", "1.0.0.beta2", "1.0-java", "2.0.0.rc.1", "0.10"],
     "maven": ["1.2.3", "1.0-alpha-1", "1.0.0.Final", "2.0-RC1", "1.0-SNAPSHOT", "31.1-jre"],
+    "alpm": ["1.2.3-4", "1:2.0rc1-1", "0.10.r3.gabc-3"],
+    "portage": ["1.2.3-r4", "1.0_rc1", "1.02a_p3", "2.10.0"],
     "composer": ["1.2.3", "1.0.0-beta2", "2.0.x-dev", "v3.1.4.1-RC1", "20100102", "2010-01-02", "1.0-p1", "dev-main"],
     "apk": ["1.2.3-r4", "1.0_rc1-r0", "2.10a-r1", "1.2_git20240101-r0", "1.0~ab12-r1"],
     "deb": ["1.2.3-4", "1:2.0~rc1-1+b1", "0.10+dfsg-3"],
@@ -188,6 +194,20 @@ def oracle_composer(scheme, pairs, tmp_path):
     return ask([tool("php"), ORACLES / "composer.php"], pairs)
 
 
+def oracle_alpm(scheme, pairs, tmp_path):
+    try:
+        ctypes.CDLL("libalpm.so.13")
+    except OSError:
+        pytest.skip("libalpm13 is not installed")
+    return ask([sys.executable, ORACLES / "alpm.py"], pairs)
+
+
+def oracle_portage(scheme, pairs, tmp_path):
+    versions = pytest.importorskip("portage.versions", reason="the Python library `portage` is not installed")
+    signs = [versions.vercmp(a, b) for a, b in pairs]
+    return ["?" if s is None else "<" if s < 0 else ">" if s > 0 else "=" for s in signs]
+
+
 def oracle_apk(scheme, pairs, tmp_path):
     apk = os.environ.get("KELLET_APK") or tool("apk")
 
@@ -203,11 +223,11 @@ def oracle_apk(scheme, pairs, tmp_path):
 ORACLE_OF = {
     "deb": oracle_deb, "rpmvercmp": oracle_rpm, "rpm-evr": oracle_rpm, "apk": oracle_apk, "npm": oracle_npm,
     "golang": oracle_golang, "pep440": oracle_pep440, "gem": oracle_gem, "maven": oracle_maven,
-    "composer": oracle_composer,
+    "composer": oracle_composer, "alpm": oracle_alpm, "portage": oracle_portage,
 }
 # Where kellet says "invalid" exactly when the tool refuses. (dpkg only warns of some, apk's
 # data hold what it refuses, rpm's Python function refuses an empty version.)
-STRICT = {"npm", "golang", "pep440", "gem", "maven", "composer"}
+STRICT = {"npm", "golang", "pep440", "gem", "maven", "composer", "portage"}
 
 
 def beyond(scheme, a, b):

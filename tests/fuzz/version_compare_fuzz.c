@@ -1,5 +1,5 @@
-/* Three slices of the input, in every scheme: order is antisymmetric and (but for maven, whose own
- * order has cycles) transitive, a text equals itself, and keys are ordered as the texts are. The
+/* Three slices of the input, in every scheme: order is antisymmetric and (where there are
+ * keys: maven's and alpm's own orders are not) transitive, a text equals itself, and keys are ordered as the texts are. The
  * slices end at the first two newlines. */
 #include "version/version.h"
 
