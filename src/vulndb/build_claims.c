@@ -94,6 +94,11 @@ static bool put_exact(const struct vulndb_builder *b, struct shard_writer *w,
     return true;
 }
 
+static bool is_beginning(str lo)
+{
+    return lo.n == 0 || str_eq(lo, STR("0"));
+}
+
 static void put_bound_key(struct buf *out, str key)
 {
     if (!key.n)
@@ -124,8 +129,10 @@ static bool put_ranges(const struct vulndb_builder *b, struct shard_writer *w, u
     for (uint32_t i = 0; i < n_ranges; i++, words += RANGE_WORDS) {
         str lo_key = key_of(ops, text_of(b, words[1]), &lo);
         str hi_key = key_of(ops, text_of(b, words[2]), &hi);
-        buf_add_char(
-            out, (char)(words[0] | (lo_key.n ? RANGE_LO_KEY : 0) | (hi_key.n ? RANGE_HI_KEY : 0)));
+        uint32_t flags = words[0] | (lo_key.n ? RANGE_LO_KEY : 0) | (hi_key.n ? RANGE_HI_KEY : 0);
+        if (is_beginning(text_of(b, words[1])))
+            flags |= RANGE_FROM_START;
+        buf_add_char(out, (char)flags);
         buf_add_varint(out, put_rank(b, w, words[1]));
         buf_add_varint(out, put_rank(b, w, words[2]));
         put_bound_key(out, lo_key);

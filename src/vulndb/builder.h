@@ -31,7 +31,8 @@ enum range_flag {
     RANGE_LO_EXCLUDED = 1,
     RANGE_HI_INCLUDED = 2,
     RANGE_LO_KEY = 4,
-    RANGE_HI_KEY = 8
+    RANGE_HI_KEY = 8,
+    RANGE_FROM_START = 16 /* lo is empty or "0" */
 };
 
 struct built_part {

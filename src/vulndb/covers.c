@@ -23,20 +23,20 @@ bool ranges_open(const struct shard *s, uint32_t offset, struct ranges *out)
     if (offset >= section.n)
         return false;
     out->at = cursor_over(section.p + offset, section.n - offset);
-    out->scheme = cursor_u8(&out->at);
-    out->n_ranges = cursor_varint(&out->at);
-    out->n_exact = cursor_varint(&out->at);
+    out->scheme = shard_take_u8(&out->at);
+    out->n_ranges = shard_take_varint(&out->at);
+    out->n_exact = shard_take_varint(&out->at);
     return cursor_ok(&out->at) && out->scheme < s->n_schemes &&
            out->n_ranges <= cursor_left(&out->at) && out->n_exact <= cursor_left(&out->at) / 12;
 }
 
 uint8_t ranges_take(struct cursor *c, struct range_bound *lo, struct range_bound *hi)
 {
-    uint8_t flags = cursor_u8(c);
-    lo->ref = (uint32_t)cursor_varint(c);
-    hi->ref = (uint32_t)cursor_varint(c);
-    lo->key = flags & RANGE_LO_KEY ? cursor_bytes(c, cursor_varint(c)) : STR("");
-    hi->key = flags & RANGE_HI_KEY ? cursor_bytes(c, cursor_varint(c)) : STR("");
+    uint8_t flags = shard_take_u8(c);
+    lo->ref = (uint32_t)shard_take_varint(c);
+    hi->ref = (uint32_t)shard_take_varint(c);
+    lo->key = flags & RANGE_LO_KEY ? shard_take_bytes(c, shard_take_varint(c)) : STR("");
+    hi->key = flags & RANGE_HI_KEY ? shard_take_bytes(c, shard_take_varint(c)) : STR("");
     return flags;
 }
 
@@ -47,19 +47,25 @@ void version_query_done(struct version_query *q)
     q->n = 0;
 }
 
-/* The version's key under a scheme, or the empty slice when it has none. */
-static str query_key(struct version_query *q, const struct version_ops *ops)
+/* The place of the version's key under a scheme, made when first asked for. A version without a key
+ * has an empty one. */
+static size_t query_key(struct version_query *q, const struct version_ops *ops)
 {
-    for (size_t i = 0; i < q->n; i++)
-        if (q->ops[i] == ops)
-            return q->has_key[i] ? buf_view(&q->keys[i]) : STR("");
-    if (!ops->key || q->n == KE_ARRAY_LEN(q->ops))
-        return STR("");
-    size_t i = q->n++;
+    size_t i = 0;
+    while (i < q->n && q->ops[i] != ops)
+        i++;
+    if (i < q->n)
+        return i;
+    if (i == KE_ARRAY_LEN(q->ops)) /* many schemes for one package: make room */
+        buf_done(&q->keys[--i]);
+    q->n = i + 1;
     q->ops[i] = ops;
     buf_init(&q->keys[i], SIZE_MAX / 2);
-    q->has_key[i] = ops->key(q->text, &q->keys[i]) && buf_ok(&q->keys[i]);
-    return q->has_key[i] ? buf_view(&q->keys[i]) : STR("");
+    if (!ops->key || !ops->key(q->text, &q->keys[i]) || !buf_ok(&q->keys[i]))
+        buf_clear(&q->keys[i]);
+    str by = q->keys[i].n ? buf_view(&q->keys[i]) : q->text;
+    q->hashes[i] = (uint32_t)hash64(by.p, by.n);
+    return i;
 }
 
 /* version - bound. */
@@ -71,13 +77,8 @@ static int compare_to(const struct shard *s, const struct version_ops *ops, str 
     return ops->compare(version, shard_str(s, b->ref, bad));
 }
 
-static bool is_beginning(const struct shard *s, const struct range_bound *lo, bool *bad)
-{
-    return lo->ref == 0 || str_eq(shard_str(s, lo->ref, bad), STR("0"));
-}
-
 static bool exact_covers(const struct shard *s, struct ranges *h, const struct version_ops *ops,
-                         str version, str key, bool *bad)
+                         str version, uint32_t hash, bool *bad)
 {
     const char *refs = (const char *)h->at.p;
     const char *slots = refs + 4 * h->n_exact;
@@ -85,8 +86,6 @@ static bool exact_covers(const struct shard *s, struct ranges *h, const struct v
         *bad = true;
         return false;
     }
-    str by = key.n ? key : version;
-    uint32_t hash = (uint32_t)hash64(by.p, by.n);
     uint64_t lo = 0, hi = h->n_exact;
     while (lo < hi) {
         uint64_t mid = lo + (hi - lo) / 2;
@@ -121,7 +120,8 @@ bool shard_ranges_cover(const struct shard *s, uint32_t offset, struct version_q
     if (h.n_ranges == 0 && h.n_exact == 0)
         return true;
     const struct version_ops *ops = s->schemes[h.scheme] ? s->schemes[h.scheme] : &fallback;
-    str key = query_key(q, ops);
+    size_t at = query_key(q, ops);
+    str key = buf_view(&q->keys[at]);
     for (uint64_t i = 0; i < h.n_ranges; i++) {
         struct range_bound lo, hi;
         uint8_t flags = ranges_take(&h.at, &lo, &hi);
@@ -129,7 +129,7 @@ bool shard_ranges_cover(const struct shard *s, uint32_t offset, struct version_q
             *bad = true;
             return false;
         }
-        if (!is_beginning(s, &lo, bad)) {
+        if (!(flags & RANGE_FROM_START)) {
             int c = compare_to(s, ops, q->text, key, &lo, bad);
             if (c < 0 || (c == 0 && flags & RANGE_LO_EXCLUDED))
                 continue;
@@ -140,7 +140,7 @@ bool shard_ranges_cover(const struct shard *s, uint32_t offset, struct version_q
         if (c < 0 || (c == 0 && flags & RANGE_HI_INCLUDED))
             return true;
     }
-    return h.n_exact && exact_covers(s, &h, ops, q->text, key, bad);
+    return h.n_exact && exact_covers(s, &h, ops, q->text, q->hashes[at], bad);
 }
 
 bool claim_covers_version(const struct claim *c, str version)

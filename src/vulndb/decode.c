@@ -13,13 +13,13 @@ enum { TEXT_MAX = 32 << 20 };
 
 static int64_t take_date(struct cursor *c)
 {
-    uint64_t v = cursor_varint(c);
+    uint64_t v = shard_take_varint(c);
     return (int64_t)(v >> 1 ^ (0 - (v & 1)));
 }
 
 static str take_str(const struct shard *s, struct cursor *c, bool *bad)
 {
-    uint64_t ref = cursor_varint(c);
+    uint64_t ref = shard_take_varint(c);
     if (ref > UINT32_MAX)
         *bad = true;
     return shard_str(s, (uint32_t)ref, bad);
@@ -28,7 +28,7 @@ static str take_str(const struct shard *s, struct cursor *c, bool *bad)
 static void take_aliases(const struct shard *s, struct cursor *c, struct arena *a, struct vuln *out,
                          bool *bad)
 {
-    uint64_t n = cursor_varint(c);
+    uint64_t n = shard_take_varint(c);
     if (n > cursor_left(c)) {
         *bad = true;
         return;
@@ -39,7 +39,7 @@ static void take_aliases(const struct shard *s, struct cursor *c, struct arena *
         return;
     }
     for (uint64_t i = 0; i < n; i++) {
-        uint8_t kind = cursor_u8(c);
+        uint8_t kind = shard_take_u8(c);
         list[i].kind = kind <= ALIAS_RELATED ? (enum alias_kind)kind : ALIAS_RELATED;
         list[i].id = take_str(s, c, bad);
     }
@@ -59,7 +59,7 @@ static void take_more(const struct shard *s, uint32_t at, struct arena *a, struc
     int64_t *dates[VULN_DATES] = {&out->published, &out->modified, &out->withdrawn, &out->kev_added,
                                   &out->kev_due};
     str *strings[VULN_STRINGS] = {&out->cvss_vector, &out->summary, &out->url};
-    uint64_t has = cursor_varint(&c);
+    uint64_t has = shard_take_varint(&c);
     for (unsigned i = 0; i < VULN_DATES; i++)
         if (has & 1u << i)
             *dates[i] = take_date(&c);

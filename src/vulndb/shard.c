@@ -109,11 +109,9 @@ const char *shard_row(const struct shard *s, enum shard_section section, size_t 
     return s->section[section].p + (size_t)i * row;
 }
 
-str shard_str(const struct shard *s, uint32_t ref, bool *bad)
+str shard_str_at(const struct shard *s, uint32_t ref, bool *bad)
 {
     str strings = s->section[SEC_STRINGS];
-    if (ref == 0)
-        return STR("");
     if (ref >= strings.n) {
         *bad = true;
         return STR("");

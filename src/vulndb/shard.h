@@ -74,7 +74,28 @@ static inline uint32_t shard_rows(const struct shard *s, enum shard_section sect
 /* Row i, or NULL (and *bad) when there is none. */
 const char *shard_row(const struct shard *s, enum shard_section section, size_t row, uint32_t i,
                       bool *bad);
-str shard_str(const struct shard *s, uint32_t ref, bool *bad);
+str shard_str_at(const struct shard *s, uint32_t ref, bool *bad);
+static inline str shard_str(const struct shard *s, uint32_t ref, bool *bad)
+{
+    return ref ? shard_str_at(s, ref, bad) : STR("");
+}
+/* cursor_u8 and cursor_varint, with their common case in line: most numbers are one byte. */
+static inline uint8_t shard_take_u8(struct cursor *c)
+{
+    return KE_LIKELY(!c->failed && c->p < c->end) ? *c->p++ : cursor_u8(c);
+}
+static inline uint64_t shard_take_varint(struct cursor *c)
+{
+    return KE_LIKELY(!c->failed && c->p < c->end && *c->p < 0x80) ? *c->p++ : cursor_varint(c);
+}
+static inline str shard_take_bytes(struct cursor *c, uint64_t n)
+{
+    str bytes = {(const char *)c->p, n};
+    if (KE_UNLIKELY(c->failed || n > (size_t)(c->end - c->p)))
+        return cursor_bytes(c, SIZE_MAX);
+    c->p += n;
+    return bytes;
+}
 /* The row whose name (second word) is `name`, hash first; -1: none. `hash` is shard_hash(name). */
 int64_t shard_find(const struct shard *s, size_t row, str name, uint64_t hash, bool *bad);
 uint64_t shard_hash(str name);
@@ -92,7 +113,7 @@ struct version_query {
     str text;
     const struct version_ops *ops[4];
     struct buf keys[4];
-    bool has_key[4];
+    uint32_t hashes[4]; /* of the key, or of the text where it has none */
     size_t n;
 };
 void version_query_done(struct version_query *q);
