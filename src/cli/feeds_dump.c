@@ -20,12 +20,6 @@ static const struct option_spec *dump_options(void)
     return specs;
 }
 
-struct dump {
-    struct buf out;
-    const struct vulndb *db;
-    struct arena arena;
-};
-
 static void put(struct buf *b, const char *key, str value)
 {
     if (!value.n)
@@ -73,14 +67,14 @@ static void put_ranges(struct buf *b, const struct claim *c)
         buf_add_char(b, ']');
 }
 
-static int flush(struct dump *d, size_t least, struct err *e)
+static int flush(struct buf *b, size_t least, struct err *e)
 {
-    int r = buf_check(&d->out, "a line of the dump", e);
-    if (r < 0 || d->out.n < least)
+    int r = buf_check(b, "a line of the dump", e);
+    if (r < 0 || b->n < least)
         return r;
-    if (d->out.n && fwrite(d->out.p, 1, d->out.n, stdout) != d->out.n)
+    if (b->n && fwrite(b->p, 1, b->n, stdout) != b->n)
         return err_errno(e, "cannot write the dump");
-    buf_clear(&d->out);
+    buf_clear(b);
     return 0;
 }
 
@@ -88,8 +82,7 @@ static int dump_claim(void *ctx, const struct db_claim *db_claim, struct err *e)
 {
     static const char *const kinds[] = {
         [PACKAGE_SOURCE] = "source", [PACKAGE_BINARY] = "binary", [PACKAGE_LANGUAGE] = "language"};
-    struct dump *d = ctx;
-    struct buf *b = &d->out;
+    struct buf *b = ctx;
     const struct claim *c = &db_claim->claim;
     buf_add_str(b, STR("{\"id\": "));
     json_put_string(b, c->vuln_id);
@@ -116,7 +109,7 @@ static int dump_claim(void *ctx, const struct db_claim *db_claim, struct err *e)
     put(b, "note", c->note);
     put(b, "symbols", c->symbols);
     buf_add_str(b, STR("}\n"));
-    return flush(d, FLUSH, e);
+    return flush(b, FLUSH, e);
 }
 
 static void put_aliases(struct buf *b, const struct vuln *v)
@@ -156,14 +149,8 @@ static int dump_vuln(void *ctx, const struct db_vuln *db_vuln, struct err *e)
                                            [VULN_DISPUTED] = "disputed",
                                            [VULN_REJECTED] = "rejected",
                                            [VULN_WITHDRAWN] = "withdrawn"};
-    struct dump *d = ctx;
-    struct buf *b = &d->out;
+    struct buf *b = ctx;
     const struct vuln *v = &db_vuln->vuln;
-    str details;
-    arena_done(&d->arena);
-    int r = vulndb_text(d->db, db_vuln->source, v->id, &d->arena, &details, e);
-    if (r < 0)
-        return r;
     buf_add_str(b, STR("{\"id\": "));
     json_put_string(b, v->id);
     put(b, "source", db_vuln->source);
@@ -176,10 +163,10 @@ static int dump_vuln(void *ctx, const struct db_vuln *db_vuln, struct err *e)
     put_scores(b, v);
     put_aliases(b, v);
     put(b, "summary", v->summary);
-    put(b, "details", details);
+    put(b, "details", v->details);
     put(b, "url", v->url);
     buf_add_str(b, STR("}\n"));
-    return flush(d, FLUSH, e);
+    return flush(b, FLUSH, e);
 }
 
 static bool has_source(const struct vulndb *db, str name)
@@ -195,22 +182,20 @@ static bool has_source(const struct vulndb *db, str name)
 static int dump(const struct vulndb *db, str source)
 {
     struct err e = {0};
-    struct dump d = {.db = db};
+    struct buf out;
     if (source.n && !has_source(db, source))
         return failf(EXIT_USAGE,
                      "the database has no source \"%.*s\"; `kellet feeds status` lists "
                      "what it has",
                      STR_ARG(source));
-    buf_init(&d.out, LINE_MAX_BYTES);
-    arena_init(&d.arena, LINE_MAX_BYTES);
-    int r = vulns ? vulndb_each_vuln(db, source, dump_vuln, &d, &e)
-                  : vulndb_each(db, source, dump_claim, &d, &e);
+    buf_init(&out, LINE_MAX_BYTES);
+    int r = vulns ? vulndb_each_vuln(db, source, dump_vuln, &out, &e)
+                  : vulndb_each(db, source, dump_claim, &out, &e);
     if (r == 0)
-        r = flush(&d, 0, &e);
+        r = flush(&out, 0, &e);
     if (r == 0 && fflush(stdout) != 0)
         r = err_errno(&e, "cannot write the dump");
-    buf_done(&d.out);
-    arena_done(&d.arena);
+    buf_done(&out);
     return r < 0 ? fail(EXIT_CANNOT, &e) : EXIT_CLEAN;
 }
 

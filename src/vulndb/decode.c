@@ -94,34 +94,50 @@ bool shard_vuln(const struct shard *s, uint32_t row, struct arena *a, struct vul
     return !bad;
 }
 
-int shard_text(const struct shard *s, uint32_t row, struct arena *a, str *out, struct err *e)
+void text_block_done(struct text_block *b)
+{
+    free(b->plain);
+    *b = (struct text_block){0};
+}
+
+static int load_block(const struct shard *s, uint32_t number, struct text_block *b, struct err *e)
+{
+    bool bad = false;
+    const char *p = shard_row(s, SEC_CLAIMS, TEXT_BLOCK, number, &bad);
+    if (!p)
+        return err_set(e, ERR_FORMAT, "a text lies in a block that is not there");
+    str data = s->section[SEC_DATA];
+    uint64_t at = shard_u32(p) | (uint64_t)shard_u32(p + 4) << 32;
+    uint32_t packed = shard_u32(p + 8), size = shard_u32(p + 12);
+    if (at > data.n || packed > data.n - at || size == 0 || size > TEXT_MAX)
+        return err_set(e, ERR_FORMAT, "a block of texts lies outside the file");
+    char *plain autofree = malloc(size);
+    if (!plain)
+        return err_no_memory(e);
+    size_t got = ZSTD_decompress(plain, size, data.p + at, packed);
+    if (ZSTD_isError(got) || got != size)
+        return err_set(e, ERR_FORMAT, "a block of texts does not decompress");
+    text_block_done(b);
+    *b = (struct text_block){TAKE(plain), number, size};
+    return 0;
+}
+
+int shard_text(const struct shard *s, uint32_t row, struct text_block *b, str *out, struct err *e)
 {
     bool bad = false;
     *out = STR("");
     const char *p = shard_row(s, SEC_ROWS, TEXT_ROW, row, &bad);
     if (!p)
         return err_set(e, ERR_FORMAT, "no text %u in the shard", (unsigned)row);
-    uint32_t offset = shard_u32(p + 4), n = shard_u32(p + 8);
+    uint32_t number = shard_u32(p), offset = shard_u32(p + 4), n = shard_u32(p + 8);
     if (n == 0)
         return 0;
-    const char *block = shard_row(s, SEC_CLAIMS, TEXT_BLOCK, shard_u32(p), &bad);
-    if (!block)
-        return err_set(e, ERR_FORMAT, "a text lies in a block that is not there");
-    str data = s->section[SEC_DATA];
-    uint64_t at = shard_u32(block) | (uint64_t)shard_u32(block + 4) << 32;
-    uint32_t packed = shard_u32(block + 8), size = shard_u32(block + 12);
-    if (at > data.n || packed > data.n - at || size > TEXT_MAX || offset > size ||
-        n > size - offset)
+    int r = b->plain && b->number == number ? 0 : load_block(s, number, b, e);
+    if (r < 0)
+        return r;
+    if (offset > b->n || n > b->n - offset)
         return err_set(e, ERR_FORMAT, "a text lies outside its block");
-    char *plain autofree = malloc(size);
-    char *text = arena_alloc(a, n);
-    if (!plain || !text)
-        return err_no_memory(e);
-    size_t got = ZSTD_decompress(plain, size, data.p + at, packed);
-    if (ZSTD_isError(got) || got != size)
-        return err_set(e, ERR_FORMAT, "a block of texts does not decompress");
-    memcpy(text, plain + offset, n);
-    *out = (str){text, n};
+    *out = (str){b->plain + offset, n};
     return 0;
 }
 

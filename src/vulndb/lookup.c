@@ -148,7 +148,14 @@ int vulndb_text(const struct vulndb *db, str source, str id, struct arena *a, st
         int64_t row = shard_find(s->vulns, VULN_ROW, id, shard_hash(id), &bad);
         if (bad)
             return damaged(s->vulns, e);
-        return row < 0 ? 0 : shard_text(s->texts, (uint32_t)row, a, out, e);
+        struct text_block block = {0};
+        int r = row < 0 ? 0 : shard_text(s->texts, (uint32_t)row, &block, out, e);
+        if (r == 0 && out->n) {
+            *out = arena_dup(a, *out);
+            r = out->p ? 0 : err_no_memory(e);
+        }
+        text_block_done(&block);
+        return r;
     }
     return 0;
 }
@@ -204,29 +211,42 @@ int vulndb_each(const struct vulndb *db, str source,
     return r;
 }
 
+struct vuln_visit {
+    struct arena arena;
+    struct text_block block;
+    int (*fn)(void *ctx, const struct db_vuln *v, struct err *e);
+    void *ctx;
+};
+
+static int visit_vuln(struct vuln_visit *visit, const struct db_source *s, uint32_t row,
+                      struct err *e)
+{
+    struct db_vuln v = {.source = s->name};
+    if (visit->arena.used > EACH_KEEP)
+        arena_done(&visit->arena);
+    if (!shard_vuln(s->vulns, row, &visit->arena, &v.vuln))
+        return visit->arena.full ? err_no_memory(e) : damaged(s->vulns, e);
+    int r = s->texts ? shard_text(s->texts, row, &visit->block, &v.vuln.details, e) : 0;
+    return r < 0 ? r : visit->fn(visit->ctx, &v, e);
+}
+
 int vulndb_each_vuln(const struct vulndb *db, str source,
                      int (*fn)(void *ctx, const struct db_vuln *v, struct err *e), void *ctx,
                      struct err *e)
 {
-    struct arena a;
+    struct vuln_visit visit = {.fn = fn, .ctx = ctx};
     int r = 0;
-    arena_init(&a, EACH_ARENA);
+    arena_init(&visit.arena, EACH_ARENA);
     for (size_t i = 0; i < db->n_sources; i++) {
         const struct db_source *s = &db->sources[i];
         if (!s->vulns || (source.n && !str_eq(source, s->name)))
             continue;
         uint32_t n = shard_rows(s->vulns, SEC_ROWS, VULN_ROW);
-        for (uint32_t row = 0; r == 0 && row < n; row++) {
-            struct db_vuln v = {.source = s->name};
-            if (a.used > EACH_KEEP)
-                arena_done(&a);
-            if (!shard_vuln(s->vulns, row, &a, &v.vuln))
-                r = a.full ? err_no_memory(e) : damaged(s->vulns, e);
-            if (r == 0)
-                r = fn(ctx, &v, e);
-        }
+        for (uint32_t row = 0; r == 0 && row < n; row++)
+            r = visit_vuln(&visit, s, row, e);
+        text_block_done(&visit.block);
     }
-    arena_done(&a);
+    arena_done(&visit.arena);
     return r;
 }
 

@@ -102,8 +102,15 @@ uint64_t shard_hash(str name);
 
 /* A vuln by row, without details; aliases and summary in the arena or as views. */
 bool shard_vuln(const struct shard *s, uint32_t row, struct arena *a, struct vuln *out);
-/* The text of a vuln row, decompressed into the arena. */
-int shard_text(const struct shard *texts, uint32_t row, struct arena *a, str *out, struct err *e);
+/* The block of texts that was decompressed last, on the heap; starts as {0}. */
+struct text_block {
+    char *plain;
+    uint32_t number, n;
+};
+void text_block_done(struct text_block *b);
+/* The text of a vuln row: a view into the block, valid until its next use. */
+int shard_text(const struct shard *texts, uint32_t row, struct text_block *b, str *out,
+               struct err *e);
 /* Claim i of a package, whole. */
 int shard_claim(const struct shard *s, uint32_t i, str package, struct arena *a,
                 struct db_claim *out, struct err *e);

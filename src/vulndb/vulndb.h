@@ -111,7 +111,7 @@ int vulndb_aliases(const struct vulndb *db, str id, struct arena *a, str **out, 
 int vulndb_each(const struct vulndb *db, str source,
                 int (*fn)(void *ctx, const struct db_claim *c, struct err *e), void *ctx,
                 struct err *e);
-/* Every vuln of a source, likewise. */
+/* Every vuln of a source, likewise; with details. */
 int vulndb_each_vuln(const struct vulndb *db, str source,
                      int (*fn)(void *ctx, const struct db_vuln *v, struct err *e), void *ctx,
                      struct err *e);
