@@ -32,6 +32,8 @@ static int load_stream(struct load *l, str path, struct stream *in, struct err *
 {
     struct feed_input input = {.path = path, .in = in};
     int r = l->feed->read(&l->state, &input, l->sink, e);
+    if (r < 0 && e && !str_contains(str_z(e->text), path))
+        err_wrap(e, "%s", path.p); /* from the streams below */
     if (r < 0)
         return r;
     l->inputs++;

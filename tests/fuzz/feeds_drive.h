@@ -1,0 +1,84 @@
+/* feeds_drive.h - runs a driver over fuzz input: the parts between NUL bytes are its files. The
+ * sink reads every slice, so that a dangling one is found, and checks what every claim must keep.
+ */
+#ifndef KELLET_FUZZ_FEEDS_DRIVE_H
+#define KELLET_FUZZ_FEEDS_DRIVE_H
+
+#include "feeds/feeds.h"
+#include "version/version.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static inline unsigned touch(str s)
+{
+    unsigned sum = 0;
+    for (size_t i = 0; i < s.n; i++)
+        sum += (unsigned char)s.p[i];
+    return sum;
+}
+
+static inline void require(bool what)
+{
+    if (!what)
+        abort();
+}
+
+static inline int drive_vuln(struct claim_sink *s, const struct vuln *v, struct err *e)
+{
+    require(v->id.n > 0 && v->severity <= SEV_CRITICAL && v->cvss_score10 <= 100);
+    for (size_t i = 0; i < v->n_aliases; i++)
+        require(touch(v->aliases[i].id) != 1);
+    require((touch(v->id) | touch(v->summary) | touch(v->details) | touch(v->url) |
+             touch(v->cvss_vector)) != 1);
+    return 0;
+}
+
+static inline int drive_claim(struct claim_sink *s, const struct claim *c, struct err *e)
+{
+    require(c->vuln_id.n && c->package.n && (c->platform.n != 0) != (c->ecosystem.n != 0));
+    require(c->scheme && version_scheme(str_z(c->scheme)));
+    require(c->kind == CLAIM_AFFECTED || c->state == FIX_NOT_AFFECTED);
+    require(c->state != FIX_FIXED || c->fixed.n);
+    for (size_t i = 0; i < c->n_ranges; i++)
+        require((touch(c->ranges[i].lo) | touch(c->ranges[i].hi)) != 1);
+    for (size_t i = 0; i < c->n_exact; i++)
+        require(c->exact[i].n != 0);
+    require((touch(c->fixed) | touch(c->module) | touch(c->advisory) | touch(c->note) |
+             touch(c->channel) | touch(c->symbols) | touch(c->severity_raw)) != 1);
+    return 0;
+}
+
+static inline void drive_drop(struct claim_sink *s, const char *reason, uint64_t n)
+{
+    require(reason && *reason);
+}
+static inline void drive_record(struct claim_sink *s, uint64_t n)
+{
+}
+static inline void drive_dated(struct claim_sink *s, int64_t date, str version)
+{
+    require(touch(version) != 1 || version.n);
+}
+
+static inline void drive(const char *name, const char *path, const uint8_t *data, size_t size)
+{
+    struct claim_sink sink = {drive_vuln, drive_claim, drive_drop, drive_record, drive_dated};
+    const struct feed_ops *feed = feed_find(str_z(name));
+    struct err e;
+    void *state = NULL;
+    int r = 0;
+    str rest = {(const char *)data, size};
+    while (rest.n && r == 0) {
+        auto_stream *in = NULL;
+        if (stream_from_mem(str_split(&rest, '\0'), &in, &e) < 0)
+            break;
+        struct feed_input input = {str_z(path), in};
+        r = feed->read(&state, &input, &sink, &e);
+    }
+    if (feed->finish)
+        feed->finish(&state, r < 0 ? NULL : &sink, &e);
+}
+
+#endif
