@@ -22,12 +22,28 @@ struct transfer {
     int fd;                   /* the end to write */
     char digest[SHA256_TEXT]; /* "" for an engine's export */
     uint64_t size;
+    char *urls; /* '\n' between; foreign layers */
     int result;
     struct err failure;
 };
 
 /* ---- transfers
  * ------------------------------------------------------------------------------------------- */
+
+/* A layer that the registry does not keep, from the places that its descriptor names. */
+static void transfer_foreign(struct transfer *t)
+{
+    str rest = str_z(t->urls);
+    while (t->result < 0 && rest.n) {
+        char url[2048];
+        str one = str_split(&rest, '\n');
+        if (one.n == 0 || one.n >= sizeof url)
+            continue;
+        snprintf(url, sizeof url, "%.*s", (int)one.n, one.p);
+        t->result = registry_foreign_blob(t->source->registry, url, t->size, t->fd, NULL, NULL,
+                                          &t->failure);
+    }
+}
 
 static void *transfer_run(void *arg)
 {
@@ -43,6 +59,8 @@ static void *transfer_run(void *arg)
     else
         t->result = engine_image_export(t->source->engine_socket, t->source->engine_image, t->fd,
                                         NULL, NULL, &t->failure);
+    if (t->result == ERR_NOT_FOUND && t->urls)
+        transfer_foreign(t);
     close(t->fd);
     return NULL;
 }
@@ -52,6 +70,7 @@ static int transfer_start(struct source *s, struct transfer *t, int *fd, struct 
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) {
+        free(t->urls);
         free(t);
         return err_errno(e, "cannot make a pipe");
     }
@@ -61,6 +80,7 @@ static int transfer_start(struct source *s, struct transfer *t, int *fd, struct 
     if (pthread_create(&t->thread, NULL, transfer_run, t) != 0) {
         close(ends[0]);
         close(ends[1]);
+        free(t->urls);
         free(t);
         return err_set(e, ERR_IO, "cannot start a thread");
     }
@@ -89,6 +109,7 @@ void transfers_end(struct source *s)
         struct transfer *t = s->transfers;
         s->transfers = t->next;
         transfer_join(t);
+        free(t->urls);
         free(t);
     }
 }
@@ -157,7 +178,8 @@ static int registry_manifest_fd(struct source *s, str name, int *fd, char media_
     return r;
 }
 
-static int registry_blob_fd(struct source *s, str digest, uint64_t size, int *fd, struct err *e)
+static int registry_blob_fd(struct source *s, str digest, uint64_t size, str urls, int *fd,
+                            struct err *e)
 {
     struct sha256 parsed;
     int r = sha256_parse(digest, &parsed, e);
@@ -168,6 +190,7 @@ static int registry_blob_fd(struct source *s, str digest, uint64_t size, int *fd
         return err_no_memory(e);
     sha256_format(&parsed, t->digest);
     t->size = size;
+    t->urls = urls.n ? strndup(urls.p, urls.n) : NULL;
     return transfer_start(s, t, fd, e);
 }
 
@@ -190,6 +213,6 @@ int source_blob(struct source *s, str digest, uint64_t size, str urls, int *fd, 
     if (digest.n == 0)
         return transfer_start_export(s, fd, e);
     if (s->registry)
-        return registry_blob_fd(s, digest, size, fd, e);
+        return registry_blob_fd(s, digest, size, urls, fd, e);
     return layout_blob(s, digest, fd, e);
 }
