@@ -79,6 +79,10 @@ static void huge_value(struct build_bdb *b)
 {
     put32(item(b, 1) + 8, 0xfffffff0, false);
 }
+static void empty_value(struct build_bdb *b)
+{
+    put32(item(b, 1) + 8, 0, false);
+}
 static void shared_chain(struct build_bdb *b)
 {
     put32(item(b, 3) + 4, 1, false);
@@ -178,6 +182,7 @@ static void damage(void **state)
         {short_chain, 2, "leads to page 0"},
         {long_chain, 2, "longer than"},
         {huge_value, 2, "more than 33554432"},
+        {empty_value, 3, "4 overflow pages belong to no record"},
         {shared_chain, 2, "already in use"},
         {chain_to_hash, 2, "no overflow page"},
         {empty_overflow, 2, "has 0 bytes"},

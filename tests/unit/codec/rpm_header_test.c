@@ -125,6 +125,7 @@ static void lying_counts(void **state)
     auto_buf blob;
     buf_init(&blob, 4096);
     build_header(tags, 2, &blob);
+    assert_int_equal(rpm_header_read((str){NULL, 0}, &h, &e), ERR_FORMAT);
     for (size_t n = 0; n < blob.n; n++) {
         autofree char *copy = malloc(n + 1);
         memcpy(copy, blob.p, n);
