@@ -182,14 +182,14 @@ static void setting_note(struct settings *s, str line)
         s->time = unquote(value);
 }
 
-/* A replacement by a module of another name or version; one by a directory has no version, and then
- * the module that was asked for is the best that is known. */
+/* A replacement by a module of another name or version; one by a directory has no version (or
+ * "(devel)"), and then the module that was asked for is the best that is known. */
 static void replace(struct module *m, str line)
 {
     struct module by = {0};
     by.path = str_split(&line, '\t');
     by.version = str_split(&line, '\t');
-    if (by.path.n && by.version.n)
+    if (by.path.n && str_starts(by.version, STR("v")))
         *m = by;
 }
 
