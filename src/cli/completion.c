@@ -62,18 +62,33 @@ static void bash_subcommands(struct buf *b, const struct command *c)
     buf_add_str(b, STR("' -- \"$cur\")); return\n        fi\n"));
 }
 
+/* The last word of "feeds load". */
+static const char *last_word(const struct command *c)
+{
+    const char *blank = strrchr(c->name, ' ');
+    return blank ? blank + 1 : c->name;
+}
+
 static void bash_command(struct buf *b, const struct command *c)
 {
-    buf_addf(b, "    %s)\n        case $prev in\n", c->name);
+    for (size_t i = 0; c->subcommands && c->subcommands[i]; i++)
+        bash_command(b, c->subcommands[i]);
+    buf_addf(b, strchr(c->name, ' ') ? "    '%s')\n" : "    '%s '*)\n", c->name);
+    if (c->subcommands) {
+        buf_add_str(b, STR("        if [ \"$COMP_CWORD\" -eq 2 ]; then\n"
+                           "            COMPREPLY=($(compgen -W '"));
+        for (size_t i = 0; c->subcommands[i]; i++)
+            buf_addf(b, "%s%s", i ? " " : "", last_word(c->subcommands[i]));
+        buf_add_str(b, STR("' -- \"$cur\")); return\n        fi\n"));
+    }
+    buf_add_str(b, STR("        case $prev in\n"));
     for (const struct option_spec *o = options_of(c); o->name; o++)
         if (o->kind != OPT_FLAG)
             bash_values(b, o);
     buf_add_str(b, STR("        esac\n        words='--help"));
     for (const struct option_spec *o = options_of(c); o->name; o++)
         buf_addf(b, " --%s", o->name);
-    buf_add_str(b, STR("'\n"));
-    bash_subcommands(b, c);
-    buf_add_str(b, STR("        ;;\n"));
+    buf_add_str(b, STR("' ;;\n"));
 }
 
 static void bash_script(struct buf *b)
@@ -86,7 +101,8 @@ static void bash_script(struct buf *b)
                        "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
                        "        COMPREPLY=($(compgen -W '"));
     command_names(b);
-    buf_add_str(b, STR("' -- \"$cur\")); return\n    fi\n    case ${COMP_WORDS[1]} in\n"));
+    buf_add_str(b, STR("' -- \"$cur\")); return\n    fi\n"
+                       "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n"));
     for (size_t i = 0; commands[i]; i++)
         if (!commands[i]->hidden)
             bash_command(b, commands[i]);
@@ -125,41 +141,69 @@ static void zsh_option(struct buf *b, const struct option_spec *o)
     put_quoted(b, buf_z(&spec), false);
 }
 
+static void zsh_names(struct buf *b, const struct command *const *list, const char *indent)
+{
+    buf_addf(b, "%slocal -a names=(", indent);
+    for (size_t i = 0; list[i]; i++) {
+        if (list[i]->hidden)
+            continue;
+        auto_buf name;
+        buf_init(&name, 4096);
+        buf_addf(&name, "%s:%s", last_word(list[i]), list[i]->summary);
+        buf_addf(b, "\n%s    ", indent);
+        put_quoted(b, buf_z(&name), false);
+    }
+    buf_addf(b, ")\n%s_describe command names\n", indent);
+}
+
+static void zsh_command(struct buf *b, const struct command *c)
+{
+    for (size_t i = 0; c->subcommands && c->subcommands[i]; i++)
+        zsh_command(b, c->subcommands[i]);
+    bool is_sub = strchr(c->name, ' ') != NULL;
+    buf_addf(b, is_sub ? "    '%s')\n" : "    '%s '*)\n", c->name);
+    if (c->subcommands) {
+        zsh_names(b, c->subcommands, "        ");
+        buf_add_str(b, STR("        ;;\n"));
+        return;
+    }
+    buf_addf(b,
+             "        shift %d words; (( CURRENT -= %d ))\n"
+             "        _arguments '--help[explain]'",
+             1 + is_sub, 1 + is_sub);
+    for (const struct option_spec *o = options_of(c); o->name; o++)
+        zsh_option(b, o);
+    buf_add_str(b, STR(" \\\n            '*:argument:_files' ;;\n"));
+}
+
 static void zsh_script(struct buf *b)
 {
     buf_add_str(b, STR("#compdef kellet\n"
                        "# zsh completion for kellet: kellet completion zsh > DIR_OF_FPATH/_kellet\n"
-                       "_kellet() {\n    if (( CURRENT == 2 )); then\n"
-                       "        local -a names=("));
-    for (size_t i = 0; commands[i]; i++) {
-        if (commands[i]->hidden)
-            continue;
-        auto_buf name;
-        buf_init(&name, 4096);
-        buf_addf(&name, "%s:%s", commands[i]->name, commands[i]->summary);
-        buf_add_str(b, STR("\n            "));
-        put_quoted(b, buf_z(&name), false);
-    }
-    buf_add_str(b, STR(")\n        _describe command names; return\n    fi\n"
-                       "    case ${words[2]} in\n"));
-    for (size_t i = 0; commands[i]; i++) {
-        if (commands[i]->hidden)
-            continue;
-        buf_addf(
-            b,
-            "    %s)\n        shift words; (( CURRENT-- ))\n        _arguments '--help[explain]'",
-            commands[i]->name);
-        for (const struct option_spec *o = options_of(commands[i]); o->name; o++)
-            zsh_option(b, o);
-        buf_add_str(b, STR(" \\\n            '*:argument:_files' ;;\n"));
-    }
+                       "_kellet() {\n    if (( CURRENT == 2 )); then\n"));
+    zsh_names(b, commands, "        ");
+    buf_add_str(b, STR("        return\n    fi\n    case \"${words[2]} ${words[3]}\" in\n"));
+    for (size_t i = 0; commands[i]; i++)
+        if (!commands[i]->hidden)
+            zsh_command(b, commands[i]);
     buf_add_str(b, STR("    esac\n}\nif [ \"$funcstack[1]\" = _kellet ]; then _kellet \"$@\"; "
                        "else compdef _kellet kellet; fi\n"));
 }
 
+/* When a fish rule applies: after "feeds" and "load", or after "feeds" alone. */
+static void fish_when(struct buf *b, const char *name)
+{
+    buf_add_str(b, STR("complete -c kellet -n '"));
+    for (str rest = str_z(name); rest.n;) {
+        str word = str_split(&rest, ' ');
+        buf_addf(b, "__fish_seen_subcommand_from %.*s%s", STR_ARG(word), rest.n ? "; and " : "'");
+    }
+}
+
 static void fish_option(struct buf *b, const char *command, const struct option_spec *o)
 {
-    buf_addf(b, "complete -c kellet -n '__fish_seen_subcommand_from %s' -l %s", command, o->name);
+    fish_when(b, command);
+    buf_addf(b, " -l %s", o->name);
     if (o->letter)
         buf_addf(b, " -s %c", o->letter);
     buf_add_str(b, STR(" -d "));
@@ -174,6 +218,19 @@ static void fish_option(struct buf *b, const char *command, const struct option_
         buf_addf(b, " -x -a '%s'\n", o->complete);
 }
 
+static void fish_command(struct buf *b, const struct command *c)
+{
+    for (const struct option_spec *o = options_of(c); o->name; o++)
+        fish_option(b, c->name, o);
+    for (size_t i = 0; c->subcommands && c->subcommands[i]; i++) {
+        fish_when(b, c->name);
+        buf_addf(b, " -f -a %s -d ", last_word(c->subcommands[i]));
+        put_quoted(b, c->subcommands[i]->summary, true);
+        buf_add_char(b, '\n');
+        fish_command(b, c->subcommands[i]);
+    }
+}
+
 static void fish_script(struct buf *b)
 {
     buf_add_str(b, STR("# fish completion for kellet: kellet completion fish | source\n"));
@@ -183,8 +240,7 @@ static void fish_script(struct buf *b)
         buf_addf(b, "complete -c kellet -n __fish_use_subcommand -f -a %s -d ", commands[i]->name);
         put_quoted(b, commands[i]->summary, true);
         buf_add_char(b, '\n');
-        for (const struct option_spec *o = options_of(commands[i]); o->name; o++)
-            fish_option(b, commands[i]->name, o);
+        fish_command(b, commands[i]);
     }
 }
 

@@ -115,7 +115,7 @@ static int exit_code_of(const struct report_input *in, const struct request *r)
     struct completeness c = completeness_of(in);
     bool old = r->has_max_days && data_too_old(f, r->max_days, in->now);
     if (!f->n_data)
-        failf(0, "there are no vulnerability data yet: `kellet feeds --help` says how to get them");
+        failf(0, "there are no vulnerability data yet: `kellet feeds sync` gets them");
     if (args.allow_incomplete)
         return EXIT_CLEAN;
     if (c.data_missing || old)

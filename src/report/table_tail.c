@@ -25,7 +25,7 @@ void put_nothing_found(const struct report_input *in, struct buf *out)
     if (!in->findings->n_data) {
         buf_add_str(out, STR("No vulnerability data are loaded: nothing was looked up for "));
         put_types(&c, out);
-        buf_add_str(out, STR(" packages. `kellet feeds --help` says how to get them.\n"));
+        buf_add_str(out, STR(" packages. `kellet feeds sync` gets them.\n"));
         return;
     }
     buf_add_str(out, in->not_shown ? STR("No known vulnerabilities with a fix found in ")
