@@ -51,17 +51,6 @@ static void bash_values(struct buf *b, const struct option_spec *o)
         buf_addf(b, ") COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", o->complete);
 }
 
-static void bash_subcommands(struct buf *b, const struct command *c)
-{
-    if (!c->subcommands)
-        return;
-    buf_add_str(b, STR("        if [ \"$COMP_CWORD\" -eq 2 ]; then\n"
-                       "            COMPREPLY=($(compgen -W '"));
-    for (size_t i = 0; c->subcommands[i]; i++)
-        buf_addf(b, "%s%s", i ? " " : "", c->subcommands[i]->name + strlen(c->name) + 1);
-    buf_add_str(b, STR("' -- \"$cur\")); return\n        fi\n"));
-}
-
 /* The last word of "feeds load". */
 static const char *last_word(const struct command *c)
 {
