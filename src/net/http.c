@@ -10,6 +10,7 @@
 enum {
     REDIRECTS_MAX = 10,
     NO_CONTACT_TRIES = 2,    /* an unknown or closed host seldom comes back within seconds */
+    IDLE_TRIES = 1,          /* each has already cost the whole idle timeout */
     ATTEMPTS_MAX = 200,      /* whatever progress each of them made */
     PROGRESS_MIN = 64 << 10, /* bytes that make an attempt count as a new first one */
     BACKOFF_MAX_MS = 30 * 1000,
@@ -79,7 +80,8 @@ static bool wait_for_next(const struct http_transfer *t, int rc, unsigned tries)
     uint64_t seconds;
     if (t->rq->no_retry || tries >= o->retries)
         return false;
-    if (rc < 0 && (!t->may_help || (t->no_contact && tries >= NO_CONTACT_TRIES)))
+    if (rc < 0 && (!t->may_help || (t->no_contact && tries >= NO_CONTACT_TRIES) ||
+                   (t->idle && tries >= IDLE_TRIES)))
         return false;
     if (rc == 0 && !status_may_pass(t->rs->status))
         return false;

@@ -24,7 +24,7 @@ struct http_options {
     uint32_t idle_timeout;    /* seconds without a byte, default 60 */
     /* Of idempotent requests after network errors, 408, 425, 429, 500, 502, 503, 504; default 5. An
      * attempt that brought 64 KiB or more counts as a new first one; a host that cannot be reached
-     * at all is tried at most three times. */
+     * at all is tried at most three times, one that stays silent twice. */
     uint32_t retries;
     /* First wait, doubled with jitter up to 30 s; default 500. Retry-After wins; when it asks for
      * more than 120 s, the answer is returned at once. */

@@ -261,7 +261,7 @@ static int on_progress(void *ctx, curl_off_t dt, curl_off_t dn, curl_off_t ut, c
         return 0;
     err_set(&t->err, ERR_NET, "%s: nothing arrived for %u seconds", t->url->redacted,
             t->h->o.idle_timeout);
-    t->may_help = true;
+    t->may_help = t->idle = true;
     return 1;
 }
 
@@ -497,7 +497,7 @@ int http_transfer_run(struct http_transfer *t, struct err *e)
     struct http_handle handle = {0};
     t->err = (struct err){0};
     t->mode = HTTP_BODY_DROP;
-    t->may_help = t->no_contact = t->headers_end = t->stopped = t->has_expected = false;
+    t->may_help = t->no_contact = t->idle = t->headers_end = t->stopped = t->has_expected = false;
     t->skip = t->received = t->expected = t->sent = 0;
     t->header_bytes = 0;
     t->curl_text[0] = 0;

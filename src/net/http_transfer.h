@@ -41,6 +41,7 @@ struct http_transfer {
     /* Of the attempt that ended. */
     bool may_help;   /* a failed attempt: another one may succeed */
     bool no_contact; /* the server was never reached */
+    bool idle;       /* the server was waited for in vain */
 
     /* Inside an attempt. */
     enum http_body mode;

@@ -265,6 +265,7 @@ static void failures_that_stay(void **state)
     static const struct fetch_case cases[] = {
         {.path = "/hang", .no_retry = true, .rc = ERR_NET, .has = "nothing arrived for 1 seconds"},
         {.path = "/hang-body?k=h1", .no_retry = true, .rc = ERR_NET, .has = "nothing arrived"},
+        {.path = "/hang-body?k=h2", .rc = ERR_NET, .has = "nothing arrived"},
         {.path = "/truncate?k=t1", .rc = ERR_NET},
         {.path = "/chunked-broken", .rc = ERR_NET},
         {.path = "/endless", .max_body = 1 << 20, .rc = ERR_LIMIT, .has = "limit of 1048576 bytes"},
@@ -279,7 +280,8 @@ static void failures_that_stay(void **state)
     check_cases(cases, KE_ARRAY_LEN(cases));
     /* A slow answer is not a hanging one. */
     check_case(&(struct fetch_case){.path = "/drip", .status = 200, .has = "xxxxxx"});
-    /* 1 + 5 tries were made. */
+    /* Waiting is not repeated as often as other tries: 2, and 1 + 5. */
+    check_case(&(struct fetch_case){.path = "/count?k=h2", .status = 200, .has = "2"});
     check_case(&(struct fetch_case){.path = "/count?k=t1", .status = 200, .has = "6"});
 }
 
