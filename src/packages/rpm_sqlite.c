@@ -224,6 +224,19 @@ static bool row_skip(struct reader *r, const struct direction *d)
     return ok;
 }
 
+/* Where the reading stands, for people. */
+static const char *direction_place(const struct reader *r, const struct direction *d, char *text,
+                                   size_t size)
+{
+    if (d == &upwards && r->low != INT64_MIN)
+        snprintf(text, size, "after record %lld", (long long)r->low);
+    else if (d == &downwards && r->high != INT64_MAX)
+        snprintf(text, size, "before record %lld", (long long)r->high);
+    else
+        snprintf(text, size, "%s record", d == &upwards ? "first" : "last");
+    return text;
+}
+
 /* 1: every row of the range was seen; 0: the rest cannot be read from this side. */
 static int direction_read(struct reader *r, const struct direction *d, struct err *e)
 {
@@ -233,8 +246,9 @@ static int direction_read(struct reader *r, const struct direction *d, struct er
         if (done != 0)
             return done;
         struct err why;
-        fail(r, rc, d == &upwards ? "after record" : "before record", &why);
-        lost(r, why.code, "%s (%lld)", why.text, (long long)(d == &upwards ? r->low : r->high));
+        char place[64];
+        fail(r, rc, direction_place(r, d, place, sizeof place), &why);
+        r->sink->lost(r->sink->ctx, &why);
         if (why.code == ERR_NO_MEMORY || why.code == ERR_IO)
             return err_set(e, why.code, "%s", why.text);
         if (rc == SQLITE_INTERRUPT || ++r->failures >= FAILURES_MAX)
