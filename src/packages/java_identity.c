@@ -155,24 +155,54 @@ static str manifest_group(const struct java_manifest *m, str artifact)
 /* ---- poms ---------------------------------------------------------------------------------------
  */
 
+/* Equal but for the characters that separate words: packagers exchange them. */
+static bool same_words(str a, str b)
+{
+    for (size_t i = 0; i < a.n && a.n == b.n; i++)
+        if (a.p[i] != b.p[i] && (ke_isalnum(a.p[i]) || ke_isalnum(b.p[i])))
+            return false;
+    return a.n == b.n;
+}
+
+/* Does the manifest name this project? */
+static bool manifest_names(const struct java_manifest *m, const struct java_pom *pom)
+{
+    str bundle = symbolic_name(m);
+    return str_eq(m->values[JAVA_IMPLEMENTATION_TITLE], pom->artifact) ||
+           str_eq(bundle, pom->artifact) ||
+           (bundle.n == pom->group.n + 1 + pom->artifact.n && str_starts(bundle, pom->group) &&
+            str_ends(bundle, pom->artifact));
+}
+
+/* May the only pom be the archive's own, when no name says so? Not when it is of another version.
+ */
+static bool versions_agree(const struct java_archive *a, const struct java_pom *pom, str version)
+{
+    str stated = version.n ? version : manifest_version(&a->manifest);
+    return stated.n == 0 || pom->version.n == 0 || str_starts(stated, pom->version) ||
+           str_starts(pom->version, stated);
+}
+
 /* How well a pom fits the archive's name: 0 not at all. */
 static int pom_fit(const struct java_archive *a, const struct java_pom *pom, str base, str name,
                    str version)
 {
     if (pom->artifact.n == 0)
         return 0;
-    if (str_eq(pom->artifact, name) || str_eq(pom->artifact, base))
+    if (same_words(pom->artifact, name) || same_words(pom->artifact, base))
         return 1000;
     if (pom->version.n && base.n == pom->artifact.n + 1 + pom->version.n &&
         str_starts(base, pom->artifact) && str_ends(base, pom->version))
         return 1000;
-    if (str_starts(base, pom->artifact) && !ke_isalnum(base.p[pom->artifact.n]))
+    if (manifest_names(&a->manifest, pom))
+        return 950;
+    if (base.n > pom->artifact.n && str_starts(base, pom->artifact) &&
+        !ke_isalnum(base.p[pom->artifact.n]))
         return (int)(pom->artifact.n < 900 ? pom->artifact.n : 900);
     if (a->poms.n > 1)
         return 0;
-    if (version.n == 0 || str_eq(version, pom->version) || pom->version.n == 0)
-        return 1;
-    return str_ends(name, pom->artifact) || str_ends(pom->artifact, name);
+    return versions_agree(a, pom, version) || str_ends(name, pom->artifact) ||
+           str_ends(pom->artifact, name);
 }
 
 static struct java_pom *main_pom(struct java_archive *a, str base, str name, str version)

@@ -115,6 +115,17 @@ static void identities(void **state)
          {MANIFEST("Short-Name: git\nPlugin-Version: 4.8.2 (private)\nGroup-Id: "
                    "org.jenkins-ci.plugins\n")},
          "org.jenkins-ci.plugins:git 4.8.2"},
+        {"l/guice.jar",
+         {MANIFEST("Bundle-SymbolicName: com.google.inject\nBundle-Version: 4.2.3\n"),
+          POM("cglib", "cglib", "3.2.12")},
+         "com.google.inject:guice 4.2.3; cglib:cglib 3.2.12 "
+         "@l/guice.jar:META-INF/maven/cglib/cglib/pom.properties"},
+        {"l/some-interceptor-3.0-spec.jar",
+         {POM("g", "some-interceptor_3.0_spec", "1.0.1")},
+         "g:some-interceptor_3.0_spec 1.0.1"},
+        {"l/x.jar",
+         {MANIFEST("Implementation-Title: own\n"), POM("a", "other", "2"), POM("g", "own", "1")},
+         "g:own 1; a:other 2 @l/x.jar:META-INF/maven/a/other/pom.properties"},
         {"l/WEIRD-1.JAR", {{}}, "WEIRD 1"},
         {"l/a-1.0.jar",
          {{.name = STR_INIT("META-INF/MANIFEST.MF"), .content = STR_INIT("x: y"), .flags = 1}},
