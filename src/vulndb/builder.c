@@ -6,7 +6,7 @@
 #define BUILDER_MAX ((size_t)6 << 30)
 
 /* The longest single text that is kept; longer ones are dropped and counted. */
-enum { TEXT_MAX = 16 << 20, LIST_MAX = 1 << 20 };
+enum { TEXT_MAX = 16 << 20, LIST_MAX = 1 << 20, PARTS_MAX = 8192 };
 
 static bool add(struct vulndb_builder *b, str s, uint32_t *out)
 {
@@ -163,6 +163,9 @@ static int sink_claim(struct claim_sink *s, const struct claim *c, struct err *e
         return 0;
     }
     struct built_claim row;
+    if (b->parts.n == PARTS_MAX)
+        return err_set(e, ERR_LIMIT, "claims about more than %d platforms and ecosystems",
+                       PARTS_MAX);
     if (!add_part(b, c, &row.part) || !add(b, c->package, &row.package) ||
         !add(b, c->vuln_id, &row.vuln) || !add(b, c->fixed, &row.fixed) ||
         !add_ranges(b, c, &row.ranges) || !add_detail(b, c, &row.detail))
