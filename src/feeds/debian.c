@@ -164,6 +164,8 @@ static int tracker_releases(struct debian *d, const struct feed_input *in, str p
 static int tracker_package(struct debian *d, const struct feed_input *in, str name,
                            yyjson_val *cves, struct claim_sink *sink, struct err *e)
 {
+    if (!name.n)
+        return feed_bad(in, STR("a package"), "has no name", e);
     if (!yyjson_is_obj(cves))
         return feed_bad(in, name,
                         "is not an object of vulnerabilities; is this the tracker's JSON?", e);
@@ -175,6 +177,8 @@ static int tracker_package(struct debian *d, const struct feed_input *in, str na
         yyjson_val *entry = yyjson_obj_iter_get_val(key);
         yyjson_val *releases = json_get(entry, "releases");
         sink->record(sink, 1);
+        if (!json_text(key).n)
+            return feed_bad(in, name, "a vulnerability has no id", e);
         if (!yyjson_is_obj(releases))
             return feed_bad(in, json_text(key), "has no releases; is this the tracker's JSON?", e);
         if (str_starts(json_text(key), STR("TEMP-"))) {

@@ -24,8 +24,10 @@ static bool millionths(str s, int32_t *out)
     memcpy(text, s.p, s.n);
     text[s.n] = '\0';
     double d = strtod(text, &end);
+    if (end != text + s.n || !(d >= 0 && d <= 1))
+        return false;
     *out = (int32_t)(d * 1000000 + 0.5);
-    return end == text + s.n && d >= 0 && d <= 1;
+    return true;
 }
 
 struct epss_reader {

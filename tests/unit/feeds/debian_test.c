@@ -190,6 +190,8 @@ static void refuses(void **state)
         {"[]", "neither", ERR_FORMAT},
         {"CVE-2020-1 (x)\n", "its JSON has the same facts", ERR_UNSUPPORTED},
         {"{}", "holds no package", ERR_FORMAT},
+        {"{\"\":{}}", "a package: has no name", ERR_FORMAT},
+        {"{\"a\":{\"\":{\"releases\":{}}}}", "a: a vulnerability has no id", ERR_FORMAT},
         {"{\"a\":1}", "a: is not an object", ERR_FORMAT},
         {"{\"a\":{\"CVE-1\":1}}", "CVE-1: has no releases", ERR_FORMAT},
         {"{\"a\":{\"CVE-1\":{\"releases\":{}}}", "ends in the middle", ERR_FORMAT},

@@ -202,6 +202,7 @@ static void epss_refuses(void **state)
         {"cve,epss\nCVE-2020-1\n", ":2: the score"},
         {"cve,epss\nCVE-2020-1,1.5\n", ":2: the score"},
         {"cve,epss\nCVE-2020-1,-0.1\n", ":2: the score"},
+        {"cve,epss\nCVE-2020-1,1e10\n", ":2: the score"},
         {"cve,epss\nCVE-2020-1,nan\n", ":2: the score"},
         {"cve,epss,percentile\nCVE-2020-1,0.1\n", ":2: the percentile"},
         {"cve,epss\nGHSA-1,0.1\n", ":2: the line does not begin"},
