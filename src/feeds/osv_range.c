@@ -176,7 +176,8 @@ int osv_intervals_read(yyjson_val *affected, const char *scheme, struct arena *a
 }
 
 /* Ecosystems whose own order is that of SEMVER, and who read more of what is installed. */
-static const char *const semver_kin[] = {"golang", "npm", "nuget", "pub", "composer", NULL};
+static const char *const semver_kin[] = {"golang",   "npm",     "nuget", "pub",
+                                         "composer", "bitnami", NULL};
 
 const char *osv_scheme(yyjson_val *affected, const char *ecosystem_scheme)
 {

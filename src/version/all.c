@@ -2,12 +2,13 @@
 #include "version/schemes.h"
 
 const struct version_ops *const version_schemes[] = {
-    &version_deb,       &version_apk,     &version_rpm_evr,
-    &version_rpmvercmp, &version_alpm,    &version_portage,
-    &version_semver,    &version_npm,     &version_golang,
-    &version_pep440,    &version_gem,     &version_maven,
-    &version_composer,  &version_nuget,   &version_pub,
-    &version_cran,      &version_hackage, NULL,
+    &version_deb,       &version_apk,           &version_rpm_evr,
+    &version_rpmvercmp, &version_alpm,          &version_portage,
+    &version_semver,    &version_npm,           &version_golang,
+    &version_pep440,    &version_pep440_public, &version_gem,
+    &version_maven,     &version_maven_jre,     &version_composer,
+    &version_nuget,     &version_pub,           &version_cran,
+    &version_hackage,   &version_bitnami,       NULL,
 };
 
 const struct version_ops *version_scheme(str name)

@@ -36,9 +36,9 @@ static void normalise_address(str name, struct buf *out)
 /* Where an ecosystem has no scheme of its own here, the nearest stands in: "semver" reads any
  * number of numeric components (NuGet, Bioconductor, Hackage, CRAN, GHC have two to four). */
 const struct ecosystem ecosystems[] = {
-    {"PyPI", "pep440", "pypi", normalise_python},
+    {"PyPI", "pep440-public", "pypi", normalise_python},
     {"npm", "npm", "npm", NULL},
-    {"Maven", "maven", "maven", NULL},
+    {"Maven", "maven-jre", "maven", NULL},
     {"Go", "golang", "golang", NULL},
     {"RubyGems", "gem", "gem", NULL},
     {"crates.io", "semver", "cargo", NULL},
@@ -53,10 +53,10 @@ const struct ecosystem ecosystems[] = {
     {"CRAN", "cran", "cran", NULL},
     {"Bioconductor", "cran", "bioconductor", NULL},
     {"GitHub Actions", "semver", "githubactions", normalise_lower},
-    {"Bitnami", "semver", "bitnami", normalise_lower},
+    {"Bitnami", "bitnami", "bitnami", normalise_lower},
     {"Julia", "semver", "julia", NULL},
     {"VSCode", "semver", "vscode-extension", normalise_lower},
-    {"opam", "deb", "opam", NULL}, /* opam orders as Debian does, tilde included */
+    {"opam", "deb", "opam", NULL},
     {NULL, NULL, NULL, NULL},
 };
 

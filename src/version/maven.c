@@ -234,3 +234,27 @@ const struct version_ops version_maven = {
     .valid = maven_valid,
     .compare = maven_compare,
 };
+
+/* Without the Java release that the artifact was built for: ".jre8", ".JDK11". */
+static str maven_any_java(str v)
+{
+    str bare = v;
+    while (bare.n && ke_isdigit(bare.p[bare.n - 1]))
+        bare.n--;
+    if (bare.n == v.n || bare.n < 4)
+        return v;
+    bare.n -= 4;
+    str word = str_sub(v, bare.n, bare.n + 4);
+    return str_eq_nocase(word, STR(".jre")) || str_eq_nocase(word, STR(".jdk")) ? bare : v;
+}
+
+static int maven_jre_compare(str a, str b)
+{
+    return maven_compare(maven_any_java(a), maven_any_java(b));
+}
+
+const struct version_ops version_maven_jre = {
+    .name = "maven-jre",
+    .valid = maven_valid,
+    .compare = maven_jre_compare,
+};

@@ -208,7 +208,7 @@ static int pep440_compare_tail(const struct pep440 *x, const struct pep440 *y)
     return order ? order : digits_compare(x->dev, y->dev);
 }
 
-static int pep440_compare(str a, str b)
+static int pep440_compare_as(bool with_local, str a, str b)
 {
     struct pep440 x, y;
     pep440_read(a, &x);
@@ -218,9 +218,19 @@ static int pep440_compare(str a, str b)
         order = pep440_compare_release(x.release, y.release);
     if (!order)
         order = pep440_compare_tail(&x, &y);
-    if (!order)
+    if (!order && with_local)
         order = pep440_compare_local(x.local, y.local);
     return order ? order : natural_compare(x.rest, y.rest);
+}
+
+static int pep440_compare(str a, str b)
+{
+    return pep440_compare_as(true, a, b);
+}
+
+static int pep440_public_compare(str a, str b)
+{
+    return pep440_compare_as(false, a, b);
 }
 
 static void pep440_key_local(str local, struct buf *out)
@@ -240,7 +250,7 @@ static void pep440_key_local(str local, struct buf *out)
     buf_add_char(out, 0);
 }
 
-static bool pep440_key(str v, struct buf *out)
+static bool pep440_key_as(bool with_local, str v, struct buf *out)
 {
     struct pep440 p;
     pep440_read(v, &p);
@@ -262,9 +272,20 @@ static bool pep440_key(str v, struct buf *out)
     key_number(out, p.post);
     buf_add_char(out, (char)!p.has_dev);
     key_number(out, p.dev);
-    pep440_key_local(p.local, out);
+    if (with_local)
+        pep440_key_local(p.local, out);
     key_natural(out, p.rest);
     return buf_ok(out);
+}
+
+static bool pep440_key(str v, struct buf *out)
+{
+    return pep440_key_as(true, v, out);
+}
+
+static bool pep440_public_key(str v, struct buf *out)
+{
+    return pep440_key_as(false, v, out);
 }
 
 const struct version_ops version_pep440 = {
@@ -272,4 +293,11 @@ const struct version_ops version_pep440 = {
     .valid = pep440_valid,
     .compare = pep440_compare,
     .key = pep440_key,
+};
+
+const struct version_ops version_pep440_public = {
+    .name = "pep440-public",
+    .valid = pep440_valid,
+    .compare = pep440_public_compare,
+    .key = pep440_public_key,
 };

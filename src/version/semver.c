@@ -20,6 +20,10 @@ static str semver_prefix(str v, enum semver_dialect dialect, unsigned *notes)
     if (bare.n != v.n && dialect != SEMVER_NPM)
         *notes |= SEMVER_LOOSE_PREFIX;
     v = bare;
+    if (v.n && *v.p == 'V' && dialect == SEMVER) {
+        *notes |= SEMVER_LOOSE_PREFIX;
+        v = str_from(v, 1);
+    }
     for (; at < v.n && (v.p[at] == 'v' || v.p[at] == '=' || ke_isspace(v.p[at])); at++) {
         letters += v.p[at] == 'v';
         if (v.p[at] != 'v')
@@ -84,6 +88,21 @@ static str semver_identifiers(str v, bool numbers_matter, unsigned *notes)
     }
 }
 
+/* Does s begin with a word that everyone uses before a release? Behind other letters and no hyphen
+ * comes something later: OpenSSL's 1.0.1k is not before 1.0.1. */
+static bool semver_pre_word(str s)
+{
+    static const str words[] = {STR_INIT("alpha"), STR_INIT("beta"), STR_INIT("rc"),
+                                STR_INIT("pre"), STR_INIT("dev")};
+    size_t n = 0;
+    while (n < s.n && ke_isalpha(s.p[n]))
+        n++;
+    for (size_t i = 0; i < KE_ARRAY_LEN(words); i++)
+        if (str_eq_nocase(str_sub(s, 0, n), words[i]))
+            return true;
+    return false;
+}
+
 static str semver_pre(str v, enum semver_dialect dialect, struct semver *out)
 {
     bool hyphen = v.n && *v.p == '-';
@@ -96,8 +115,14 @@ static str semver_pre(str v, enum semver_dialect dialect, struct semver *out)
         out->pre_number = digits_run(str_from(v, n));
         return str_from(v, n + out->pre_number.n);
     }
-    if (!hyphen && (dialect == SEMVER_GO || !v.n || !ke_isalnum(*v.p)))
+    if (!hyphen && dialect == SEMVER_NPM && (!v.n || !ke_isalnum(*v.p)))
         return v;
+    if (!hyphen && dialect != SEMVER_NPM) {
+        size_t dot = v.n && *v.p == '.';
+        if (dialect == SEMVER_GO || !semver_pre_word(str_from(v, dot)))
+            return v;
+        v = str_from(v, dot);
+    }
     /* node-semver: the hyphen is optional, so one with no identifier behind it is itself one */
     if (hyphen && (dialect != SEMVER_NPM || (v.n > 1 && semver_identifier_char(v.p[1]))))
         v = str_from(v, 1);
@@ -245,6 +270,8 @@ bool semver_readable(enum semver_dialect dialect, str v)
 {
     struct semver s;
     semver_read(v, dialect, &s);
+    while (s.rest.n && ke_isalpha(*s.rest.p))
+        s.rest = str_from(s.rest, 1);
     return !s.rest.n && s.components && !(s.notes & SEMVER_EMPTY_IDENTIFIER);
 }
 

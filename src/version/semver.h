@@ -18,7 +18,7 @@ enum semver_note {
     SEMVER_ZERO = 4,              /* leading zero in a component */
     SEMVER_PRE_ZERO = 8,          /* ... or in a numeric identifier */
     SEMVER_EMPTY_IDENTIFIER = 16, /* in the pre-release or build */
-    SEMVER_NO_HYPHEN = 32,        /* 1.2.3beta */
+    SEMVER_NO_HYPHEN = 32,        /* 1.2.3beta, 1.2.3.beta */
     SEMVER_GO_TAG = 64,           /* go1.22rc1 */
     SEMVER_TWO_BUILDS = 128,      /* 1.2.3+a+b */
 };
@@ -33,7 +33,7 @@ struct semver {
 void semver_read(str v, enum semver_dialect dialect, struct semver *out);
 int semver_compare_as(enum semver_dialect dialect, str a, str b);
 bool semver_key_as(enum semver_dialect dialect, str v, struct buf *out);
-/* Can all of it be read, whatever the number of components? */
+/* Can all of it be read, whatever the number of components, but for letters at its end (1.0.1k)? */
 bool semver_readable(enum semver_dialect dialect, str v);
 
 /* The functions of a scheme's table that only name their dialect. */

@@ -6,8 +6,10 @@
  * 2.0.0), npm (node-semver, loose), pep440 (PEP 440), gem (Gem::Version), maven (ComparableVersion
  * 3.9.9), golang (golang.org/x/mod/semver, "go" and "v" prefixes tolerated), composer
  * (composer/semver 3 and PHP's version_compare), nuget (NuGet.Versioning), pub (pub_semver), cran
- * (R's package_version), hackage (Cabal's Version), alpm (libalpm) and portage. All functions are
- * pure and thread-safe, and none limits the length of digit strings.
+ * (R's package_version), hackage (Cabal's Version), alpm (libalpm) and portage.
+ * Three more are for matching: maven-jre (maven without a trailing .jreN or .jdkN), pep440-public
+ * (pep440 without the local part, as specifiers compare) and bitnami (semver without the build's
+ * revision). All functions are pure and thread-safe, and none limits the length of digit strings.
  *
  * Maven has no keys: its own order has cycles (1.sp.1 < 1-alpha < 1 < 1.sp.1), which no order of
  * bytes has. Nor has alpm: it says 1-1 = 1 = 1-2, but 1-1 < 1-2. */
@@ -35,15 +37,15 @@ struct version_ops {
 
 /* Has the order of a and b a meaning in this scheme? `kellet vercmp` says "invalid" where not.
  *
- * npm, golang, pep440, gem: when the tool accepts both. rpmvercmp, rpm-evr, alpm, maven: always, as
- * their tools refuse nothing. deb: as dpkg, and "_" may occur. semver, nuget, pub: also what people
- * write for it: any number of numeric components, leading zeros, a prefix v or =. composer: not two
- * branches of different names. cran, hackage: rows of numbers. portage: as the tool,
- * and equal texts. apk: what apk-tools refuses
- * is found in real databases, so there it needs only to begin as a version, and then a number after
- * the letter (6.0.2p1), an unknown suffix word (1.2_blah), ".word" or a capital letter after the
- * numbers, or a second dash after the release; a word without any digit is comparable to itself
- * only. */
+ * npm, golang, pep440(-public), gem: when the tool accepts both. rpmvercmp, rpm-evr, alpm, maven,
+ * maven-jre: always, as their tools refuse nothing. deb: as dpkg, and "_" may occur. semver, nuget,
+ * pub, bitnami: also what people write for it: any number of numeric components, leading zeros, a
+ * prefix v or =, .beta for -beta, letters at the end (1.0.1k). composer: not two branches of
+ * different names. cran, hackage: rows of numbers. portage: as the tool, and equal texts. apk: what
+ * apk-tools refuses is found in real databases, so there it needs only to begin as a version, and
+ * then a number after the letter (6.0.2p1), an unknown suffix word (1.2_blah), ".word" or a capital
+ * letter after the numbers, or a second dash after the release; a word without any digit is
+ * comparable to itself only. */
 bool version_comparable(const struct version_ops *ops, str a, str b);
 
 /* The scheme of that name, or NULL. */

@@ -22,7 +22,7 @@ struct distro_family {
     const char *id;   /* canonical: "debian", "alpine", "almalinux", "rhel", "ubuntu", ... */
     const char *name; /* "Debian GNU/Linux" */
     const char *package_type; /* "deb", "apk", "rpm", "alpm", "portage", "xbps" */
-    const char *scheme;       /* "deb", "apk", "rpm-evr" (also for alpm and xbps) */
+    const char *scheme;       /* "deb", "apk", "rpm-evr" (also for xbps), "alpm", "portage" */
     int version_parts; /* 1: major only (debian:12), 2: major.minor (alpine:3.18), 0: rolling */
     const char *claims_from; /* family whose claims apply when it has none of its own (raspbian:
                                 debian); NULL */

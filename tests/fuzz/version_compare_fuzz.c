@@ -1,6 +1,6 @@
 /* Three slices of the input, in every scheme: order is antisymmetric and (where there are
- * keys: maven's and alpm's own orders are not) transitive, a text equals itself, and keys are ordered as the texts are. The
- * slices end at the first two newlines. */
+ * keys: maven's and alpm's own orders are not) transitive, a text equals itself, and keys are
+ * ordered as the texts are. The slices end at the first two newlines. */
 #include "version/version.h"
 
 #include <stdlib.h>

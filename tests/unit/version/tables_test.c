@@ -40,16 +40,16 @@ static bool pair_holds(const struct version_ops *ops, str a, str op, str b)
 static void pairs_come_out_right(void **state)
 {
     size_t wrong = 0;
+    if (!shared_path("data/versions/deb.tsv"))
+        skip_without_shared("data/versions");
     for (size_t s = 0; version_schemes[s]; s++) {
         struct err e;
         char name[100];
         size_t rows = 0;
         snprintf(name, sizeof name, "data/versions/%s.tsv", version_schemes[s]->name);
         const char *path = shared_path(name);
-        if (!path) {
-            skip_without_shared(name);
+        if (!path) /* a scheme that has no table */
             continue;
-        }
         auto_buf text;
         buf_init(&text, 16 << 20);
         assert_ok(fs_read(path, &text, &e));
@@ -67,16 +67,16 @@ static void pairs_come_out_right(void **state)
 static void keys_agree_on_other_pairs(void **state)
 {
     size_t wrong = 0;
+    if (!shared_path("data/versions/deb.tsv"))
+        skip_without_shared("data/versions");
     for (size_t s = 0; version_schemes[s]; s++) {
         const struct version_ops *ops = version_schemes[s];
         struct err e;
         char name[100];
         snprintf(name, sizeof name, "data/versions/%s.tsv", ops->name);
         const char *path = shared_path(name);
-        if (!path) {
-            skip_without_shared(name);
+        if (!path) /* a scheme that has no table */
             continue;
-        }
         auto_buf text;
         buf_init(&text, 16 << 20);
         assert_ok(fs_read(path, &text, &e));
