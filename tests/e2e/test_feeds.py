@@ -62,7 +62,7 @@ def test_load_dump_status_verify(tmp_path, osv):
     claims = lines(out)
     assert code == 0 and len(claims) == 20
     assert claims[3] == {"id": "MADE-UP-11", "source": "osv", "ecosystem": "PyPI", "package": "made-up",
-                         "package_kind": "language", "kind": "affected", "state": "fixed", "scheme": "pep440",
+                         "package_kind": "language", "kind": "affected", "state": "fixed", "scheme": "pep440-public",
                          "ranges": [{"from": "1.0", "before": "1.2.3"}], "fixed": "1.2.3"}
     code, out, _ = feeds(tmp_path, "dump", "osv", "--vulns")
     vuln = lines(out)[0]

@@ -29,45 +29,46 @@ static void ranges(void **state)
         const char *body, *lines;
     } rows[] = {
         {EVENTS("ECOSYSTEM", I("0") "," F("1.2")),
-         "affected X-1 PyPI l:p pep440 fixed [,1.2) fixed=1.2\n"},
+         "affected X-1 PyPI l:p pep440-public fixed [,1.2) fixed=1.2\n"},
         {EVENTS("ECOSYSTEM", F("1.2") "," I("0")), /* any order */
-         "affected X-1 PyPI l:p pep440 fixed [,1.2) fixed=1.2\n"},
+         "affected X-1 PyPI l:p pep440-public fixed [,1.2) fixed=1.2\n"},
         {EVENTS("ECOSYSTEM", I("2.0") "," I("1.9") "," F("1.10") "," F("2.1")),
-         "affected X-1 PyPI l:p pep440 fixed [1.9,1.10) [2.0,2.1) fixed=2.1\n"},
-        {EVENTS("ECOSYSTEM", I("0")), "affected X-1 PyPI l:p pep440 not-fixed [,)\n"},
+         "affected X-1 PyPI l:p pep440-public fixed [1.9,1.10) [2.0,2.1) fixed=2.1\n"},
+        {EVENTS("ECOSYSTEM", I("0")), "affected X-1 PyPI l:p pep440-public not-fixed [,)\n"},
         {EVENTS("ECOSYSTEM", I("1.0") "," L("1.4")),
-         "affected X-1 PyPI l:p pep440 unknown [1.0,1.4]\n"},
+         "affected X-1 PyPI l:p pep440-public unknown [1.0,1.4]\n"},
         {EVENTS("ECOSYSTEM", I("1.0") "," L("1.4") "," F("1.5")),
-         "affected X-1 PyPI l:p pep440 fixed [1.0,1.4] fixed=1.5\n"},
+         "affected X-1 PyPI l:p pep440-public fixed [1.0,1.4] fixed=1.5\n"},
         {EVENTS("ECOSYSTEM", I("0") "," F("1.5") "," F("2.0.1")), /* affected to the first fix */
-         "affected X-1 PyPI l:p pep440 fixed [,1.5) fixed=1.5\n"},
+         "affected X-1 PyPI l:p pep440-public fixed [,1.5) fixed=1.5\n"},
         {EVENTS("ECOSYSTEM", I("0") "," F("1") "," I("2")), /* open again: two claims */
-         "affected X-1 PyPI l:p pep440 fixed [,1) fixed=1\n"
-         "affected X-1 PyPI l:p pep440 not-fixed [2,)\n"},
+         "affected X-1 PyPI l:p pep440-public fixed [,1) fixed=1\n"
+         "affected X-1 PyPI l:p pep440-public not-fixed [2,)\n"},
         {EVENTS("ECOSYSTEM", "{\"introduced\":\"1\",\"fixed\":\"2\"}"),
-         "affected X-1 PyPI l:p pep440 fixed [1,2) fixed=2\n"},
+         "affected X-1 PyPI l:p pep440-public fixed [1,2) fixed=2\n"},
         {EVENTS("ECOSYSTEM", I("1") ",{\"limit\":\"3\"}"),
-         "affected X-1 PyPI l:p pep440 unknown [1,3)\n"},
+         "affected X-1 PyPI l:p pep440-public unknown [1,3)\n"},
         {EVENTS("ECOSYSTEM", I("1") ",{\"limit\":\"*\"}"),
-         "affected X-1 PyPI l:p pep440 not-fixed [1,)\n"},
+         "affected X-1 PyPI l:p pep440-public not-fixed [1,)\n"},
         {EVENTS("ECOSYSTEM", I("0") "," F("2")) ",\"versions\":[\"1.0\",\"1.5\",\"2.5\"]",
-         "affected X-1 PyPI l:p pep440 fixed [,2) =2.5 fixed=2\n"},
-        {"\"versions\":[\"1.0\",\"1.5\"]", "affected X-1 PyPI l:p pep440 unknown =1.0 =1.5\n"},
-        {"\"ranges\":[]", "affected X-1 PyPI l:p pep440 not-fixed\n"}, /* every version */
+         "affected X-1 PyPI l:p pep440-public fixed [,2) =2.5 fixed=2\n"},
+        {"\"versions\":[\"1.0\",\"1.5\"]",
+         "affected X-1 PyPI l:p pep440-public unknown =1.0 =1.5\n"},
+        {"\"ranges\":[]", "affected X-1 PyPI l:p pep440-public not-fixed\n"}, /* every version */
         {EVENTS("ECOSYSTEM",
                 I("0")) ",\"database_specific\":{\"last_known_affected_version_range\":\"<= 1.2\"}",
-         "affected X-1 PyPI l:p pep440 unknown [,1.2]\n"},
+         "affected X-1 PyPI l:p pep440-public unknown [,1.2]\n"},
         {EVENTS("ECOSYSTEM",
                 I("0")) ",\"database_specific\":{\"last_known_affected_version_range\":\"< 1.3\"}",
-         "affected X-1 PyPI l:p pep440 unknown [,1.3)\n"},
+         "affected X-1 PyPI l:p pep440-public unknown [,1.3)\n"},
         {EVENTS(
              "ECOSYSTEM",
              I("0") "," F(
                  "2")) ",\"database_specific\":{\"last_known_affected_version_range\":\"<= 1.2\"}",
-         "affected X-1 PyPI l:p pep440 fixed [,2) fixed=2\n"},
+         "affected X-1 PyPI l:p pep440-public fixed [,2) fixed=2\n"},
         {"\"ranges\":[{\"type\":\"GIT\",\"events\":[" I("0") "]},{\"type\":\"ECOSYSTEM\","
                                                              "\"events\":[" I("0") "," F("1") "]}]",
-         "affected X-1 PyPI l:p pep440 fixed [,1) fixed=1\n"},
+         "affected X-1 PyPI l:p pep440-public fixed [,1) fixed=1\n"},
     };
     for (size_t i = 0; i < KE_ARRAY_LEN(rows); i++)
         expect_entry("PyPI", rows[i].body, rows[i].lines);
@@ -83,7 +84,7 @@ static void schemes_and_names(void **state)
         {"crates.io", "SEMVER", "crates.io l:p semver"},
         {"RubyGems", "SEMVER", "RubyGems l:p semver"},
         {"RubyGems", "ECOSYSTEM", "RubyGems l:p gem"},
-        {"Maven", "ECOSYSTEM", "Maven l:p maven"},
+        {"Maven", "ECOSYSTEM", "Maven l:p maven-jre"},
         {"Packagist:https://packages.example/8", "ECOSYSTEM", "Packagist l:p composer"},
         {"Debian:12", "ECOSYSTEM", "debian:12 s:p deb"},
         {"Alpine:v3.18", "ECOSYSTEM", "alpine:3.18 s:p apk"},
@@ -110,7 +111,7 @@ static void python_names_are_normalised(void **state)
                  "Foo_Bar.baz}\n  ranges:\n  - type: ECOSYSTEM\n    events:\n    - introduced: 0\n"
                  "    - fixed: 1.10\n",
                  "vuln PYSEC-1\n"
-                 "affected PYSEC-1 PyPI l:foo-bar-baz pep440 fixed [,1.10) fixed=1.10\n");
+                 "affected PYSEC-1 PyPI l:foo-bar-baz pep440-public fixed [,1.10) fixed=1.10\n");
 }
 
 #define RECORD(members)                                                                            \
