@@ -11,33 +11,43 @@ enum {
     DEPTH_MAX = 8,
     ARCHIVES_MAX = 20000,      /* in one file */
     MEMBERS_MAX = 8000000,     /* looked at in one file, all archives together */
+    NAME_MAX_BYTES = 4096,     /* of an archive inside */
     POMS_MAX = 2000,           /* of one archive */
     MANIFEST_MAX = 64 << 10,   /* bytes of a manifest that are read: its main section is in there */
     PROPERTIES_MAX = 64 << 10, /* bytes of a pom.properties */
+    TEXT_CHARGE = 64 << 10,    /* what one text counts among the bytes inflated */
     INFLATE_RATIO = 64,        /* inner archives may inflate to this many times the file */
 };
 static const uint64_t FILE_MAX = 4ull << 30;
 static const uint64_t INFLATE_MIN = 256ull << 20, INFLATE_MAX = 4ull << 30;
 
-static const struct {
-    const char *extension;
-    bool plugin;
+/* loose: files that are no archives at all have this name too. */
+static const struct extension {
+    const char *name;
+    bool plugin, loose;
 } extensions[] = {
-    {".jar"}, {".war"}, {".ear"},  {".par"},       {".sar"},       {".nar"},
-    {".kar"}, {".rar"}, {".lpkg"}, {".hpi", true}, {".jpi", true},
+    {".jar"},
+    {".war"},
+    {".ear"},
+    {".hpi", .plugin = true},
+    {".jpi", .plugin = true},
+    {".lpkg"},
+    {".kar", .loose = true},
+    {".nar", .loose = true},
+    {".par", .loose = true},
+    {".sar", .loose = true},
 };
 
-/* 0: no archive, 1: an archive, 2: a Jenkins plug-in. */
-static int archive_kind(str path)
+static const struct extension *extension_of(str path)
 {
     if (path.n < 5 || (path.p[path.n - 4] != '.' && path.p[path.n - 5] != '.'))
-        return 0;
+        return NULL;
     for (size_t i = 0; i < KE_ARRAY_LEN(extensions); i++) {
-        str x = str_z(extensions[i].extension);
+        str x = str_z(extensions[i].name);
         if (str_eq_nocase(str_from(path, path.n - x.n), x))
-            return extensions[i].plugin ? 2 : 1;
+            return &extensions[i];
     }
-    return 0;
+    return NULL;
 }
 
 static bool is_pom(str path, const char *file)
@@ -49,7 +59,7 @@ static bool is_pom(str path, const char *file)
 /* Also the properties of an archive that lies unpacked in the image. */
 static bool java_wants(str path, uint64_t size, uint32_t mode)
 {
-    return archive_kind(path) ||
+    return extension_of(path) ||
            (str_ends(path, STR("/pom.properties")) && is_pom(path, "pom.properties"));
 }
 
@@ -82,12 +92,15 @@ static bool is_fatal(int r)
 /* ---- members ------------------------------------------------------------------------------------
  */
 
-/* The first bytes (at most max) of a member, on the heap. *complete: that was all, and its checksum
- * fits. */
-static int member_text(struct zip *z, const struct zip_entry *entry, size_t max, struct buf *out,
-                       struct err *e)
+/* The first bytes (at most max) of a member, on the heap. Its checksum is seen when that is
+ * all. */
+static int member_text(struct java_scan *s, struct zip *z, const struct zip_entry *entry,
+                       size_t max, struct buf *out, struct err *e)
 {
     auto_stream *in = NULL;
+    if (s->inflate_left < TEXT_CHARGE)
+        return err_set(e, ERR_LIMIT, "too much to inflate in one file");
+    s->inflate_left -= TEXT_CHARGE;
     int r = zip_content(z, entry, &in, e);
     if (r < 0)
         return r;
@@ -108,7 +121,7 @@ static int manifest_take(struct java_scan *s, struct java_archive *a, struct zip
 {
     auto_buf text;
     buf_init(&text, MANIFEST_MAX + 2);
-    int r = member_text(z, entry, MANIFEST_MAX, &text, e);
+    int r = member_text(s, z, entry, MANIFEST_MAX, &text, e);
     return r < 0 ? r : java_manifest_parse(buf_view(&text), cat_scratch(s->c), &a->manifest, e);
 }
 
@@ -154,7 +167,7 @@ static int properties_take(struct java_scan *s, struct java_archive *a, struct z
     auto_buf text;
     struct java_pom pom = {0};
     buf_init(&text, PROPERTIES_MAX + 2);
-    int r = member_text(z, entry, PROPERTIES_MAX, &text, e);
+    int r = member_text(s, z, entry, PROPERTIES_MAX, &text, e);
     if (r < 0)
         return r;
     java_pom_parse(buf_view(&text), &pom);
@@ -179,7 +192,7 @@ static int inner_open(struct java_scan *s, const struct spool *file, struct zip 
         return r < 0 ? r : spool_window(file, at, entry->size, out, e);
     }
     if (entry->size > s->inflate_left)
-        return err_set(e, ERR_LIMIT, "the archives in this file inflate to too much");
+        return err_set(e, ERR_LIMIT, "too much to inflate in one file");
     s->inflate_left -= entry->size;
     auto_stream *in = NULL;
     int r = zip_content(z, entry, &in, e);
@@ -195,11 +208,15 @@ static int inner_take(struct java_scan *s, const struct spool *file, str path, s
         arena_printf(cat_scratch(s->c), "%.*s:%.*s", STR_ARG(path), STR_ARG(entry->name));
     if (!inner_path.p)
         return err_no_memory(e);
-    int r = depth == DEPTH_MAX
-                ? err_set(&why, ERR_LIMIT, "archives nested deeper than %d", DEPTH_MAX)
-            : s->archives == ARCHIVES_MAX
-                ? err_set(&why, ERR_LIMIT, "more than %d archives in one file", ARCHIVES_MAX)
-                : inner_open(s, file, z, entry, &inner, &why);
+    int r = 0;
+    if (depth == DEPTH_MAX)
+        r = err_set(&why, ERR_LIMIT, "archives nested deeper than %d", DEPTH_MAX);
+    else if (s->archives == ARCHIVES_MAX)
+        r = err_set(&why, ERR_LIMIT, "more than %d archives in one file", ARCHIVES_MAX);
+    else if (entry->name.n > NAME_MAX_BYTES)
+        r = err_set(&why, ERR_LIMIT, "a name of %zu bytes", entry->name.n);
+    else
+        r = inner_open(s, file, z, entry, &inner, &why);
     if (r == 0)
         r = archive_read(s, inner, inner_path, depth + 1, &why);
     spool_free(inner);
@@ -223,7 +240,7 @@ static int member_take(struct java_scan *s, const struct spool *file, struct jav
         r = properties_take(s, a, z, entry, &why);
     else if (str_ends(name, STR("/pom.xml")) && is_pom(name, "pom.xml"))
         r = pom_xml_take(s, a, entry, &why);
-    else if (archive_kind(name) && !entry->is_dir)
+    else if (extension_of(name) && !entry->is_dir)
         r = inner_take(s, file, a->path, z, entry, depth, &why);
     if (r == 0)
         return 0;
@@ -261,7 +278,7 @@ static int archive_members(struct java_scan *s, const struct spool *file, struct
 
 static int archive_packages(struct java_scan *s, struct java_archive *a, struct err *e)
 {
-    bool plugin = archive_kind(a->path) == 2;
+    bool plugin = extension_of(a->path)->plugin;
     const struct package_type *jar = package_type_find(STR("java-archive"));
     struct java_identity id;
     java_identify(a, plugin, &id);
@@ -292,6 +309,12 @@ static int archive_packages(struct java_scan *s, struct java_archive *a, struct 
     return r;
 }
 
+static bool is_zip(const struct spool *file)
+{
+    char magic[2];
+    return spool_read(file, magic, 2, 0, NULL) == 0 && memcmp(magic, "PK", 2) == 0;
+}
+
 /* What is found is kept also when the archive turns out to be broken: its file's name, if nothing
  * else. */
 static int archive_read(struct java_scan *s, const struct spool *file, str path, int depth,
@@ -301,6 +324,8 @@ static int archive_read(struct java_scan *s, const struct spool *file, str path,
     struct err why = {0};
     s->archives++;
     int broken = archive_members(s, file, &a, depth, &why);
+    if (broken == ERR_FORMAT && extension_of(path)->loose && !is_zip(file))
+        return 0;
     int r = is_fatal(broken) ? broken : archive_packages(s, &a, e);
     vec_done(&a.poms);
     if (r < 0 && r != broken)
@@ -326,7 +351,7 @@ static int unpacked_properties(struct cat *c, const struct cat_file *f, struct e
 static int java_parse(struct cat *c, const struct cat_file *f, struct err *e)
 {
     struct spool *file;
-    if (!archive_kind(f->path))
+    if (!extension_of(f->path))
         return unpacked_properties(c, f, e);
     int r = cat_spool(c, f, FILE_MAX, &file, e);
     if (r != 0)

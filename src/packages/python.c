@@ -158,8 +158,10 @@ static int egg_parse(struct cat *c, const struct cat_file *f, struct err *e)
         return r < 0 ? r : 0;
     r = zip_open(s, NULL, &z, e);
     while (r >= 0 && (r = zip_next(z, &entry, e)) > 0)
-        if (ends_nocase(entry.name, "EGG-INFO/PKG-INFO"))
+        if (str_eq_nocase(entry.name, STR("EGG-INFO/PKG-INFO"))) {
             r = egg_member(c, f, z, &entry, e);
+            break;
+        }
     zip_close(z);
     spool_free(s);
     return r;

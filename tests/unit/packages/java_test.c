@@ -219,6 +219,40 @@ static void bombs(void **state)
     free(zeros);
 }
 
+/* Names longer than paths are made of their first bytes; the archive behind one is not read. */
+static void long_names(void **state)
+{
+    static char name[60000];
+    auto_buf archive, got;
+    buf_init(&archive, 1 << 20);
+    buf_init(&got, 1 << 20);
+    memset(name, 'n', sizeof name);
+    memcpy(name + sizeof name - 6, "-1.jar", 6);
+    const struct zb_member m[] = {
+        {.name = {name, sizeof name}, .content = STR("PK")},
+        {.name = {name + sizeof name - 4000, 4000}, .content = STR("PK")}};
+    zb_build(&archive, m, 2, NULL);
+    facts_text_of("a-1.jar", buf_view(&archive), 0, &got);
+    assert_true(str_ends(buf_view(&got), STR("-1.jar; a 1; !limit; !parse")));
+}
+
+/* The same small text a million times costs no more than what its file's size allows. */
+static void many_texts(void **state)
+{
+    enum { N = 20000 };
+    struct zb_member *m = calloc(N, sizeof *m);
+    auto_buf archive, got;
+    assert_non_null(m);
+    buf_init(&archive, 1 << 24);
+    buf_init(&got, 1 << 20);
+    for (size_t i = 0; i < N; i++)
+        m[i] = (struct zb_member){.name = STR("META-INF/MANIFEST.MF"), .content = STR("A: b\n")};
+    zb_build(&archive, m, N, NULL);
+    facts_text_of("a-1.jar", buf_view(&archive), 0, &got);
+    assert_true(str_starts(buf_view(&got), STR("a 1; !limit; !limit")));
+    free(m);
+}
+
 static void broken(void **state)
 {
     static const struct row {
@@ -226,6 +260,8 @@ static void broken(void **state)
     } rows[] = {
         {"a-1.0.jar", "", "a 1.0; !parse"},
         {"app.jar", "PK\3\4 and then nothing", "!parse"},
+        {"song.kar", "MThd and notes", ""},
+        {"n-1.nar", "PK\3\4 and then nothing", "n 1; !parse"},
         {"opt/app/META-INF/maven/g/a/pom.properties", "groupId=g\nartifactId=a\nversion=1\n",
          "g:a 1"},
         {"opt/app/META-INF/maven/g/a/pom.properties", "groupId=g\n", ""},
@@ -244,7 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(file_names), cmocka_unit_test(manifests),   cmocka_unit_test(identities),
         cmocka_unit_test(nested),     cmocka_unit_test(nested_deep), cmocka_unit_test(bombs),
-        cmocka_unit_test(broken),
+        cmocka_unit_test(many_texts), cmocka_unit_test(long_names),  cmocka_unit_test(broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
