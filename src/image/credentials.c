@@ -178,6 +178,8 @@ static void config_paths(const char *docker_config, char paths[4][PATH_MAX])
         snprintf(paths[1], PATH_MAX, "%s/.docker/config.json", home);
     if (run && *run)
         snprintf(paths[2], PATH_MAX, "%s/containers/auth.json", run);
+    else
+        snprintf(paths[2], PATH_MAX, "/run/containers/%u/auth.json", (unsigned)getuid());
     if (home && *home)
         snprintf(paths[3], PATH_MAX, "%s/.config/containers/auth.json", home);
 }

@@ -122,6 +122,15 @@ static int request_once(struct registry *r, struct http_request *rq, const char 
     return rc;
 }
 
+/* Did the registry itself answer, and not somebody it redirected to? Others do not get to say where
+ * our credentials are sent. */
+static bool is_own_answer(struct registry *r, const struct http_response *rs)
+{
+    char base[300];
+    snprintf(base, sizeof base, "%s://%s/", is_plain(r) ? "http" : "https", r->host);
+    return http_same_origin(rs->effective_url, base);
+}
+
 /* Sends until the answer is not 401, or nothing more can be done about it. rq->offset is the
  * caller's to move between tries: `again` does that. */
 static int request(struct registry *r, struct http_request *rq, const char *path,
@@ -153,7 +162,7 @@ static int request(struct registry *r, struct http_request *rq, const char *path
             again(rq);
         if (rq->offset > before)
             tries = 0;
-        if (tries >= AUTH_TRIES)
+        if (tries >= AUTH_TRIES || !is_own_answer(r, rs))
             return 0;
         rc = registry_auth_answer(&r->auth, rs, generation, e);
         if (rc <= 0)

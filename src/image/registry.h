@@ -52,8 +52,9 @@ int registry_foreign_blob(struct registry *r, const char *url, uint64_t size, in
 /* Credentials for a registry ("host[:port]", or with "/repository" so that keys with a path count)
  * from the Docker configuration (auths, credHelpers, credsStore); empty strings when there are
  * none. Without docker_config, in this order: $REGISTRY_AUTH_FILE, $DOCKER_CONFIG/config.json or
- * ~/.docker/config.json, and what podman and skopeo write ($XDG_RUNTIME_DIR/containers/auth.json,
- * ~/.config/containers/auth.json). Helpers are run with a 30 s limit; ERR_AUTH when one fails. */
+ * ~/.docker/config.json, and what podman and skopeo write ($XDG_RUNTIME_DIR or
+ * /run/containers/UID, /containers/auth.json; ~/.config/containers/auth.json). Helpers are run with
+ * a 30 s limit; ERR_AUTH when one fails. */
 struct credentials {
     char username[256], password[8192], identity_token[8192];
 };

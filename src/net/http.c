@@ -183,6 +183,9 @@ static int chain_follow(struct chain *c, struct http_transfer *t, struct err *e)
         t->method = "GET";
         t->body = (str){0};
     }
+    if (t->foreign && t->body.n) /* it may hold secrets, as forms with tokens do */
+        return err_set(e, ERR_NET, "%s redirects what was sent to another server: refused",
+                       c->first.redacted);
     return 0;
 }
 

@@ -52,7 +52,7 @@ str http_header(const struct http_response *r, const char *name);
 struct http_request {
     const char *method; /* NULL: GET */
     const char *url;    /* http or https; user and password in it become Basic credentials */
-    /* Across a redirect to another origin only Accept and the like are passed on. */
+    /* Across a redirect to another origin only Accept and the like are passed on, a body never. */
     const struct http_header *headers;
     size_t n_headers;
     str body;
@@ -82,6 +82,9 @@ struct http_request {
  */
 int http_fetch(struct http *h, const struct http_request *rq, struct http_response *rs,
                struct buf *body_out, struct err *e);
+
+/* Have two URLs the same scheme, host and port? False when one of them is no http URL. */
+bool http_same_origin(const char *a, const char *b);
 
 /* Turns an unexpected status into an error that says what to do (401/403, 404, 429, 5xx). */
 int http_status_error(const struct http_response *rs, const char *what, struct err *e);

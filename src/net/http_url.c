@@ -1,5 +1,7 @@
 #include "net/http_url.h"
 
+#include "net/http.h"
+
 #include "base/str.h"
 
 #include <arpa/inet.h>
@@ -126,6 +128,17 @@ bool http_url_same_origin(const struct http_url *a, const struct http_url *b)
 {
     return strcmp(a->scheme, b->scheme) == 0 && strcmp(a->host, b->host) == 0 &&
            strcmp(a->port, b->port) == 0;
+}
+
+bool http_same_origin(const char *a, const char *b)
+{
+    const struct curl_api *api;
+    struct http_url x = {0}, y = {0};
+    bool same = curl_api_load(&api, NULL) == 0 && http_url_parse(api, a, &x, NULL) == 0 &&
+                http_url_parse(api, b, &y, NULL) == 0 && http_url_same_origin(&x, &y);
+    http_url_done(&x);
+    http_url_done(&y);
+    return same;
 }
 
 bool http_host_is_loopback(str host)

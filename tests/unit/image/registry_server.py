@@ -42,6 +42,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.do_GET()
 
+    def elsewhere(self):
+        """Another server, to which the registry redirects, asks for a login of its own."""
+        self.note("elsewhere")
+        self.challenge("stolen")
+
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         self.q = dict(urllib.parse.parse_qsl(url.query))
@@ -53,6 +58,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.answer(200, "\n".join(log.get(self.q["k"], [])).encode())
             elif parts[0] == "token":
                 self.token(parts[1])
+            elif parts[0] == "elsewhere":
+                self.elsewhere()
             elif parts[0] == "store":
                 self.note("store-" + parts[1])
                 self.blob(parts[1])
@@ -105,6 +112,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.challenge(repo)
         if mode == "plainrealm" and not given:
             return self.challenge(repo, "http://tokens.invalid/token")
+        if mode == "moved":
+            return self.answer(307, b"", Location="http://localhost:%d/elsewhere" % ports["other"])
         if mode == "norealm":
             return self.error(401, "UNAUTHORIZED", "no", WWW_Authenticate="Bearer")
         if mode == "nothing":

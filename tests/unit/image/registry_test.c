@@ -152,6 +152,21 @@ static void who_sees_what(void **state)
     assert_str(buf_view(&log), STR("-"));
 }
 
+/* Whom the registry redirects to does not get to name a token endpoint. */
+static void others_cannot_ask(void **state)
+{
+    struct registry_options o = options_of("user", "secret");
+    struct err e = {0};
+    auto_buf body;
+    NEEDS_SERVER
+    buf_init(&body, 1 << 20);
+    assert_int_equal(manifest("moved", &o, &body, &e), ERR_AUTH);
+    server_log("elsewhere", &body);
+    assert_str(buf_view(&body), STR("-"));
+    server_log("token-stolen", &body);
+    assert_str(buf_view(&body), STR(""));
+}
+
 static void plain_realm(void **state)
 {
     struct registry_options o = options_of("user", "secret");
@@ -377,6 +392,7 @@ int main(void)
         cmocka_unit_test(ready_token),
         cmocka_unit_test(who_sees_what),
         cmocka_unit_test(plain_realm),
+        cmocka_unit_test(others_cannot_ask),
         cmocka_unit_test(blobs),
         cmocka_unit_test(storage_sees_no_token),
         cmocka_unit_test(foreign),

@@ -190,6 +190,17 @@ static void credentials_stay_at_home(void **state)
          .status = 200,
          .has = "a/b"},
         {.path = "/to?u=/echo", .header = {"X-Api-Key", "secret"}, .status = 200, .has = "secret"},
+        {.path = "/to?code=307&u=http://127.0.0.1:@/echo",
+         .method = "POST",
+         .body = "token=secret",
+         .rc = ERR_NET,
+         .has = "another server",
+         .has_not = "secret"},
+        {.path = "/to?code=302&u=http://127.0.0.1:@/echo",
+         .method = "POST",
+         .body = "token=secret",
+         .status = 200,
+         .has_not = "secret"},
         /* A redirect cannot bring credentials of its own. */
         {.path = "/to?u=http://user:secret@/echo", .rc = ERR_NET, .has_not = "secret"},
     };
@@ -654,6 +665,27 @@ static void loopback_hosts(void **state)
             fail_msg("%s", no[i]);
 }
 
+static void origins(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } cases[] = {
+        {"http://h/a?b", "http://h:80/c", true},
+        {"https://h", "https://H:443/", true},
+        {"http://[::1]:5/", "http://[::1]:5/x", true},
+        {"http://h/", "https://h/", false},
+        {"http://h:1/", "http://h:2/", false},
+        {"http://h/", "http://h.example/", false},
+        {"http://h@evil/", "http://h/", false},
+        {"http://h/", "nonsense of sorts", false},
+        {"", "", false},
+    };
+    for (size_t i = 0; i < KE_ARRAY_LEN(cases); i++)
+        if (http_same_origin(cases[i].a, cases[i].b) != cases[i].same)
+            fail_msg("%s %s", cases[i].a, cases[i].b);
+}
+
 static void base64(void **state)
 {
     static const struct {
@@ -734,6 +766,7 @@ int main(void)
         cmocka_unit_test(content_ranges),
         cmocka_unit_test(retry_afters),
         cmocka_unit_test(loopback_hosts),
+        cmocka_unit_test(origins),
         cmocka_unit_test(base64),
     };
     return cmocka_run_group_tests(tests, start, stop);
