@@ -122,6 +122,14 @@ def registry_tls(tmp_path_factory, registry_root, registry_open, certificates):
 
 
 @pytest.fixture(scope="session")
+def registry_http2(tmp_path_factory, registry_open, certificates):
+    need("nginx")
+    nginx = registries.Nginx(tmp_path_factory.mktemp("nginx"), registry_open.port, certificates)
+    yield nginx
+    nginx.stop()
+
+
+@pytest.fixture(scope="session")
 def failing_proxy_server(registry_open):
     return registries.FailingProxy(registry_open.port)
 

@@ -290,3 +290,65 @@ class FailingProxy:
 
     def set(self, rule):
         self.rule, self.counts, self.seen = rule, {}, []
+
+
+class ConnectProxy:
+    """A forward proxy for TLS: every CONNECT leads to `port` on this machine. wants: the Proxy-Authorization it asks."""
+
+    def __init__(self, port, wants=None):
+        outer = self
+        self.seen = []
+
+        class Handler(Quiet):
+            def do_CONNECT(self):
+                outer.seen.append(self.path)
+                if wants and self.headers.get("Proxy-Authorization") != wants:
+                    return self.answer(407, b"", {"Proxy-Authenticate": 'Basic realm="the company"'})
+                with socket.create_connection(("127.0.0.1", port)) as far:
+                    self.send_response(200)
+                    self.end_headers()
+                    back = threading.Thread(target=self.pump, args=(far, self.connection), daemon=True)
+                    back.start()
+                    self.pump(self.connection, far)
+                    back.join(5)
+                self.close_connection = True
+                return None
+
+            @staticmethod
+            def pump(source, sink):
+                try:
+                    while data := source.recv(65536):
+                        sink.sendall(data)
+                    sink.shutdown(socket.SHUT_WR)
+                except OSError:
+                    pass
+
+        self.server = serve(Handler)
+        self.address = f"127.0.0.1:{self.server.server_address[1]}"
+
+
+class Nginx:
+    """TLS and HTTP/2 in front of a registry, as many have it."""
+
+    def __init__(self, where, port, certificates):
+        self.port = free_port()
+        (where / "nginx.conf").write_text(f"""
+daemon off; worker_processes 1; pid {where}/nginx.pid; error_log {where}/error.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log {where}/access.log; client_body_temp_path {where}/b; proxy_temp_path {where}/p;
+    fastcgi_temp_path {where}/f; uwsgi_temp_path {where}/u; scgi_temp_path {where}/s;
+    server {{
+        listen 127.0.0.1:{self.port} ssl http2;
+        ssl_certificate {certificates}/server.pem; ssl_certificate_key {certificates}/server.key;
+        location / {{ proxy_pass http://127.0.0.1:{port}; proxy_set_header Host $http_host; }}
+    }}
+}}""")
+        self.access_log = where / "access.log"
+        self.process = subprocess.Popen(["nginx", "-p", str(where), "-c", str(where / "nginx.conf")],
+                                        stderr=subprocess.DEVNULL)
+        wait_for(self.port, self.process)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)

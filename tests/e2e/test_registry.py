@@ -5,7 +5,7 @@ import json
 import pytest
 
 from conftest import IMAGES
-from registries import PASSWORD, USER
+from registries import PASSWORD, USER, ConnectProxy
 
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
@@ -39,6 +39,8 @@ def docker_config(tmp_path, config):
 
 
 PLAIN = {"musl", "busybox", "curl"}
+LAYERS = IMAGES["large"].layers
+LARGE = {"musl"}
 
 
 # ---- open
@@ -174,11 +176,35 @@ def test_tls(kellet, registry_tls, certificates):
     refused(sbom(kellet, reference, "--plain-http"))
 
 
+def test_http2(kellet, registry_http2, certificates):
+    reference = f"localhost:{registry_http2.port}/large:1"
+    assert packages(sbom(kellet, reference, "--ca-cert", certificates / "ca.pem")) == LARGE
+    log = registry_http2.access_log.read_text()
+    assert "HTTP/2.0" in log and "HTTP/1" not in log
+    refused(sbom(kellet, f"localhost:{registry_http2.port}/large:nope", "--insecure"), "does not have it")
+
+
+def test_tunnel_of_the_company(kellet, registry_tls, certificates):
+    """https_proxy with CONNECT, with and without a login."""
+    login = "Basic " + base64.b64encode(b"clerk:hunter2").decode()
+    proxy = ConnectProxy(registry_tls.port, wants=login)
+    done = sbom(kellet, "registry.invalid/plain:1", "--insecure",
+                env={"https_proxy": f"http://clerk:hunter2@{proxy.address}"})
+    assert packages(done) == PLAIN
+    assert set(proxy.seen) == {"registry.invalid:443"}
+    refused(sbom(kellet, "registry.invalid/plain:1", env={"https_proxy": f"http://{proxy.address}"}),
+            "proxy wants a login")
+    text = refused(sbom(kellet, "registry.invalid/plain:1", env={"https_proxy": f"http://clerk:hunter3@{proxy.address}"}),
+                   "proxy wants a login")
+    assert "hunter" not in text
+    # what the environment excepts does not go there
+    proxy.seen.clear()
+    refused(sbom(kellet, "registry.invalid/plain:1",
+                 env={"https_proxy": f"http://{proxy.address}", "no_proxy": ".invalid"}), "not known")
+    assert proxy.seen == []
+
+
 # ---- what goes wrong on the way
-
-
-LAYERS = IMAGES["large"].layers
-LARGE = {"musl"}
 
 
 def is_manifest(path):
