@@ -17,7 +17,7 @@ static void explain_done(struct explain *x)
 {
     judge_close(&x->judge);
 }
-static void add_arena_done(struct arena *a)
+static void drop_arena(struct arena *a)
 {
     arena_done(a);
 }
@@ -219,7 +219,7 @@ int match_explain(const struct vulndb *db, const struct inventory *inv, str id, 
         return 0;
     }
     struct findings *f KE_CLEANUP(findings_drop) = NULL;
-    struct arena results KE_CLEANUP(add_arena_done);
+    struct arena results KE_CLEANUP(drop_arena);
     arena_init(&results, 16 << 20);
     int rc = match_inventory(db, inv, &f, e);
     if (rc < 0)

@@ -4,8 +4,7 @@
 
 /* Distributions whose security data list every known vulnerability, fixed or not: there, silence
  * about a package means something. The others publish fixes only. */
-static const char *const lists_unfixed[] = {"arch",    "azurelinux", "debian",
-                                            "mariner", "rhel",       "ubuntu"};
+static const char *const lists_unfixed[] = {"arch", "azurelinux", "debian", "rhel", "ubuntu"};
 
 /* Words by which a version shows its channel. */
 static const struct {
@@ -112,6 +111,14 @@ static bool channel_shown(str version, str channel)
     for (size_t i = 0; i < KE_ARRAY_LEN(channel_marks); i++)
         if (str_eq_nocase(channel, str_z(channel_marks[i].channel)) &&
             str_contains(version, str_z(channel_marks[i].mark)))
+            return true;
+    return false;
+}
+
+bool match_from_channel(str version)
+{
+    for (size_t i = 0; i < KE_ARRAY_LEN(channel_marks); i++)
+        if (str_contains(version, str_z(channel_marks[i].mark)))
             return true;
     return false;
 }

@@ -26,6 +26,9 @@ int match_host_resolve(const struct vulndb *db, const struct release_info *r, st
 /* Is the package of the kind that this host's distro installs? */
 bool match_host_installs(const struct match_host *h, const struct package *p);
 
+/* Does the version show that the package came from some channel? */
+bool match_from_channel(str version);
+
 /* Why this claim does not speak about this package whatever its version; NULL when it does. */
 const char *match_passed_over(const struct package *p, const struct claim *c);
 

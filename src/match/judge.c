@@ -131,10 +131,9 @@ static int find_fixed_above(struct judge *j, const struct package *p, const stru
  * ecosystems' sources rarely agree on ranges, and silence there proves nothing. */
 static bool may_be_fixed_above(const struct package *p, const struct voice *speaker)
 {
-    bool has_channel =
-        str_contains(p->version, STR("esm")) || str_contains(p->version, STR("fips"));
     return speaker->c->claim.platform.n &&
-           (speaker->rank > RANK_VENDOR || (speaker->rank > RANK_CHANNEL && has_channel));
+           (speaker->rank > RANK_VENDOR ||
+            (speaker->rank > RANK_CHANNEL && match_from_channel(p->version)));
 }
 
 static int suppress(struct judge *j, struct verdict *v, const struct voice *who,
