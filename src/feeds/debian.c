@@ -179,6 +179,10 @@ static int tracker_package(struct debian *d, const struct feed_input *in, str na
         sink->record(sink, 1);
         if (!json_text(key).n)
             return feed_bad(in, name, "a vulnerability has no id", e);
+        if (yyjson_arr_size(releases) == 0 && yyjson_is_arr(releases)) {
+            sink->drop(sink, "vulnerability without a release", 1);
+            continue;
+        }
         if (!yyjson_is_obj(releases))
             return feed_bad(in, json_text(key), "has no releases; is this the tracker's JSON?", e);
         if (str_starts(json_text(key), STR("TEMP-"))) {

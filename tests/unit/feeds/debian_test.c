@@ -57,10 +57,12 @@ static void tracker_drops(void **state)
                  "\"bookworm\":{\"status\":\"open\"}}},"
                  "\"CVE-2020-1\":{\"releases\":{\"sid\":{\"status\":\"undetermined\"},"
                  "\"bookworm\":{\"status\":\"resolved\"},"
-                 "\"buster\":{\"status\":\"what\"},\"potato-volatile\":{\"status\":\"open\"}}}}}")};
+                 "\"buster\":{\"status\":\"what\"},\"potato-volatile\":{\"status\":\"open\"}}},"
+                 "\"CVE-2020-2\":{\"releases\":[]}}}")};
     assert_ok(read_inputs(debian(), &input, 1, &t, &e));
-    assert_int_equal(t.records, 2);
+    assert_int_equal(t.records, 3);
     assert_int_equal(t.claims, 0);
+    assert_int_equal(sink_dropped(&t, "vulnerability without a release"), 1);
     assert_int_equal(sink_dropped(&t, "temporary id"), 2);
     assert_int_equal(sink_dropped(&t, "undetermined"), 1);
     assert_int_equal(sink_dropped(&t, "resolved without a fixed version"), 1);
