@@ -93,8 +93,13 @@ int stream_from_mem(str data, struct stream **out, struct err *e);
  * sniffed. */
 enum compression { COMP_NONE, COMP_GZIP, COMP_ZSTD, COMP_XZ, COMP_BZIP2, COMP_DEFLATE };
 
-/* What the next bytes of s are, by magic number; nothing is consumed. COMP_NONE for anything else.
- */
+enum { STREAM_HEAD_MAX = 1024 };
+/* Passes on what is below; its first view holds n bytes (at most STREAM_HEAD_MAX), or all there
+ * are. A pipe's reads are of any length: whatever judges a stream by its first bytes needs this. */
+int stream_head(struct stream *below, size_t n, struct stream **out, struct err *e);
+
+/* What the next bytes of s are, by magic number; nothing is consumed. COMP_NONE for anything else,
+ * also for a view too short to tell (stream_head). */
 int stream_sniff(struct stream *s, enum compression *out, struct err *e);
 
 struct inflate_limits {

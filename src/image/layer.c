@@ -13,7 +13,7 @@ static const uint64_t LAYER_MAX_SIZE = 1ull << 40;
 /* The stack of one layer, from the bottom up. */
 struct stack {
     struct digest_ctx *raw_digest, *plain_digest;
-    struct stream *counted, *hashed, *inflated, *ahead, *plain;
+    struct stream *counted, *head, *hashed, *inflated, *ahead, *plain;
     enum compression compression;
 };
 
@@ -71,6 +71,7 @@ static void stack_close(struct stack *k)
     stream_close(k->ahead);
     stream_close(k->inflated);
     stream_close(k->hashed);
+    stream_close(k->head);
     stream_close(k->counted);
     digest_free(k->raw_digest);
     digest_free(k->plain_digest);
@@ -84,10 +85,12 @@ static int stack_open(struct stack *k, struct stream *raw, const struct layer_op
                                     .grace = LAYER_RATIO_GRACE};
     int r = counter_open(raw, o->progress, &k->counted, e);
     if (r == 0)
-        r = stream_sniff(k->counted, &k->compression, e);
+        r = stream_head(k->counted, STREAM_HEAD_MAX, &k->head, e);
+    if (r == 0)
+        r = stream_sniff(k->head, &k->compression, e);
     if (r == 0)
         r = digest_new(&k->plain_digest, e);
-    struct stream *top = k->counted;
+    struct stream *top = k->head;
     if (r == 0 && k->compression != COMP_NONE) {
         r = digest_new(&k->raw_digest, e);
         if (r == 0)
@@ -151,7 +154,7 @@ static int layer_whiteout(const struct layer_visitor *v, const struct tar_entry 
 {
     str dir = str_dirname(entry->path);
     if (str_eq(base, STR(".wh..wh..opq")))
-        return v->hides(v->ctx, dir, true, e);
+        return v->hides(v->ctx, dir, HIDES_BELOW, e);
     if (str_starts(base, STR(".wh..wh.")) || base.n == 4)
         return 0;
     char path[4096];
@@ -162,7 +165,7 @@ static int layer_whiteout(const struct layer_visitor *v, const struct tar_entry 
         v->odd(v->ctx, entry->path, "limit", "the path of a whiteout is too long");
         return 0;
     }
-    return v->hides(v->ctx, (str){path, (size_t)n}, false, e);
+    return v->hides(v->ctx, (str){path, (size_t)n}, HIDES_ALL, e);
 }
 
 static int layer_entry(const struct layer_visitor *v, const struct tar_entry *entry,
@@ -172,15 +175,14 @@ static int layer_entry(const struct layer_visitor *v, const struct tar_entry *en
         v->odd(v->ctx, entry->path, "unsafe-path", "the path leaves the image (\"..\"): left out");
         return 0;
     }
-    if (entry->path.n == 0 || entry->type == TAR_DIR)
+    if (entry->path.n == 0)
         return 0;
     str base = str_basename(entry->path);
     if (str_starts(base, STR(".wh.")))
         return layer_whiteout(v, entry, base, e);
-    if (str_contains(entry->path, STR("/.wh..wh.plnk/")) ||
-        str_starts(entry->path, STR(".wh..wh.plnk/")))
+    if (str_contains(entry->path, STR("/.wh..wh.")) || str_starts(entry->path, STR(".wh..wh.")))
         return 0;
-    int r = v->hides(v->ctx, entry->path, false, e);
+    int r = v->hides(v->ctx, entry->path, entry->type == TAR_DIR ? HIDES_SELF : HIDES_ALL, e);
     if (r < 0)
         return r;
     if (entry->type == TAR_FILE)

@@ -9,6 +9,7 @@
 
 #include "codec/digest.h"
 #include "codec/tar.h"
+#include "image/layer_record.h"
 
 struct layer_visitor {
     void *ctx;
@@ -16,9 +17,9 @@ struct layer_visitor {
     int (*file)(void *ctx, const struct tar_entry *entry, struct stream *content, struct err *e);
     /* A hard link (entry->link: the other path) or a symbolic link. Negative: stop. */
     int (*link)(void *ctx, const struct tar_entry *entry, struct err *e);
-    /* This layer hides what lower layers have: at `path` and below it, or (opaque) only below it.
-     * Called for whiteouts, and for every entry that is no directory, before file() and link(). */
-    int (*hides)(void *ctx, str path, bool opaque, struct err *e);
+    /* This layer hides what lower layers have. Called for whiteouts, and for every entry, before
+     * file() and link(). */
+    int (*hides)(void *ctx, str path, enum layer_hides what, struct err *e);
     /* An entry that was left out, e.g. a path with "..". */
     void (*odd)(void *ctx, str path, const char *what, const char *detail);
 };

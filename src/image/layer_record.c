@@ -13,9 +13,9 @@
 enum { CHUNK = 65536, FOOTER = 64, RECORD_VERSION = 1 };
 static const uint64_t RECORD_MAX = 1ull << 30;
 
-static uint64_t path_hash(str path, bool opaque)
+static uint64_t path_hash(str path, enum layer_hides what)
 {
-    return hash64_seeded(path.p, path.n, opaque ? 1 : 0);
+    return hash64_seeded(path.p, path.n, what);
 }
 
 /* ---- writing
@@ -23,7 +23,7 @@ static uint64_t path_hash(str path, bool opaque)
 
 struct layer_writer {
     int fd;
-    uint64_t n_hashes;
+    uint64_t n_hashes, checksum;
     size_t n; /* in chunk */
     uint64_t chunk[CHUNK];
 };
@@ -34,7 +34,7 @@ int layer_writer_new(int fd, struct layer_writer **out, struct err *e)
     if (!w)
         return err_no_memory(e);
     w->fd = fd;
-    w->n_hashes = 0;
+    w->n_hashes = w->checksum = 0;
     w->n = 0;
     *out = w;
     return 0;
@@ -56,21 +56,22 @@ static int chunk_flush(struct layer_writer *w, struct err *e)
     qsort(w->chunk, w->n, sizeof *w->chunk, hash_cmp);
     for (size_t i = 0; i < w->n; i++)
         w->chunk[i] = htole64(w->chunk[i]);
+    w->checksum = hash64_seeded(w->chunk, w->n * sizeof *w->chunk, w->checksum);
     int r = fs_write_all(w->fd, w->chunk, w->n * sizeof *w->chunk, e);
     w->n_hashes += w->n;
     w->n = 0;
     return r;
 }
 
-int layer_writer_hide(struct layer_writer *w, str path, bool opaque, struct err *e)
+int layer_writer_hide(struct layer_writer *w, str path, enum layer_hides what, struct err *e)
 {
-    w->chunk[w->n++] = path_hash(path, opaque);
+    w->chunk[w->n++] = path_hash(path, what);
     return w->n == CHUNK ? chunk_flush(w, e) : 0;
 }
 
 int layer_writer_finish(struct layer_writer *w, str body, struct err *e)
 {
-    int r = chunk_flush(w, e);
+    int r = w->n ? chunk_flush(w, e) : 0;
     if (r == 0)
         r = fs_write_all(w->fd, body.p, body.n, e);
     if (r < 0)
@@ -83,7 +84,7 @@ int layer_writer_finish(struct layer_writer *w, str body, struct err *e)
     buf_add_u64(&footer, body.n);
     buf_add_u64(&footer, hash64(body.p, body.n));
     buf_add_u64(&footer, ANALYZER_VERSION);
-    buf_add_u64(&footer, 0);
+    buf_add_u64(&footer, w->checksum);
     buf_add_u64(&footer, 0);
     buf_add_u64(&footer, hash64(footer.p, footer.n));
     r = buf_check(&footer, "the record's footer", e);
@@ -101,6 +102,19 @@ struct layer_record {
     str body;
 };
 
+/* Pages of the map are given back as it goes: a large layer's hashes need no memory at once. */
+static uint64_t hashes_checksum(const struct layer_record *r)
+{
+    uint64_t sum = 0;
+    for (uint64_t start = 0; start < r->n_hashes; start += CHUNK) {
+        uint64_t n = r->n_hashes - start < CHUNK ? r->n_hashes - start : CHUNK;
+        sum = hash64_seeded(r->hashes + start, n * sizeof *r->hashes, sum);
+        if (n == CHUNK)
+            madvise(r->map + start * sizeof *r->hashes, CHUNK * sizeof *r->hashes, MADV_DONTNEED);
+    }
+    return sum;
+}
+
 static int record_check(struct layer_record *r, struct err *e)
 {
     struct cursor c = cursor_over(r->map + r->size - FOOTER, FOOTER);
@@ -108,7 +122,8 @@ static int record_check(struct layer_record *r, struct err *e)
     uint32_t version = cursor_u32le(&c);
     r->n_hashes = cursor_u64le(&c);
     uint64_t body = cursor_u64le(&c), checksum = cursor_u64le(&c), analyzer = cursor_u64le(&c);
-    cursor_skip(&c, 16);
+    uint64_t hashes = cursor_u64le(&c);
+    cursor_skip(&c, 8);
     if (!str_eq(magic, STR("KLR1")) ||
         cursor_u64le(&c) != hash64(r->map + r->size - FOOTER, FOOTER - 8))
         return err_set(e, ERR_FORMAT, "not a layer record, or damaged");
@@ -120,7 +135,7 @@ static int record_check(struct layer_record *r, struct err *e)
         return err_set(e, ERR_FORMAT, "a layer record's sizes do not add up");
     r->hashes = (const uint64_t *)(const void *)r->map;
     r->body = (str){r->map + hashes_size, (size_t)body};
-    if (hash64(r->body.p, r->body.n) != checksum)
+    if (hashes_checksum(r) != hashes || hash64(r->body.p, r->body.n) != checksum)
         return err_set(e, ERR_FORMAT, "a layer record is damaged");
     return 0;
 }
@@ -189,12 +204,12 @@ bool layer_record_hides(const struct layer_record *r, str path)
 {
     if (r->n_hashes == 0)
         return false;
-    if (record_has(r, path_hash(path, false)))
+    if (record_has(r, path_hash(path, HIDES_ALL)) || record_has(r, path_hash(path, HIDES_SELF)))
         return true;
     while (path.n) {
         path = str_dirname(path);
-        if ((path.n && record_has(r, path_hash(path, false))) ||
-            record_has(r, path_hash(path, true)))
+        if ((path.n && record_has(r, path_hash(path, HIDES_ALL))) ||
+            record_has(r, path_hash(path, HIDES_BELOW)))
             return true;
     }
     return false;

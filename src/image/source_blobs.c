@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 struct transfer {
@@ -138,8 +139,20 @@ static int layout_open(struct source *s, const char *path, int *fd, struct err *
     *fd = (int)syscall(SYS_openat2, s->fd, path, &how, sizeof how);
     if (*fd < 0 && errno == ENOSYS)
         *fd = openat(s->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+    if (*fd < 0 && errno == ENOENT)
+        return err_set(e, ERR_NOT_FOUND, "the layout lacks %s: it is incomplete, copy it again",
+                       path);
+    if (*fd < 0 && errno == EXDEV)
+        return err_set(e, ERR_FORMAT,
+                       "the layout's %s is a symbolic link out of the layout: copy the file there",
+                       path);
     if (*fd < 0)
         return err_errno(e, "the layout's %s", path);
+    struct stat st;
+    if (fstat(*fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        close(TAKE_FD(*fd));
+        return err_set(e, ERR_FORMAT, "the layout's %s is no regular file", path);
+    }
     return 0;
 }
 

@@ -151,8 +151,12 @@ int analyst_main(const struct source *s, int sock, const struct analyst_options 
     pthread_mutex_init(&an.problems_lock, NULL);
     arena_init(&an.arena, 64 << 20);
     an.description.arena = &an.arena;
+    map_init(&an.aliases);
+    bool listed = true;
+    for (size_t i = 0; i < o->n_aliases; i++)
+        listed &= map_put(&an.aliases, o->aliases[i].real, (void *)(uintptr_t)&o->aliases[i]);
     an.message = malloc(sizeof *an.message);
-    int r = an.message ? analyst_confine(&an, &e) : err_no_memory(&e);
+    int r = an.message && listed ? analyst_confine(&an, &e) : err_no_memory(&e);
     if (r == 0)
         r = analyst_run(&an, &e);
     auto_buf body;

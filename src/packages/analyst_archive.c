@@ -16,6 +16,7 @@ struct member {
     str link;              /* symbolic or hard link to another member */
     str text;              /* small members of a stream */
     bool analysed;         /* a layer of a stream */
+    str failure;           /* why it is none */
     struct sha256 digest, diff_id;
 };
 
@@ -90,9 +91,10 @@ static struct member *member_find(const struct archive *ar, str name)
 /* ---- one pass
  * ---------------------------------------------------------------------------------------------- */
 
-static bool looks_like_layer(const struct tar_entry *entry, const uint8_t *p, size_t n)
+static bool looks_like_layer(const struct tar_entry *entry, enum compression c, const uint8_t *p,
+                             size_t n)
 {
-    if (n >= 4 && ((p[0] == 0x1f && p[1] == 0x8b) || memcmp(p, "\x28\xb5\x2f\xfd", 4) == 0))
+    if (c != COMP_NONE)
         return true;
     if (n >= 263 && memcmp(p + 257, "ustar", 5) == 0)
         return true;
@@ -106,11 +108,16 @@ static int stream_layer(struct archive *ar, struct member *m, struct stream *con
     struct layer_job job = {.index = -1};
     char name[200];
     snprintf(name, sizeof name, "layer %.*s", STR_ARG(str_sub(m->name, 0, 160)));
-    int r = analyst_layer(ar->an, &job, content, name, e);
+    struct err why = {0};
+    int r = analyst_layer(ar->an, &job, content, name, &why);
     m->analysed = r == 0;
     m->digest = job.found_digest;
     m->diff_id = job.found_diff_id;
-    return r;
+    if (r != ERR_FORMAT && r != ERR_LIMIT)
+        return r < 0 ? err_set(e, r, "%s", why.text) : 0;
+    /* matters only when the manifest says that it is a layer */
+    m->failure = arena_dup(&ar->arena, str_z(why.text));
+    return m->failure.p ? 0 : err_no_memory(e);
 }
 
 static int stream_text(struct archive *ar, struct member *m, uint64_t size, struct stream *content,
@@ -132,15 +139,21 @@ static int stream_member(struct archive *ar, const struct tar_entry *entry, stru
 {
     struct member *m;
     const uint8_t *p;
+    enum compression c;
+    auto_stream *head = NULL;
     int r = member_add(ar, entry, &m, e);
-    int64_t n = r < 0 ? r : stream_view(content, &p, e);
+    if (r == 0)
+        r = stream_head(content, STREAM_HEAD_MAX, &head, e);
+    if (r == 0)
+        r = stream_sniff(head, &c, e);
+    int64_t n = r < 0 ? r : stream_view(head, &p, e);
     if (n <= 0)
         return (int)n;
     m->size = entry->size;
-    if (looks_like_layer(entry, p, (size_t)n))
-        return stream_layer(ar, m, content, e);
+    if (looks_like_layer(entry, c, p, (size_t)n))
+        return stream_layer(ar, m, head, e);
     if (p[0] == '{' || p[0] == '[' || ke_isspace((char)p[0]))
-        return stream_text(ar, m, entry->size, content, e);
+        return stream_text(ar, m, entry->size, head, e);
     return 0;
 }
 
@@ -246,7 +259,8 @@ static int archive_check(struct archive *ar, const struct member *m, const struc
 {
     char text[SHA256_TEXT];
     if (!m->analysed)
-        return err_set(e, ERR_FORMAT, "%.*s is not a layer", STR_ARG(str_sub(m->name, 0, 200)));
+        return err_set(e, ERR_FORMAT, "%.*s",
+                       STR_ARG(m->failure.n ? m->failure : STR("it is not a tar archive")));
     if (d->digest.n && !str_eq(str_z(sha256_format(&m->digest, text)), d->digest))
         return err_set(e, ERR_MISMATCH, "the layer does not match its digest %.*s",
                        STR_ARG(d->digest));
@@ -301,19 +315,21 @@ static int archive_image(struct archive *ar, struct err *e)
 
 static int archive_open(struct archive *ar, int fd, struct err *e)
 {
-    auto_stream *raw = NULL, *inflated = NULL;
+    auto_stream *raw = NULL, *head = NULL, *inflated = NULL;
     enum compression c;
     struct inflate_limits limits = {.max_out = 1ull << 40, .max_ratio = 1100, .grace = 32ull << 30};
     int r = ar->stream ? stream_from_fd(fd, false, &raw, e)
                        : stream_from_range(fd, 0, (uint64_t)lseek(fd, 0, SEEK_END), &raw, e);
     if (r == 0)
-        r = stream_sniff(raw, &c, e);
+        r = stream_head(raw, STREAM_HEAD_MAX, &head, e);
+    if (r == 0)
+        r = stream_sniff(head, &c, e);
     if (r < 0)
         return r;
     if (c == COMP_NONE)
-        return archive_walk(ar, raw, e);
+        return archive_walk(ar, head, e);
     ar->stream = true; /* offsets inside a compressed archive are no use */
-    r = stream_inflate(raw, c, &limits, &inflated, e);
+    r = stream_inflate(head, c, &limits, &inflated, e);
     return r < 0 ? r : archive_walk(ar, inflated, e);
 }
 

@@ -84,13 +84,19 @@ static int dir_content(struct dir_walk *w, int fd, const struct stat *st, struct
 static int dir_file(struct dir_walk *w, int dir, const char *name, struct err *e)
 {
     struct stat st;
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno != ENOENT && cataloguer_for(buf_view(&w->path), 1, 0644))
+            making_odd(w->m, buf_view(&w->path), "unreadable", strerror(errno));
+        return 0;
+    }
+    if (!S_ISREG(st.st_mode))
         return 0;
     if (!cataloguer_for(buf_view(&w->path), (uint64_t)st.st_size, st.st_mode & 07777))
         return 0;
     int fd autoclose = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        making_odd(w->m, buf_view(&w->path), "unreadable", strerror(errno));
+        if (errno != ENOENT)
+            making_odd(w->m, buf_view(&w->path), "unreadable", strerror(errno));
         return 0;
     }
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? dir_content(w, fd, &st, e) : 0;
@@ -104,7 +110,7 @@ static int dir_below(struct dir_walk *w, int dir, const char *name, int depth, s
         return 0;
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
-        if (errno != ENOTDIR && errno != ELOOP)
+        if (errno != ENOTDIR && errno != ELOOP && errno != ENOENT)
             making_odd(w->m, buf_view(&w->path), "unreadable", strerror(errno));
         return 0;
     }
@@ -144,7 +150,14 @@ static int dir_walk(struct dir_walk *w, int fd, int depth, struct err *e)
     }
     int r = 0;
     size_t parent = w->path.n;
-    for (struct dirent *d; r == 0 && (d = readdir(dir)) != NULL;) {
+    while (r == 0) {
+        errno = 0;
+        struct dirent *d = readdir(dir);
+        if (!d) {
+            if (errno)
+                making_odd(w->m, buf_view(&w->path), "unreadable", strerror(errno));
+            break;
+        }
         if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
             continue;
         if (++w->entries > ENTRIES_MAX) {
@@ -156,13 +169,31 @@ static int dir_walk(struct dir_walk *w, int fd, int depth, struct err *e)
         if (parent)
             buf_add_char(&w->path, '/');
         buf_add_str(&w->path, str_z(d->d_name));
-        if (buf_ok(&w->path))
+        bool fits = buf_ok(&w->path);
+        if (fits)
             r = dir_entry(w, dirfd(dir), d, depth, e);
         w->path.failed = false;
         w->path.n = parent;
+        if (!fits)
+            making_odd(w->m, buf_view(&w->path), "limit", "a path below is too long");
     }
     closedir(dir);
     return r;
+}
+
+/* Is it one that stands at some known path itself, and was read there? */
+static bool dir_known_file(int root, const struct stat *wanted)
+{
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+                           .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
+    bool found = false;
+    for (const str *known = known_paths; !found && known->n; known++) {
+        struct stat st;
+        int fd autoclose = (int)syscall(SYS_openat2, root, known->p, &how, sizeof how);
+        found = fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == wanted->st_dev &&
+                st.st_ino == wanted->st_ino;
+    }
+    return found;
 }
 
 /* A known database behind symbolic links, which the walk does not follow: opened as the system
@@ -180,7 +211,10 @@ static int dir_known_link(struct dir_walk *w, int root, str known, struct err *e
     if (direct >= 0 || errno != ELOOP)
         return 0;
     int fd autoclose = (int)syscall(SYS_openat2, root, path, &linked, sizeof linked);
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+    if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
+        making_odd(w->m, known, "unreadable",
+                   errno == ELOOP ? "symbolic links go in circles" : strerror(errno));
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || dir_known_file(root, &st))
         return 0;
     buf_clear(&w->path);
     buf_add_str(&w->path, known);

@@ -110,6 +110,13 @@ static int describe_layers(struct analyst *an, const struct image_config *config
         *layer = (struct layer_ref){config->diff_ids[i], layers[i].digest, layers[i].media_type,
                                     layers[i].size};
         total += layers[i].size;
+        for (size_t j = 0; j < i && layers[i].digest.n; j++)
+            if (str_eq(layers[j].digest, layers[i].digest) &&
+                !str_eq(config->diff_ids[j], config->diff_ids[i]))
+                return err_set(e, ERR_FORMAT,
+                               "layers %zu and %zu are the same blob, but the configuration gives "
+                               "them different diff_ids: the image is broken, build it again",
+                               j + 1, i + 1);
     }
     if (progress) {
         __atomic_store_n(&progress->total_bytes, total, __ATOMIC_RELAXED);
@@ -265,7 +272,7 @@ static int choose_saved(const struct analyst *an, const struct saved_image *imag
 int image_from_saved(struct analyst *an, const struct image_reader *r, str json, struct err *e)
 {
     struct saved_image *images;
-    const struct saved_image *image;
+    const struct saved_image *image = NULL;
     size_t n;
     str config;
     int rc = saved_manifest_parse(json, &an->arena, &images, &n, e);
@@ -307,6 +314,14 @@ static int read_small(int fd, const char *what, struct arena *a, str *out, struc
     return out->p ? 0 : err_set(e, ERR_LIMIT, "%s is too large", what);
 }
 
+/* A part that is missing is a broken image, not a wrong name. */
+static int part_missing(int r, struct err *e)
+{
+    if (r == ERR_NOT_FOUND)
+        r = e->code = ERR_FORMAT;
+    return r;
+}
+
 static int blobs_text(void *ctx, str digest, const char *what, str *out, struct err *e)
 {
     struct analyst *an = ctx;
@@ -328,7 +343,7 @@ static int blobs_text(void *ctx, str digest, const char *what, str *out, struct 
         if (r == ERR_MISMATCH)
             r = err_set(e, r, "%s does not match its digest %.*s", what, STR_ARG(digest));
     }
-    return r;
+    return r < 0 ? part_missing(r, e) : 0;
 }
 
 static bool foreign_layer(const struct descriptor *d)
@@ -362,7 +377,7 @@ static int blobs_layer(void *ctx, int32_t i, const struct descriptor *d, struct 
         analyst_problem(an, i, STR(""), "unreadable", "foreign layer, not to be had: %s", e->text);
         return 0;
     }
-    return r < 0 ? err_wrap(e, "layer %d", i + 1) : 0;
+    return r < 0 ? err_wrap(e, "layer %d", i + 1), part_missing(r, e) : 0;
 }
 
 int analyse_blobs(struct analyst *an, struct err *e)

@@ -20,6 +20,7 @@ struct analyst {
     struct message *message;
     struct arena arena; /* of the main thread only */
     struct description description;
+    struct map aliases; /* real path -> struct alias */
     pthread_mutex_t problems_lock;
 };
 

@@ -18,6 +18,7 @@ struct layer_making {
     struct facts facts;
     struct cat *cat;
     bool links_full;
+    struct map aliased; /* path in the facts -> the struct alias that a file was read with */
 };
 
 static int temp_from_parent(void *ctx, int *fd, struct err *e)
@@ -33,6 +34,7 @@ int making_new(struct analyst *an, struct layer_making **out, struct err *e)
         return err_no_memory(e);
     m->an = an;
     m->fd = memfd_create("layer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    map_init(&m->aliased);
     facts_init(&m->facts, FACTS_ARENA_MAX);
     int r = m->fd < 0 ? err_errno(e, "cannot keep a layer's facts") : 0;
     if (r == 0)
@@ -56,6 +58,7 @@ void making_free(struct layer_making *m)
     cat_free(m->cat);
     layer_writer_free(m->writer);
     facts_done(&m->facts);
+    map_done(&m->aliased);
     if (m->fd >= 0)
         close(m->fd);
     free(m);
@@ -69,27 +72,39 @@ struct cat *making_cat(struct layer_making *m)
 /* ---- the visitor
  * ------------------------------------------------------------------------------------------ */
 
-static const struct alias *making_alias(const struct layer_making *m, str path)
-{
-    const struct analyst_options *o = m->an->options;
-    for (size_t i = 0; i < o->n_aliases; i++)
-        if (str_eq(o->aliases[i].real, path))
-            return &o->aliases[i];
-    return NULL;
-}
-
 int making_file(struct layer_making *m, str path, uint64_t size, uint32_t mode,
                 struct stream *content, struct err *e)
 {
     struct cat_file file = {.path = path, .size = size, .mode = mode, .content = content};
-    const struct alias *alias = making_alias(m, path);
+    const struct alias *alias = map_get(&m->an->aliases, path);
     if (!alias)
         return cat_offer(m->cat, &file, e) < 0 ? e->code : 0;
     file.path = alias->as;
     int r = cat_offer(m->cat, &file, e);
-    if (r == 1) /* the evidence is where the bytes are */
-        m->facts.files.p[m->facts.files.n - 1].path = arena_dup(&m->facts.arena, alias->real);
+    if (r == 1 && !map_put(&m->aliased, alias->as, (void *)(uintptr_t)alias))
+        return err_no_memory(e);
     return r < 0 ? r : 0;
+}
+
+static void making_real_path(const struct layer_making *m, str *path)
+{
+    const struct alias *alias = map_get(&m->aliased, *path);
+    if (alias)
+        *path = alias->real;
+}
+
+/* Upper layers hide or replace the file where its bytes are. */
+static void making_real_paths(struct layer_making *m)
+{
+    struct facts *f = &m->facts;
+    if (m->aliased.n == 0)
+        return;
+    for (size_t i = 0; i < f->files.n; i++)
+        making_real_path(m, &f->files.p[i].path);
+    for (size_t i = 0; i < f->releases.n; i++)
+        making_real_path(m, &f->releases.p[i].path);
+    for (size_t i = 0; i < f->problems.n; i++)
+        making_real_path(m, &f->problems.p[i].path);
 }
 
 static int visit_file(void *ctx, const struct tar_entry *entry, struct stream *content,
@@ -98,10 +113,10 @@ static int visit_file(void *ctx, const struct tar_entry *entry, struct stream *c
     return making_file(ctx, entry->path, entry->size, entry->mode, content, e);
 }
 
-static int visit_hides(void *ctx, str path, bool opaque, struct err *e)
+static int visit_hides(void *ctx, str path, enum layer_hides what, struct err *e)
 {
     struct layer_making *m = ctx;
-    return layer_writer_hide(m->writer, path, opaque, e);
+    return layer_writer_hide(m->writer, path, what, e);
 }
 
 /* A hard link matters when its own name makes it a package file and the name of its first copy does
@@ -111,11 +126,16 @@ static bool hard_link_matters(const struct tar_entry *entry)
     return cataloguer_for(entry->path, 1, 0644) && !cataloguer_for(entry->link, 1, 0644);
 }
 
+static bool symbolic_link_matters(const struct analyst *an, str path)
+{
+    return link_matters(path) || link_leads_to(path, an->options->aliases, an->options->n_aliases);
+}
+
 static int visit_link(void *ctx, const struct tar_entry *entry, struct err *e)
 {
     struct layer_making *m = ctx;
     bool hard = entry->type == TAR_HARDLINK;
-    if (hard ? !hard_link_matters(entry) : !link_matters(entry->path))
+    if (hard ? !hard_link_matters(entry) : !symbolic_link_matters(m->an, entry->path))
         return 0;
     if (m->facts.links.n >= LINKS_MAX) {
         if (!m->links_full)
@@ -147,6 +167,7 @@ int making_send(struct layer_making *m, str diff_id, bool keep, struct err *e)
     int r = cat_finish(m->cat, e);
     if (r < 0)
         return r;
+    making_real_paths(m);
     /* what failed for a reason of this machine (a full disk) may succeed next time */
     for (size_t i = 0; i < m->facts.problems.n; i++)
         keep &= !str_eq(m->facts.problems.p[i].what, STR("unreadable"));

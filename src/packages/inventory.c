@@ -16,11 +16,18 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-enum { INVENTORY_ARENA = 1 << 30, DESCRIPTION_MAX = 64 << 20, RECORDS_MAX = 4096 };
+enum { RECORD_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
+
+enum {
+    INVENTORY_ARENA = 1 << 30,
+    DESCRIPTION_MAX = 64 << 20,
+    RECORDS_MAX = 2 * MANIFEST_LAYERS_MAX /* archives may hold several images */
+};
 
 struct scan {
     const struct scan_options *options;
@@ -29,8 +36,7 @@ struct scan {
     struct analyst_progress *progress; /* shared with the analyst */
     struct map records;                /* diff_id (in inv->arena) -> struct layer_record */
     size_t n_records;
-    const struct alias *aliases;
-    size_t n_aliases;
+    struct alias_list aliases;
     struct description description;
 };
 
@@ -45,16 +51,17 @@ static bool scan_keep_record(struct scan *s, str diff_id, struct layer_record *r
         layer_record_close(record);
         return false;
     }
+    if (!*slot)
+        s->n_records++;
     layer_record_close(*slot);
     *slot = record;
-    s->n_records++;
     return true;
 }
 
 static bool scan_have(void *ctx, str diff_id)
 {
     struct scan *s = ctx;
-    if (s->n_aliases) /* a second look is for what the records lack */
+    if (s->aliases.n) /* a second look is for what the records lack */
         return false;
     if (map_get(&s->records, diff_id))
         return true;
@@ -69,6 +76,9 @@ static int scan_record(void *ctx, str diff_id, bool keep, int fd, struct err *e)
 {
     struct scan *s = ctx;
     struct layer_record *record;
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || (seals & RECORD_SEALS) != RECORD_SEALS)
+        return err_set(e, ERR_FORMAT, "the analyser sent a layer record that may still change");
     int r = layer_record_open(fd, &record, e);
     if (r < 0)
         return r;
@@ -112,14 +122,30 @@ static unsigned scan_threads(const struct scan_options *o)
     return n < 1 ? 1 : n > 64 ? 64 : (unsigned)n;
 }
 
+/* Whatever else this process has open (connections to registries, the engine's sockets) is no
+ * affair of the code that reads images. */
+static void scan_keep_only(int a, int b)
+{
+    unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
+    if (b < 0)
+        low = high = (unsigned)a;
+    if (low > 3)
+        close_range(3, low - 1, 0);
+    if (high > low + 1)
+        close_range(low + 1, high - 1, 0);
+    close_range(high + 1, ~0u, 0);
+}
+
 static int scan_child(struct scan *s, int sock)
 {
     struct analyst_options o = {.threads = scan_threads(s->options),
                                 .no_confine = s->options->no_confine,
                                 .progress = s->progress,
-                                .aliases = s->aliases,
-                                .n_aliases = s->n_aliases};
+                                .aliases = s->aliases.p,
+                                .n_aliases = s->aliases.n};
     struct rlimit core = {0, 0};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    scan_keep_only(sock, s->source->fd);
     setrlimit(RLIMIT_CORE, &core); /* a core file would hold the image's bytes */
     signal(SIGPIPE, SIG_IGN);
     return analyst_main(s->source, sock, &o);
@@ -212,47 +238,49 @@ static int scan_facts(struct scan *s, struct squash_layer *layers, size_t n, str
     return 0;
 }
 
-static void aliases_on_stream(struct scan *s, const struct alias *aliases, size_t n)
+static bool scan_problem(struct scan *s, str path, const char *what, str detail)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct inv_problem *p = vec_push(&s->description.problems);
-        if (!p)
-            return;
-        *p = (struct inv_problem){
-            aliases[i].as, STR("unreadable"),
-            arena_printf(
-                &s->inv->arena,
-                "it is a link to %.*s, which cannot be read from a stream: scan the archive "
-                "as a file",
-                STR_ARG(aliases[i].real)),
-            -1};
-    }
+    struct inv_problem *p = vec_push(&s->description.problems);
+    if (p)
+        *p = (struct inv_problem){path, str_z(what), detail, -1};
+    return p != NULL;
 }
 
-/* Merges; 1 when the image must be read again with aliases. */
-static int scan_merge(struct scan *s, bool again, struct err *e)
+/* What links lead to and was not read. */
+static bool scan_link_problems(struct scan *s, bool unread)
 {
-    size_t n = s->description.layers.n, n_aliases = 0;
-    struct alias *aliases = NULL;
+    const struct alias_list *list = &s->aliases;
+    bool ok = true;
+    for (size_t i = 0; i < list->n_loops; i++)
+        ok &= scan_problem(s, list->loops[i], "parse", STR("symbolic links go in circles"));
+    for (size_t i = 0; unread && i < list->n; i++)
+        ok &= scan_problem(s, list->p[i].as, "unreadable",
+                           arena_printf(&s->inv->arena,
+                                        "it is a link to %.*s, which cannot be read from a stream: "
+                                        "scan the archive as a file",
+                                        STR_ARG(list->p[i].real)));
+    return ok;
+}
+
+/* Merges; 1 when the image must be read again with more aliases. */
+static int scan_merge(struct scan *s, bool last, struct err *e)
+{
+    size_t n = s->description.layers.n;
     struct squash_layer *layers = calloc(n + 1, sizeof *layers);
     if (!layers)
         return err_no_memory(e);
     int r = scan_facts(s, layers, n, e);
-    if (r == 0 && !again)
-        r = squash_aliases(layers, n, &s->inv->arena, &aliases, &n_aliases, e);
+    if (r == 0)
+        r = squash_aliases(layers, n, &s->inv->arena, &s->aliases, e);
     bool stream = s->source->shape == SHAPE_ARCHIVE && !s->source->seekable;
-    if (r == 0 && n_aliases && stream) {
-        aliases_on_stream(s, aliases, n_aliases);
-        n_aliases = 0;
-    }
-    if (r == 0 && n_aliases) {
-        s->aliases = aliases;
-        s->n_aliases = n_aliases;
-        r = 1;
-    }
+    bool unread = r == 1 && stream;
+    if (r == 1 && (stream || last))
+        r = 0;
+    if (r == 0 && !scan_link_problems(s, unread))
+        r = err_no_memory(e);
     if (r == 0) {
         scan_identity(s);
-        r = squash_layers(layers, n, s->inv, e);
+        r = squash_layers(layers, n, &s->aliases, s->inv, e);
     }
     for (size_t i = 0; i < n; i++)
         facts_done(&layers[i].facts);
@@ -262,13 +290,11 @@ static int scan_merge(struct scan *s, bool again, struct err *e)
 
 static int scan_inventory(struct scan *s, struct err *e)
 {
-    int r = scan_run(s, e);
-    if (r == 0)
-        r = scan_merge(s, false, e);
-    if (r == 1) {
+    int r = 1;
+    for (int round = 1; r == 1; round++) {
         r = scan_run(s, e);
         if (r == 0)
-            r = scan_merge(s, true, e);
+            r = scan_merge(s, round == LINK_ROUNDS_MAX, e);
     }
     return r;
 }

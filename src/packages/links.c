@@ -21,10 +21,23 @@ const str known_paths[] = {
     STR_INIT(""),
 };
 
+static bool at_or_above(str path, str file)
+{
+    return str_starts(file, path) && (file.n == path.n || file.p[path.n] == '/');
+}
+
 bool link_matters(str path)
 {
     for (const str *known = known_paths; known->n; known++)
-        if (str_starts(*known, path) && (known->n == path.n || known->p[path.n] == '/'))
+        if (at_or_above(path, *known))
+            return true;
+    return false;
+}
+
+bool link_leads_to(str path, const struct alias *aliases, size_t n)
+{
+    for (size_t i = 0; i < n && !aliases[i].hard; i++)
+        if (at_or_above(path, aliases[i].real))
             return true;
     return false;
 }

@@ -11,6 +11,7 @@ struct squash {
     size_t n;
     struct inventory *inv;
     struct arena *a;
+    struct map hard; /* real path -> struct alias */
     VEC(struct inv_package) packages;
     VEC(struct inv_problem) problems;
     VEC(struct release_info) releases;
@@ -19,11 +20,8 @@ struct squash {
 
 static bool visible_from(const struct squash_layer *layers, size_t n, size_t layer, str path)
 {
-    /* what is inside a nested archive goes with the archive */
-    ptrdiff_t colon = str_index(path, ':');
-    str file = colon > 0 && !layers[layer].record ? str_sub(path, 0, (size_t)colon) : path;
     for (size_t i = layer + 1; i < n; i++)
-        if (layers[i].record && layer_record_hides(layers[i].record, file))
+        if (layers[i].record && layer_record_hides(layers[i].record, path))
             return false;
     return true;
 }
@@ -31,6 +29,15 @@ static bool visible_from(const struct squash_layer *layers, size_t n, size_t lay
 static bool visible(const struct squash *s, size_t layer, str path)
 {
     return visible_from(s->layers, s->n, layer, path);
+}
+
+/* What is inside an archive ("app.jar:lib.jar") goes with the archive. */
+static bool visible_inside(const struct squash *s, size_t layer, str path)
+{
+    ptrdiff_t colon = str_index(path, ':');
+    str archive = colon > 0 ? str_sub(path, 0, (size_t)colon) : (str){0};
+    return visible(s, layer, path) &&
+           (archive.n == 0 || !cataloguer_for(archive, 1, 0644) || visible(s, layer, archive));
 }
 
 /* ---- packages
@@ -59,11 +66,25 @@ static int found_cmp(const void *x, const void *y)
                    (a->evidence->layer < b->evidence->layer);
 }
 
+/* The name by which a file is seen: a hard link's, where it was read for the sake of that. "" when
+ * this layer holds no such link. */
+static str squash_name(const struct squash *s, size_t layer, str path)
+{
+    const struct facts *f = &s->layers[layer].facts;
+    const struct alias *alias = map_get(&s->hard, path);
+    for (size_t i = f->links.n; alias && i-- > 0;)
+        if (f->links.p[i].hard && str_eq(f->links.p[i].path, alias->as) &&
+            str_eq(f->links.p[i].target, path))
+            return alias->as;
+    return alias ? (str){0} : path;
+}
+
 static int squash_file(struct squash *s, size_t layer, const struct evidence_file *file,
                        struct err *e)
 {
     const struct facts *f = &s->layers[layer].facts;
-    if (!visible(s, layer, file->path))
+    str name = squash_name(s, layer, file->path);
+    if (name.n == 0 || !visible(s, layer, name))
         return 0;
     for (uint32_t i = 0; i < file->n_packages; i++) {
         struct inv_package *p = vec_push(&s->packages);
@@ -186,7 +207,7 @@ static int squash_layer_rest(struct squash *s, size_t layer, struct err *e)
     }
     for (size_t i = 0; i < f->problems.n; i++) {
         const struct problem *p = &f->problems.p[i];
-        if (p->path.n && !visible(s, layer, p->path))
+        if (p->path.n && !visible_inside(s, layer, p->path))
             continue;
         struct inv_problem *kept = vec_push(&s->problems);
         if (!kept)
@@ -286,10 +307,15 @@ static int squash_keep_rest(struct squash *s, struct err *e)
     return s->a->full ? err_no_memory(e) : 0;
 }
 
-int squash_layers(struct squash_layer *layers, size_t n, struct inventory *inv, struct err *e)
+int squash_layers(struct squash_layer *layers, size_t n, const struct alias_list *aliases,
+                  struct inventory *inv, struct err *e)
 {
     struct squash s = {.layers = layers, .n = n, .inv = inv, .a = &inv->arena};
     int r = 0;
+    map_init(&s.hard);
+    for (size_t i = 0; r == 0 && i < aliases->n; i++)
+        if (aliases->p[i].hard && !map_put(&s.hard, aliases->p[i].real, &aliases->p[i]))
+            r = err_no_memory(e);
     for (size_t l = 0; r == 0 && l < n; l++) {
         for (size_t i = 0; r == 0 && i < layers[l].facts.files.n; i++)
             r = squash_file(&s, l, &layers[l].facts.files.p[i], e);
@@ -316,6 +342,7 @@ int squash_layers(struct squash_layer *layers, size_t n, struct inventory *inv, 
         r = squash_keep(&s, e);
     if (r == 0)
         r = squash_keep_rest(&s, e);
+    map_done(&s.hard);
     vec_done(&s.packages);
     vec_done(&s.problems);
     vec_done(&s.releases);
@@ -344,51 +371,93 @@ static str link_target(void *ctx, str path)
     return (str){0};
 }
 
-static bool already_read(const struct squash_layer *layers, size_t n, str path)
+struct alias_search {
+    const struct squash_layer *layers;
+    size_t n;
+    struct arena *a;
+    struct map read, listed; /* paths of files that were read; real paths of the list */
+    VEC(struct alias) soft, hard;
+    size_t added;
+};
+
+static bool search_add(struct alias_search *s, str real, str as, bool hard)
 {
-    for (size_t l = 0; l < n; l++)
-        for (size_t i = 0; i < layers[l].facts.files.n; i++)
-            if (str_eq(layers[l].facts.files.p[i].path, path))
-                return true;
-    return false;
+    if (map_get(&s->listed, real) || map_get(&s->read, real))
+        return true;
+    struct alias *slot = hard ? vec_push(&s->hard) : vec_push(&s->soft);
+    if (!slot)
+        return false;
+    *slot = (struct alias){arena_dup(s->a, real), arena_dup(s->a, as), hard};
+    s->added++;
+    return !s->a->full && map_put(&s->listed, slot->real, s);
 }
 
-static struct alias *alias_add(struct alias *list, size_t *n, struct arena *a, str real, str as)
+static bool search_begin(struct alias_search *s, const struct alias_list *list)
 {
-    list[*n] = (struct alias){arena_dup(a, real), arena_dup(a, as)};
-    return a->full ? NULL : &list[(*n)++];
-}
-
-int squash_aliases(const struct squash_layer *layers, size_t n, struct arena *a, struct alias **out,
-                   size_t *n_out, struct err *e)
-{
-    struct link_ctx ctx = {layers, n};
-    struct link_view view = {link_target, &ctx};
-    size_t most = 64;
-    for (size_t l = 0; l < n; l++)
-        most += layers[l].facts.links.n;
-    struct alias *list = arena_calloc(a, most, sizeof *list);
-    *n_out = 0;
-    *out = list;
-    if (!list)
-        return err_no_memory(e);
-    for (const str *known = known_paths; known->n; known++) {
-        str real;
-        struct err loop = {0};
-        int r = link_resolve(&view, *known, a, &real, &loop);
-        /* where the real path is one that cataloguers read anyway there is nothing to do; a loop
-         * leads nowhere */
-        if (r == 1 && !cataloguer_for(real, 1, 0644) && !already_read(layers, n, real) &&
-            !alias_add(list, n_out, a, real, *known))
-            return err_no_memory(e);
+    bool ok = true;
+    for (size_t l = 0; l < s->n; l++)
+        for (size_t i = 0; i < s->layers[l].facts.files.n; i++)
+            ok = ok && map_put(&s->read, s->layers[l].facts.files.p[i].path, s);
+    for (size_t i = 0; ok && i < list->n; i++) {
+        struct alias *slot = list->p[i].hard ? vec_push(&s->hard) : vec_push(&s->soft);
+        ok = slot && map_put(&s->listed, list->p[i].real, s);
+        if (ok)
+            *slot = list->p[i];
     }
-    for (size_t l = 0; l < n; l++)
-        for (size_t i = 0; i < layers[l].facts.links.n; i++) {
-            const struct kept_link *k = &layers[l].facts.links.p[i];
-            if (k->hard && visible_from(layers, n, l, k->path) &&
-                !already_read(layers, n, k->target) &&
-                !alias_add(list, n_out, a, k->target, k->path))
-                return err_no_memory(e);
+    return ok;
+}
+
+/* Where the real path is one that cataloguers read anyway there is nothing to do. */
+static bool search_symbolic(struct alias_search *s, struct alias_list *list)
+{
+    struct link_ctx ctx = {s->layers, s->n};
+    struct link_view view = {link_target, &ctx};
+    bool ok = true;
+    list->n_loops = 0;
+    for (const str *known = known_paths; ok && known->n; known++) {
+        str real;
+        int r = link_resolve(&view, *known, s->a, &real, NULL);
+        if (r == ERR_FORMAT && list->n_loops < KE_ARRAY_LEN(list->loops))
+            list->loops[list->n_loops++] = *known;
+        if (r == 1 && !cataloguer_for(real, 1, 0644))
+            ok = search_add(s, real, *known, false);
+        else
+            ok = r != ERR_NO_MEMORY;
+    }
+    return ok;
+}
+
+static bool search_hard(struct alias_search *s)
+{
+    bool ok = true;
+    for (size_t l = 0; l < s->n; l++)
+        for (size_t i = 0; ok && i < s->layers[l].facts.links.n; i++) {
+            const struct kept_link *k = &s->layers[l].facts.links.p[i];
+            if (k->hard && visible_from(s->layers, s->n, l, k->path))
+                ok = search_add(s, k->target, k->path, true);
         }
-    return 0;
+    return ok;
+}
+
+int squash_aliases(const struct squash_layer *layers, size_t n, struct arena *a,
+                   struct alias_list *list, struct err *e)
+{
+    struct alias_search s = {.layers = layers, .n = n, .a = a};
+    map_init(&s.read);
+    map_init(&s.listed);
+    bool ok = search_begin(&s, list) && search_symbolic(&s, list) && search_hard(&s);
+    struct alias *all = ok && s.added ? arena_calloc(a, s.soft.n + s.hard.n, sizeof *all) : NULL;
+    if (all) {
+        list->p = all;
+        list->n = s.soft.n + s.hard.n;
+        for (size_t i = 0; i < list->n; i++)
+            all[i] = i < s.soft.n ? s.soft.p[i] : s.hard.p[i - s.soft.n];
+    }
+    map_done(&s.read);
+    map_done(&s.listed);
+    vec_done(&s.soft);
+    vec_done(&s.hard);
+    if (!ok || (s.added && !all))
+        return err_no_memory(e);
+    return s.added > 0;
 }

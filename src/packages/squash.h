@@ -14,12 +14,14 @@ struct squash_layer {
     const struct layer_record *record;
 };
 
-/* Fills packages, release, problems and unsupported of the inventory. */
-int squash_layers(struct squash_layer *layers, size_t n, struct inventory *inv, struct err *e);
+/* Fills packages, release, problems and unsupported of the inventory. aliases: with which the
+ * layers were read. */
+int squash_layers(struct squash_layer *layers, size_t n, const struct alias_list *aliases,
+                  struct inventory *inv, struct err *e);
 
-/* Databases that lie behind links (links.h) and were not read under their known path: *out in the
- * arena. */
-int squash_aliases(const struct squash_layer *layers, size_t n, struct arena *a, struct alias **out,
-                   size_t *n_out, struct err *e);
+/* Databases that lie behind links (links.h) and were not read under their known path: added to the
+ * list, in the arena. 1 when there are new ones: the layers must be read again with the list. */
+int squash_aliases(const struct squash_layer *layers, size_t n, struct arena *a,
+                   struct alias_list *list, struct err *e);
 
 #endif

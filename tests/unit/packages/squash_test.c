@@ -34,9 +34,10 @@ static void test_layers(void **state)
             n++;
         assert_ok(catalogue_files(layers[l], n, &squashed[l].facts, &e));
     }
+    struct alias_list no_aliases = {0};
     struct inventory inv = {0};
     arena_init(&inv.arena, 1 << 20);
-    assert_ok(squash_layers(squashed, KE_ARRAY_LEN(layers), &inv, &e));
+    assert_ok(squash_layers(squashed, KE_ARRAY_LEN(layers), &no_aliases, &inv, &e));
     for (size_t l = 0; l < KE_ARRAY_LEN(layers); l++)
         facts_done(&squashed[l].facts);
 
