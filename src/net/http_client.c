@@ -2,6 +2,8 @@
 
 #include "base/fs.h"
 
+#include <dirent.h>
+
 enum { CA_MAX = 16 << 20 };
 
 static char *env_file(const char *const *names, size_t n)
@@ -15,7 +17,7 @@ static char *env_file(const char *const *names, size_t n)
 }
 
 /* Where the system keeps its bundle, when the environment does not say. */
-static const char *system_bundle(const struct http *h)
+const char *http_system_bundle(const struct http *h)
 {
     static const char *const usual[] = {"/etc/ssl/certs/ca-certificates.crt",
                                         "/etc/pki/tls/certs/ca-bundle.crt",
@@ -34,12 +36,43 @@ static const char *system_bundle(const struct http *h)
     return NULL;
 }
 
+/* "4a6481c9.0" is how OpenSSL looks a certificate up. */
+static bool is_hash_name(const char *name)
+{
+    for (int i = 0; i < 8; i++)
+        if (!ke_isdigit(name[i]) && (name[i] < 'a' || name[i] > 'f'))
+            return false;
+    return name[8] == '.' && ke_isdigit(name[9]);
+}
+
+/* Does libcurl use OpenSSL and, by default, a directory of hashed names? */
+static bool system_has_hashes(const struct http *h)
+{
+#if LIBCURL_VERSION_NUM >= 0x074600
+    curl_version_info_data *v = h->api->version_info(CURLVERSION_NOW);
+    if (h->system_ca_file || h->system_ca_dir || v->age < CURLVERSION_SEVENTH || !v->capath ||
+        !v->ssl_version || !str_starts(str_z(v->ssl_version), STR("OpenSSL/")))
+        return false;
+    DIR *dir = opendir(v->capath);
+    bool found = false;
+    struct dirent *entry;
+    while (dir && !found && (entry = readdir(dir)))
+        found = is_hash_name(entry->d_name);
+    if (dir)
+        closedir(dir);
+    return found;
+#else
+    return false;
+#endif
+}
+
 static int trust_load(struct http *h, struct err *e)
 {
     static const char *const files[] = {"SSL_CERT_FILE", "CURL_CA_BUNDLE"};
     static const char *const dirs[] = {"SSL_CERT_DIR"};
     h->system_ca_file = env_file(files, KE_ARRAY_LEN(files));
     h->system_ca_dir = env_file(dirs, KE_ARRAY_LEN(dirs));
+    h->hashed_ca = system_has_hashes(h);
     if (!h->o.ca_file)
         return 0;
     int rc = fs_read(h->o.ca_file, &h->ca, e);
@@ -50,7 +83,8 @@ static int trust_load(struct http *h, struct err *e)
     if (!str_contains(buf_view(&h->ca), STR("-----BEGIN CERTIFICATE-----")))
         return err_set(e, ERR_FORMAT, "%s has no certificate in PEM form", h->o.ca_file);
     buf_add_char(&h->ca, '\n');
-    const char *bundle = system_bundle(h);
+    h->own_ca = h->ca.n;
+    const char *bundle = http_system_bundle(h);
     if (bundle && (rc = fs_read(bundle, &h->ca, e)) < 0) {
         err_wrap(e, "CA certificates of the system");
         return rc;

@@ -23,11 +23,19 @@ struct http {
     struct http_options o; /* strings owned, defaults filled in */
     char *system_ca_file;  /* from the environment; NULL: libcurl's own default */
     char *system_ca_dir;
-    struct buf ca; /* the system's bundle and o.ca_file, when there is one */
+    struct buf ca; /* o.ca_file, when there is one, and then the system's bundle */
+    size_t own_ca; /* length of the first */
+    /* The system has a directory of certificates by hash of their names, where OpenSSL finds the
+     * one it needs: reading the whole bundle costs 25 ms a connection. Given up for the bundle when
+     * a certificate cannot be verified so. */
+    _Atomic bool hashed_ca;
     pthread_mutex_t lock;
     struct http_handle idle[HTTP_POOL_MAX]; /* oldest first */
     size_t n_idle;
 };
+
+/* The system's bundle of CA certificates, or NULL. */
+const char *http_system_bundle(const struct http *h);
 
 /* A handle with its options reset. Returned by http_handle_put(), whatever happened. */
 int http_handle_take(struct http *h, const struct http_url *url, struct http_handle *out,

@@ -355,7 +355,7 @@ static void set_method(struct http_transfer *t, CURL *c)
     api->setopt(c, CURLOPT_CUSTOMREQUEST, t->method);
 }
 
-static void set_tls(const struct http *h, CURL *c)
+static void set_tls(const struct http *h, CURL *c, bool hashed)
 {
     const struct curl_api *api = h->api;
     api->setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -363,8 +363,10 @@ static void set_tls(const struct http *h, CURL *c)
         api->setopt(c, CURLOPT_CAINFO, h->system_ca_file);
     if (h->system_ca_dir)
         api->setopt(c, CURLOPT_CAPATH, h->system_ca_dir);
+    if (hashed)
+        api->setopt(c, CURLOPT_CAINFO, NULL);
     if (h->ca.n) {
-        struct curl_blob blob = {h->ca.p, h->ca.n, CURL_BLOB_NOCOPY};
+        struct curl_blob blob = {h->ca.p, hashed ? h->own_ca : h->ca.n, CURL_BLOB_NOCOPY};
         if (api->setopt(c, CURLOPT_CAINFO_BLOB, &blob) != CURLE_OK)
             api->setopt(c, CURLOPT_CAINFO, h->o.ca_file); /* libcurl before 7.77 */
     }
@@ -404,7 +406,6 @@ static void set_options(struct http_transfer *t, CURL *c, struct curl_slist *hea
         api->setopt(c, CURLOPT_UNIX_SOCKET_PATH, h->o.unix_socket);
     if (h->o.unix_socket || http_host_is_loopback(str_z(t->url->host)))
         api->setopt(c, CURLOPT_PROXY, ""); /* a proxy cannot reach what only this machine sees */
-    set_tls(h, c);
     set_method(t, c);
 }
 
@@ -491,6 +492,24 @@ static int finish(struct http_transfer *t, CURLcode code, CURL *c)
     return 0;
 }
 
+/* A certificate that the hashed directory does not vouch for may still be in the bundle. */
+static CURLcode perform(struct http_transfer *t, CURL *c)
+{
+    struct http *h = t->h;
+    bool hashed = h->hashed_ca;
+    set_tls(h, c, hashed);
+    CURLcode code = h->api->perform(c);
+    if (code != CURLE_PEER_FAILED_VERIFICATION || !hashed)
+        return code;
+    h->hashed_ca = false;
+    t->curl_text[0] = 0;
+    const char *bundle = http_system_bundle(h);
+    if (bundle)
+        h->api->setopt(c, CURLOPT_CAINFO, bundle);
+    set_tls(h, c, false);
+    return h->api->perform(c);
+}
+
 int http_transfer_run(struct http_transfer *t, struct err *e)
 {
     struct curl_slist *headers KE_CLEANUP(list_free) = NULL;
@@ -510,7 +529,7 @@ int http_transfer_run(struct http_transfer *t, struct err *e)
         t->curl = handle.curl;
         t->last_byte = now_ms();
         set_options(t, handle.curl, headers);
-        CURLcode code = t->h->api->perform(handle.curl);
+        CURLcode code = perform(t, handle.curl);
         rc = finish(t, code, handle.curl);
         http_handle_put(t->h, &handle);
     }
