@@ -70,6 +70,11 @@ str debian_key(struct debian *d, unsigned release, str package, str cve)
     return arena_printf(&d->strings.arena, "%u %.*s %.*s", release, STR_ARG(package), STR_ARG(cve));
 }
 
+str debian_version_key(struct debian *d, str key, str version)
+{
+    return arena_printf(&d->strings.arena, "%.*s %.*s", STR_ARG(key), STR_ARG(version));
+}
+
 /* ---- the JSON -----------------------------------------------------------------------------------
  */
 
@@ -240,6 +245,7 @@ static struct debian *debian_of(void **state, struct err *e)
     feed_strings_init(&d->strings);
     map_init(&d->vulns);
     map_init(&d->fixes_of);
+    map_init(&d->fixes_at);
     map_init(&d->rows_of);
     return *state = d;
 }
@@ -289,8 +295,14 @@ static int emit_row(struct debian *d, const struct debian_row *row, struct claim
     str key = debian_key(d, row->release, row->package, row->cve);
     if (!key.p || !map_put(&d->rows_of, key, d))
         return err_no_memory(e);
-    uintptr_t i = (uintptr_t)map_get(&d->fixes_of, key);
-    if (i && row->state == FIX_FIXED) {
+    uintptr_t i = 0;
+    if (d->fixes.n && row->state == FIX_FIXED) {
+        str exact = debian_version_key(d, key, row->fixed);
+        if (!exact.p)
+            return err_no_memory(e);
+        i = (uintptr_t)map_get(&d->fixes_at, exact);
+    }
+    if (i) {
         c.advisory = d->fixes.p[i - 1].advisory;
         c.fix_date = d->fixes.p[i - 1].date;
     }
@@ -306,7 +318,7 @@ static int emit_fix(struct debian *d, size_t i, struct claim_sink *sink, struct 
         return err_no_memory(e);
     const char *reason = NULL;
     if (map_get(&d->rows_of, key))
-        reason = "advisory row joined to the tracker's";
+        reason = "advisory row that the tracker has too";
     else if (d->in_json[f->release])
         reason = "advisory row that the tracker does not have";
     else if ((uintptr_t)map_get(&d->fixes_of, key) != i + 1)
@@ -340,6 +352,7 @@ static void debian_free(struct debian *d)
         return;
     map_done(&d->vulns);
     map_done(&d->fixes_of);
+    map_done(&d->fixes_at);
     map_done(&d->rows_of);
     vec_done(&d->rows);
     vec_done(&d->fixes);

@@ -31,9 +31,10 @@ struct debian_fix {
 
 struct debian {
     struct feed_strings strings;
-    struct map vulns;              /* ids sent */
-    struct map fixes_of;           /* "release package cve" -> index + 1 of the best fix */
-    struct map rows_of;            /* the same for rows of the JSON: to tell what the lists add */
+    struct map vulns;    /* ids sent */
+    struct map fixes_of; /* "release package cve" -> index + 1 of the best fix */
+    struct map fixes_at; /* the same and " version" -> index + 1 of the first with that version */
+    struct map rows_of;  /* rows of the JSON, as fixes_of: to tell what the lists add */
     str releases[DEBIAN_RELEASES]; /* codenames seen */
     str platforms[DEBIAN_RELEASES];
     bool in_json[DEBIAN_RELEASES];
@@ -49,6 +50,9 @@ int debian_release(struct debian *d, str codename, bool *known);
 int debian_vuln(struct debian *d, str id, str details, struct claim_sink *sink, struct err *e);
 /* The key of fixes_of and rows_of. */
 str debian_key(struct debian *d, unsigned release, str package, str cve);
+
+/* The key of fixes_at. */
+str debian_version_key(struct debian *d, str key, str version);
 
 /* Reads DSA/list or DLA/list. */
 int debian_read_list(struct debian *d, const struct feed_input *in, struct claim_sink *sink,

@@ -288,6 +288,13 @@ int debian_rank_fixes(struct debian *d, struct err *e)
         uintptr_t best = (uintptr_t)*slot;
         if (!best || fix_wins(f, &d->fixes.p[best - 1]))
             *slot = (void *)(uintptr_t)(i + 1);
+        str exact = debian_version_key(d, key, f->version);
+        slot = exact.p ? map_slot(&d->fixes_at, exact) : NULL;
+        if (!slot)
+            return err_no_memory(e);
+        best = (uintptr_t)*slot;
+        if (!best || f->date < d->fixes.p[best - 1].date) /* the first to bring that version */
+            *slot = (void *)(uintptr_t)(i + 1);
     }
     return 0;
 }

@@ -149,10 +149,36 @@ static void lists_join_the_tracker(void **state)
                    "vuln CVE-2024-9\n"
                    "affected CVE-2024-9 debian:9 s:a deb fixed [,0.9) fixed=0.9 advisory=DSA-1-1 "
                    "date=1704067200\n"));
-    assert_int_equal(sink_dropped(&t, "advisory row joined to the tracker's"), 1);
+    assert_int_equal(sink_dropped(&t, "advisory row that the tracker has too"), 1);
     assert_int_equal(sink_dropped(&t, "advisory row that the tracker does not have"), 1);
     assert_int_equal(t.records, 2);
     assert_int_equal(t.date, 1704067200);
+}
+
+/* The tracker's version decides which advisory is the fix's. */
+static void the_advisory_with_the_same_version_is_joined(void **state)
+{
+    struct err e = {0};
+    auto_sink t;
+    sink_init(&t);
+    struct test_input inputs[] = {
+        {"DSA/list", STR_INIT("[02 Jan 2024] DSA-2-1 a - update\n\t{CVE-2024-1 CVE-2024-2}\n"
+                              "\t[bookworm] - a 1.2\n"
+                              "[01 Jan 2024] DSA-1-1 a - update\n\t{CVE-2024-1}\n"
+                              "\t[bookworm] - a 1.1\n")},
+        {"tracker.json",
+         STR_INIT("{\"a\":{\"CVE-2024-1\":{\"releases\":{\"bookworm\":{\"status\":\"resolved\","
+                  "\"fixed_version\":\"1.1\"}}},"
+                  "\"CVE-2024-2\":{\"releases\":{\"bookworm\":{\"status\":\"resolved\","
+                  "\"fixed_version\":\"1.0\"}}}}}")},
+    };
+    assert_ok(read_inputs(debian(), inputs, 2, &t, &e));
+    assert_str(buf_view(&t.lines),
+               STR("vuln CVE-2024-1\nvuln CVE-2024-2\n"
+                   "affected CVE-2024-1 debian:12 s:a deb fixed [,1.1) fixed=1.1 advisory=DSA-1-1 "
+                   "date=1704067200\n"
+                   "affected CVE-2024-2 debian:12 s:a deb fixed [,1.0) fixed=1.0\n"));
+    assert_int_equal(sink_dropped(&t, "advisory row that the tracker has too"), 3);
 }
 
 static void list_dirt_is_counted(void **state)
@@ -238,6 +264,7 @@ int main(void)
         cmocka_unit_test(list_alone),
         cmocka_unit_test(a_later_advisory_for_the_same_cve_wins),
         cmocka_unit_test(lists_join_the_tracker),
+        cmocka_unit_test(the_advisory_with_the_same_version_is_joined),
         cmocka_unit_test(list_dirt_is_counted),
         cmocka_unit_test(refuses),
         cmocka_unit_test(too_many_releases),
