@@ -211,6 +211,11 @@ int cat_package(struct cat *c, const struct package *p, struct err *e)
         c->packages_full = true;
         return err_set(e, ERR_LIMIT, "more than %d packages", CAT_PACKAGES_MAX);
     }
+    if (p->name.n > CAT_NAME_MAX || p->version.n > CAT_NAME_MAX || p->group.n > CAT_NAME_MAX) {
+        cat_problem(c, p->path, "limit", "a package's name or version of more than %d bytes",
+                    CAT_NAME_MAX);
+        return 0;
+    }
     struct package copy = *p, before = {0};
     if (f->packages.n)
         before = f->packages.p[f->packages.n - 1];

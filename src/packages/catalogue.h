@@ -11,7 +11,8 @@
  *
  * Limits, each a "limit" problem when it is passed, with everything found until then kept:
  * the facts' arena (facts_init), CAT_PACKAGES_MAX packages, CAT_PROBLEMS_MAX problems,
- * CAT_SCRATCH_MAX bytes of scratch memory a file, CAT_OWNED_MAX files of distro packages. */
+ * CAT_SCRATCH_MAX bytes of scratch memory a file, CAT_NAME_MAX bytes of a package's name or version
+ * (the package is then left out), CAT_OWNED_MAX files of distro packages. */
 #ifndef KELLET_PACKAGES_CATALOGUE_H
 #define KELLET_PACKAGES_CATALOGUE_H
 
@@ -21,6 +22,7 @@ enum {
     FACTS_ARENA_MAX = 24 << 20,
     CAT_SCRATCH_MAX = 48 << 20,
     CAT_PACKAGES_MAX = 200000,
+    CAT_NAME_MAX = 128 << 10,
     CAT_PROBLEMS_MAX = 10000,
     CAT_OWNED_MAX = 1000000,
 };

@@ -95,6 +95,20 @@ static void python_bounds(void **state)
     assert_str(buf_view(&got), STR("a 1"));
 }
 
+/* One package with a name of megabytes must not use up what the layer's others need. */
+static void long_name(void **state)
+{
+    auto_buf text, got;
+    buf_init(&text, 4 << 20);
+    buf_init(&got, 1000);
+    buf_add_str(&text, STR("{\"version\":\"1\",\"name\":\""));
+    while (text.n < 3 << 20)
+        buf_add_char(&text, 'n');
+    buf_add_str(&text, STR("\"}"));
+    facts_text_of("package.json", buf_view(&text), 0, &got);
+    assert_str(buf_view(&got), STR("!limit"));
+}
+
 static void python_egg(void **state)
 {
     static const struct zb_member m[] = {
@@ -198,8 +212,9 @@ static void shared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(npm),        cmocka_unit_test(python), cmocka_unit_test(python_bounds),
-        cmocka_unit_test(python_egg), cmocka_unit_test(ruby),   cmocka_unit_test(shared),
+        cmocka_unit_test(npm),        cmocka_unit_test(python),    cmocka_unit_test(python_bounds),
+        cmocka_unit_test(python_egg), cmocka_unit_test(long_name), cmocka_unit_test(ruby),
+        cmocka_unit_test(shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
