@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "codec/json.h"
 #include "image/registry_auth.h"
+#include "net/http_fields.h"
 #include "net/http_url.h"
 
 enum {
@@ -198,7 +199,16 @@ static int status_error(struct registry *r, const struct http_response *rs, str 
                         const char *what, struct err *e)
 {
     char said[256];
+    str wait = http_header(rs, "retry-after");
+    uint64_t seconds;
+    if (!is_own_answer(r, rs)) /* a storage host's */
+        return http_status_error(rs, what, e);
     server_said(body, said, sizeof said);
+    if (rs->status == 429 && http_retry_after_parse(wait, time(NULL), &seconds))
+        return err_set(e, ERR_NET,
+                       "%s: registry %s limits how much may be pulled%s: log in for a higher limit "
+                       "or try again in %llu seconds",
+                       what, r->ref.registry, said, (unsigned long long)seconds);
     switch (rs->status) {
     case 401:
     case 403:

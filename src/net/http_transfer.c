@@ -3,6 +3,9 @@
 #include "base/auto.h"
 #include "net/http_fields.h"
 
+#include <errno.h>
+#include <signal.h>
+
 static int64_t now_ms(void)
 {
     struct timespec ts;
@@ -510,6 +513,24 @@ static CURLcode perform(struct http_transfer *t, CURL *c)
     return h->api->perform(c);
 }
 
+/* A server that goes away must not end the process: some versions of libcurl and OpenSSL write to
+ * its socket without asking for that (CURLOPT_NOSIGNAL). */
+static CURLcode perform_without_sigpipe(struct http_transfer *t, CURL *c)
+{
+    sigset_t pipe_only, before, pending;
+    const struct timespec now = {0};
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    CURLcode code = perform(t, c);
+    if (!sigismember(&pending, SIGPIPE))
+        while (sigtimedwait(&pipe_only, NULL, &now) < 0 && errno == EINTR)
+            ;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
 int http_transfer_run(struct http_transfer *t, struct err *e)
 {
     struct curl_slist *headers KE_CLEANUP(list_free) = NULL;
@@ -529,7 +550,7 @@ int http_transfer_run(struct http_transfer *t, struct err *e)
         t->curl = handle.curl;
         t->last_byte = now_ms();
         set_options(t, handle.curl, headers);
-        CURLcode code = perform(t, handle.curl);
+        CURLcode code = perform_without_sigpipe(t, handle.curl);
         rc = finish(t, code, handle.curl);
         http_handle_put(t->h, &handle);
     }

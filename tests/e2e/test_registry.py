@@ -225,7 +225,7 @@ def oci_error(message):
 
 @pytest.mark.parametrize("code,words", [
     (401, ["docker login"]), (403, ["docker login"]), (404, ["does not have it"]),
-    (429, ["limits how much may be pulled", "log in", "the limit of today"]), (500, ["try again later"]),
+    (429, ["limits how much may be pulled", "log in", "the limit of today", "7200 seconds"]), (500, ["try again later"]),
     (503, ["try again later"]), (418, ["418"])])
 @pytest.mark.parametrize("which", [is_manifest, is_layer])
 def test_statuses_that_stay(kellet, failing_proxy, code, words, which):
@@ -318,6 +318,14 @@ def test_storage_host(kellet, failing_proxy, registry_open, registry_basic, tmp_
     assert stored and not any("Authorization" in h for h in stored)
     asked = [h for p, h in failing_proxy.seen if h["Host"].startswith("127.")]
     assert all(h.get("Authorization") == "Bearer made-up" for h in asked)
+
+
+def test_storage_host_refuses(kellet, failing_proxy):
+    other = f"http://localhost:{failing_proxy.port}"
+    failing_proxy.set(lambda path, headers, nth: is_layer(path.split("?")[0]) and (
+        status(307, b"", {"Location": other + path + "?sig=hunter2"}) if headers["Host"].startswith("127.")
+        else status(403, b"<Error>expired</Error>")))
+    assert "hunter2" not in refused(sbom(kellet, f"{failing_proxy.host}/large:1"), "localhost", "403")
 
 
 def test_not_a_registry(kellet, failing_proxy):

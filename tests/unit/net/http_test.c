@@ -407,6 +407,26 @@ static void sink_stops(void **state)
     buf_done(&sink.b);
 }
 
+static int sink_to_nobody(void *ctx, const void *p, size_t n, struct err *e)
+{
+    return fs_write_all(*(int *)ctx, p, n, e);
+}
+
+/* Whoever reads us may be gone: an error, not the end of the process. */
+static void broken_pipe(void **state)
+{
+    int ends[2];
+    struct http_request rq = {.url = url_of("/range"), .sink = sink_to_nobody, .ctx = &ends[1]};
+    struct http_response rs;
+    struct err e = {0};
+    NEEDS_SERVER
+    assert_int_equal(pipe(ends), 0);
+    close(ends[0]);
+    assert_int_equal(http_fetch(client, &rq, &rs, NULL, &e), ERR_IO);
+    http_response_done(&rs);
+    close(ends[1]);
+}
+
 static int fetch_text(struct http *h, const char *url, struct buf *body, struct err *e)
 {
     struct http_request rq = {.url = url, .no_retry = true};
@@ -757,6 +777,7 @@ int main(void)
         cmocka_unit_test(resume),
         cmocka_unit_test(start_over),
         cmocka_unit_test(sink_stops),
+        cmocka_unit_test(broken_pipe),
         cmocka_unit_test(no_answer),
         cmocka_unit_test(tls),
         cmocka_unit_test(downgrade),
