@@ -183,34 +183,66 @@ str layer_record_bytes(const struct layer_record *r)
     return (str){r->map, r->size};
 }
 
+/* Hashes spread evenly, so a hash's value says about where it stands: the search starts there. */
+static bool chunk_has(const uint64_t *chunk, size_t n, uint64_t hash)
+{
+    size_t at = (size_t)(((unsigned __int128)hash * n) >> 64), lo = 0, hi = n, step = 8;
+    if (le64toh(chunk[at]) <= hash) {
+        for (lo = at; lo + step < n && le64toh(chunk[lo + step]) <= hash; step *= 2)
+            lo += step;
+        hi = lo + step < n ? lo + step : n;
+    } else {
+        for (hi = at; hi > step && le64toh(chunk[hi - step]) > hash; step *= 2)
+            hi -= step;
+        lo = hi > step ? hi - step : 0;
+    }
+    while (hi - lo > 1) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (le64toh(chunk[mid]) <= hash)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return le64toh(chunk[lo]) == hash;
+}
+
 static bool record_has(const struct layer_record *r, uint64_t hash)
 {
     for (uint64_t start = 0; start < r->n_hashes; start += CHUNK) {
-        uint64_t lo = start, hi = start + CHUNK < r->n_hashes ? start + CHUNK : r->n_hashes;
-        while (lo < hi) {
-            uint64_t mid = lo + (hi - lo) / 2, at = le64toh(r->hashes[mid]);
-            if (at == hash)
-                return true;
-            if (at < hash)
-                lo = mid + 1;
-            else
-                hi = mid;
-        }
+        uint64_t left = r->n_hashes - start;
+        if (chunk_has(r->hashes + start, left < CHUNK ? (size_t)left : CHUNK, hash))
+            return true;
     }
     return false;
 }
 
+uint64_t layer_path_hash(str path)
+{
+    return path_hash(path, false);
+}
+
+bool layer_record_hides_hash(const struct layer_record *r, uint64_t path)
+{
+    return record_has(r, path);
+}
+
+bool layer_record_hides_path(const struct layer_record *r, str path)
+{
+    return r->n_hashes && record_has(r, layer_path_hash(path));
+}
+
+bool layer_record_hides_below(const struct layer_record *r, str path)
+{
+    return (path.n && layer_record_hides_path(r, path)) ||
+           (r->n_hashes && record_has(r, path_hash(path, true)));
+}
+
 bool layer_record_hides(const struct layer_record *r, str path)
 {
-    if (r->n_hashes == 0)
-        return false;
-    if (record_has(r, path_hash(path, HIDES_ALL)) || record_has(r, path_hash(path, HIDES_SELF)))
-        return true;
-    while (path.n) {
+    bool hidden = layer_record_hides_path(r, path);
+    while (!hidden && path.n) {
         path = str_dirname(path);
-        if ((path.n && record_has(r, path_hash(path, HIDES_ALL))) ||
-            record_has(r, path_hash(path, HIDES_BELOW)))
-            return true;
+        hidden = layer_record_hides_below(r, path);
     }
-    return false;
+    return hidden;
 }

@@ -11,6 +11,8 @@ static bool purl_plain(char c)
     return ke_isalnum(c) || c == '-' || c == '.' || c == '_' || c == '~' || c == ':';
 }
 
+static const char hex[] = "0123456789ABCDEF";
+
 static void purl_add(struct buf *out, str s, enum letter_case letters)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -18,7 +20,7 @@ static void purl_add(struct buf *out, str s, enum letter_case letters)
         if (purl_plain(c))
             buf_add_char(out, c);
         else
-            buf_addf(out, "%%%02X", (unsigned)(uint8_t)c);
+            buf_add(out, (char[3]){'%', hex[(uint8_t)c >> 4], hex[(uint8_t)c & 15]}, 3);
     }
 }
 
@@ -168,7 +170,9 @@ static const struct {
 void package_purl(const struct package *p, str distro_id, str distro_version, struct buf *out)
 {
     const char *type = p->type->purl_type;
-    buf_addf(out, "pkg:%s/", type);
+    buf_add_str(out, STR("pkg:"));
+    buf_add_str(out, str_z(type));
+    buf_add_char(out, '/');
     for (size_t i = 0; i < KE_ARRAY_LEN(writers); i++)
         if (str_eq(str_z(writers[i].type), str_z(type))) {
             writers[i].write(p, distro_id, distro_version, out);

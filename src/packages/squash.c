@@ -12,6 +12,7 @@ struct squash {
     struct inventory *inv;
     struct arena *a;
     struct map hard; /* real path -> struct alias */
+    struct map dirs; /* directory -> 1 + the topmost layer that hides what is below it */
     VEC(struct inv_package) packages;
     VEC(struct inv_problem) problems;
     VEC(struct release_info) releases;
@@ -26,13 +27,40 @@ static bool visible_from(const struct squash_layer *layers, size_t n, size_t lay
     return true;
 }
 
-static bool visible(const struct squash *s, size_t layer, str path)
+/* 1 + the topmost layer that hides what lower layers have below a directory; 0: none does.
+ * Remembered, because packages lie together in few directories. */
+static size_t hider_of_dir(struct squash *s, str dir)
 {
-    return visible_from(s->layers, s->n, layer, path);
+    void **known = map_slot(&s->dirs, dir);
+    if (known && *known)
+        return (uintptr_t)*known - 1;
+    size_t top = dir.n ? hider_of_dir(s, str_dirname(dir)) : 0;
+    for (size_t i = s->n; i-- > top;)
+        if (s->layers[i].record && layer_record_hides_below(s->layers[i].record, dir)) {
+            top = i + 1;
+            break;
+        }
+    known = map_slot(&s->dirs, dir);
+    if (known)
+        *known = (void *)(uintptr_t)(top + 1);
+    return top;
+}
+
+static bool visible(struct squash *s, size_t layer, str path)
+{
+    if (path.n > 4096) /* hider_of_dir goes as deep as the path */
+        return visible_from(s->layers, s->n, layer, path);
+    if (hider_of_dir(s, str_dirname(path)) > layer + 1)
+        return false;
+    uint64_t hash = layer_path_hash(path);
+    for (size_t i = layer + 1; i < s->n; i++)
+        if (s->layers[i].record && layer_record_hides_hash(s->layers[i].record, hash))
+            return false;
+    return true;
 }
 
 /* What is inside an archive ("app.jar:lib.jar") goes with the archive. */
-static bool visible_inside(const struct squash *s, size_t layer, str path)
+static bool visible_inside(struct squash *s, size_t layer, str path)
 {
     ptrdiff_t colon = str_index(path, ':');
     str archive = colon > 0 ? str_sub(path, 0, (size_t)colon) : (str){0};
@@ -313,6 +341,7 @@ int squash_layers(struct squash_layer *layers, size_t n, const struct alias_list
     struct squash s = {.layers = layers, .n = n, .inv = inv, .a = &inv->arena};
     int r = 0;
     map_init(&s.hard);
+    map_init(&s.dirs);
     for (size_t i = 0; r == 0 && i < aliases->n; i++)
         if (aliases->p[i].hard && !map_put(&s.hard, aliases->p[i].real, &aliases->p[i]))
             r = err_no_memory(e);
@@ -343,6 +372,7 @@ int squash_layers(struct squash_layer *layers, size_t n, const struct alias_list
     if (r == 0)
         r = squash_keep_rest(&s, e);
     map_done(&s.hard);
+    map_done(&s.dirs);
     vec_done(&s.packages);
     vec_done(&s.problems);
     vec_done(&s.releases);
