@@ -208,6 +208,10 @@ static int layer_entries(struct stream *plain, const struct layer_options *o,
             break;
         r = 1;
     }
+    /* a visitor that could not read the content because the archive ends there */
+    struct stream *content = tar_content(t);
+    if (r < 0 && content && content->failure.code && !plain->failure.code)
+        out->tar_error = content->failure;
     bool visitor_stopped = r < 0 && out->tar_error.code == 0;
     if (r < 0 && !visitor_stopped)
         out->tar_result = r;

@@ -377,7 +377,9 @@ static int blobs_layer(void *ctx, int32_t i, const struct descriptor *d, struct 
         analyst_problem(an, i, STR(""), "unreadable", "foreign layer, not to be had: %s", e->text);
         return 0;
     }
-    return r < 0 ? err_wrap(e, "layer %d", i + 1), part_missing(r, e) : 0;
+    if (r < 0)
+        r = part_missing(err_wrap(e, "layer %d", i + 1), e);
+    return r;
 }
 
 int analyse_blobs(struct analyst *an, struct err *e)
@@ -391,7 +393,8 @@ int analyse_blobs(struct analyst *an, struct err *e)
     message_put_str(&body, STR(""));
     int r = analyst_ask(an, MSG_MANIFEST, &body, -1, &fd, NULL, media_type, sizeof media_type, e);
     if (r == 0)
-        r = read_small(fd, "the manifest", &an->arena, &json, e);
+        r = read_small(fd, an->source->registry ? "the manifest" : "the layout's index.json",
+                       &an->arena, &json, e);
     if (r < 0)
         return r;
     str selector = str_z(an->source->selector);

@@ -9,6 +9,7 @@ import sqlite3
 import struct
 import subprocess
 import tarfile
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KELLET = os.environ.get("KELLET", str(ROOT / "build" / "kellet"))
@@ -182,11 +183,20 @@ class Layout:
 # ---- kellet
 
 
-def kellet(*args, data=None, stdin=None, env=None, timeout=120, **more):
-    options = [] if data else ["--no-cache"]
-    return subprocess.run([KELLET, *map(str, args), *options], input=stdin, capture_output=True,
-                          env={**os.environ, "NO_COLOR": "1", "KELLET_DATA": str(data or "/nonexistent"),
-                               **(env or {})}, timeout=timeout, **more)
+def kellet(*args, data=None, stdin=None, env=None, timeout=120, rss=None, **more):
+    """rss: how many MiB each of its processes may have resident at most."""
+    command = [KELLET, *map(str, args), *([] if data else ["--no-cache"])]
+    environment = {**os.environ, "NO_COLOR": "1", "KELLET_DATA": str(data or "/nonexistent"), **(env or {})}
+    if not rss:
+        return subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=timeout, **more)
+    # a small process between: a fork of this one would count with all its memory
+    with tempfile.NamedTemporaryFile() as measured:
+        command = ["/usr/bin/time", "-q", "-f", "%M", "-o", measured.name, *command]
+        done = subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=timeout, **more)
+        peak = int(measured.read())
+    print(f"peak resident: {peak >> 10} MiB: {' '.join(map(str, args))}")
+    assert peak <= rss << 10, f"{peak >> 10} MiB resident, {rss} allowed"
+    return done
 
 
 def sbom(source, *args, code=0, **more):
