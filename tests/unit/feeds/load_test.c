@@ -1,7 +1,7 @@
 /* Files, directories and archives: what is found, in which order, and what errors say. */
 #include "feeds/sink.h"
 
-#include "codec/tar_build.h"
+#include "tar_build.h"
 #include "zip_build.h"
 
 #include <ftw.h>
