@@ -50,6 +50,27 @@ int channel_send(int sock, enum message_type type, const struct buf *body, int f
     }
 }
 
+/* Padding leaves room for more than one descriptor. False when more came: those are closed. */
+static bool take_descriptor(struct msghdr *msg, int *fd)
+{
+    bool one = true;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t at = CMSG_LEN(0); at + sizeof *fd <= c->cmsg_len; at += sizeof *fd) {
+            int received;
+            memcpy(&received, (const char *)c + at, sizeof received);
+            if (*fd < 0) {
+                *fd = received;
+            } else {
+                close(received);
+                one = false;
+            }
+        }
+    }
+    return one;
+}
+
 int channel_receive(int sock, struct message *m, struct err *e)
 {
     uint32_t head;
@@ -68,10 +89,8 @@ int channel_receive(int sock, struct message *m, struct err *e)
         return 0;
     if (got < 0)
         return err_errno(e, "cannot hear the other process");
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-            memcpy(&m->fd, CMSG_DATA(c), sizeof m->fd);
-    if ((size_t)got < sizeof head || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+    bool one = take_descriptor(&msg, &m->fd);
+    if (!one || (size_t)got < sizeof head || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
         head > MSG_FAIL) {
         if (m->fd >= 0)
             close(m->fd);

@@ -216,30 +216,26 @@ static bool record_has(const struct layer_record *r, uint64_t hash)
     return false;
 }
 
-uint64_t layer_path_hash(str path)
+struct layer_path layer_path_of(str path)
 {
-    return path_hash(path, false);
+    return (struct layer_path){path_hash(path, HIDES_ALL), path_hash(path, HIDES_SELF)};
 }
 
-bool layer_record_hides_hash(const struct layer_record *r, uint64_t path)
+bool layer_record_hides_path(const struct layer_record *r, const struct layer_path *path)
 {
-    return record_has(r, path);
-}
-
-bool layer_record_hides_path(const struct layer_record *r, str path)
-{
-    return r->n_hashes && record_has(r, layer_path_hash(path));
+    return record_has(r, path->all) || record_has(r, path->self);
 }
 
 bool layer_record_hides_below(const struct layer_record *r, str path)
 {
-    return (path.n && layer_record_hides_path(r, path)) ||
-           (r->n_hashes && record_has(r, path_hash(path, true)));
+    return (path.n && record_has(r, path_hash(path, HIDES_ALL))) ||
+           record_has(r, path_hash(path, HIDES_BELOW));
 }
 
 bool layer_record_hides(const struct layer_record *r, str path)
 {
-    bool hidden = layer_record_hides_path(r, path);
+    struct layer_path hashes = layer_path_of(path);
+    bool hidden = layer_record_hides_path(r, &hashes);
     while (!hidden && path.n) {
         path = str_dirname(path);
         hidden = layer_record_hides_below(r, path);

@@ -54,12 +54,13 @@ str layer_record_bytes(const struct layer_record *r);
 /* Does this layer hide what a lower layer has at `path`, which is no directory? */
 bool layer_record_hides(const struct layer_record *r, str path);
 /* The two questions that it is made of, for callers that remember answers about directories: is
- * `path` itself hidden (and so all below it)? Is all below the directory `path` hidden ("" is the
- * root), whatever is above it? */
-bool layer_record_hides_path(const struct layer_record *r, str path);
-/* The first with the hash of the path, for asking many layers about one path. */
-uint64_t layer_path_hash(str path);
-bool layer_record_hides_hash(const struct layer_record *r, uint64_t path);
+ * `path` itself hidden? Is all below the directory `path` hidden ("" is the root), whatever is
+ * above it? */
+struct layer_path { /* hashes of one path, for asking many layers about it */
+    uint64_t all, self;
+};
+struct layer_path layer_path_of(str path);
+bool layer_record_hides_path(const struct layer_record *r, const struct layer_path *path);
 bool layer_record_hides_below(const struct layer_record *r, str path);
 
 #endif

@@ -52,9 +52,9 @@ static bool visible(struct squash *s, size_t layer, str path)
         return visible_from(s->layers, s->n, layer, path);
     if (hider_of_dir(s, str_dirname(path)) > layer + 1)
         return false;
-    uint64_t hash = layer_path_hash(path);
+    struct layer_path hashes = layer_path_of(path);
     for (size_t i = layer + 1; i < s->n; i++)
-        if (s->layers[i].record && layer_record_hides_hash(s->layers[i].record, hash))
+        if (s->layers[i].record && layer_record_hides_path(s->layers[i].record, &hashes))
             return false;
     return true;
 }
