@@ -67,12 +67,14 @@ static yyjson_val *best_member(yyjson_val *object, str registry, str *key_out)
 /* ---- values ------------------------------------------------------------------------------------
  */
 
-static int set(char *out, size_t size, str s, const char *what, struct err *e)
+/* Passwords may have line breaks (cloud providers' keys are whole JSON documents); what becomes
+ * part of a message or a header may not. */
+static int set(char *out, size_t size, str s, const char *what, bool lines, struct err *e)
 {
     if (s.n >= size)
         return err_set(e, ERR_AUTH, "the %s is longer than %zu bytes", what, size - 1);
     for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+        if (lines ? s.p[i] == 0 : (unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
             return err_set(e, ERR_AUTH, "the %s has control characters", what);
     memcpy(out, s.n ? s.p : "", s.n);
     out[s.n] = 0;
@@ -81,11 +83,12 @@ static int set(char *out, size_t size, str s, const char *what, struct err *e)
 
 static int set_all(struct credentials *out, str user, str password, str identity, struct err *e)
 {
-    int rc = set(out->username, sizeof out->username, user, "user name", e);
+    int rc = set(out->username, sizeof out->username, user, "user name", false, e);
     if (rc == 0)
-        rc = set(out->password, sizeof out->password, password, "password", e);
+        rc = set(out->password, sizeof out->password, password, "password", true, e);
     if (rc == 0)
-        rc = set(out->identity_token, sizeof out->identity_token, identity, "identity token", e);
+        rc = set(out->identity_token, sizeof out->identity_token, identity, "identity token", false,
+                 e);
     return rc < 0 ? rc : (user.n && password.n) || identity.n;
 }
 

@@ -259,7 +259,7 @@ int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf 
     if (rc == 0 && rs.status != 200)
         rc = status_error(r, &rs, buf_view(body), what, e);
     else if (rc < 0)
-        err_wrap(e, "manifest of %s", what);
+        err_wrap(e, "manifest %.19s", tag_or_digest); /* the URL in it tells the rest */
     if (rc == 0) {
         str type = http_header(&rs, "content-type");
         type = str_trim(str_split(&type, ';'));
@@ -324,7 +324,7 @@ int registry_blob(struct registry *r, const char *digest, uint64_t size, int fd,
     if (rc == 0 && rs.status != 200 && rs.status != 206)
         rc = status_error(r, &rs, buf_view(&said), what, e);
     else if (rc < 0 || (rc = length_check(&sink, size, e)) < 0)
-        err_wrap(e, "blob %s", what);
+        err_wrap(e, "blob %.19s", digest);
     http_response_done(&rs);
     return rc;
 }

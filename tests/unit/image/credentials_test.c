@@ -171,6 +171,10 @@ static void configs(void **state)
         {"{\"auths\":{\"r.example\":{\"auth\":\"dXA=\"}}}", "r.example", ERR_AUTH, "", "", ""},
         {"{\"auths\":{\"r.example\":{\"username\":\"u\\n\",\"password\":\"p\"}}}", "r.example",
          ERR_AUTH, NULL, "", ""},
+        /* A key file as password: "_json_key:{\n}\n". */
+        {"{\"auths\":{\"r.example\":{\"auth\":\"X2pzb25fa2V5OnsKfQo=\"}}}", "r.example", 1,
+         "_json_key", "{\n}\n", ""},
+        {"{\"auths\":{\"r.example\":{\"auth\":\"dToAcAA=\"}}}", "r.example", ERR_AUTH, "", "", ""},
         {"{\"auths\":{\"r.example\":[]}}", "r.example", 0, "", "", ""},
         {"{\"auths\":[\"r.example\"]}", "r.example", 0, "", "", ""},
         {"[]", "r.example", 0, "", "", ""},
