@@ -58,17 +58,28 @@ int fs_write_all(int fd, const void *p, size_t n, struct err *e)
     return 0;
 }
 
-int fs_write_atomic(const char *path, str data, unsigned mode, struct err *e)
+static int fs_write_into(const char *path, str data, struct err *e)
+{
+    int fd autoclose = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return err_errno(e, "cannot open %s", path);
+    int r = fs_write_all(fd, data.p, data.n, e);
+    return r < 0 ? err_wrap(e, "%s", path) : 0;
+}
+
+static int fs_replace(const char *path, str data, unsigned mode, struct err *e)
 {
     char temp[PATH_MAX];
-    int n = snprintf(temp, sizeof temp, "%s.%ld.tmp", path, (long)getpid());
+    int n = snprintf(temp, sizeof temp, "%s.XXXXXX", path);
     if (n < 0 || (size_t)n >= sizeof temp)
         return err_set(e, ERR_LIMIT, "path too long: %s", path);
-    int fd autoclose = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    int fd autoclose = mkostemp(temp, O_CLOEXEC);
     if (fd < 0)
         return err_errno(e, "cannot create %s", temp);
+    mode_t mask = umask(0);
+    umask(mask);
     int r = fs_write_all(fd, data.p, data.n, e);
-    if (r == 0 && fsync(fd) < 0)
+    if (r == 0 && (fchmod(fd, mode & ~mask) < 0 || fsync(fd) < 0))
         r = err_errno(e, "cannot write to disk");
     if (r == 0 && rename(temp, path) < 0)
         r = err_errno(e, "cannot rename");
@@ -77,6 +88,19 @@ int fs_write_atomic(const char *path, str data, unsigned mode, struct err *e)
         return err_wrap(e, "while writing %s", path);
     }
     return 0;
+}
+
+int fs_write_atomic(const char *path, str data, unsigned mode, struct err *e)
+{
+    struct stat st;
+    char real[PATH_MAX];
+    if (stat(path, &st) == 0) {
+        if (!S_ISREG(st.st_mode))
+            return fs_write_into(path, data, e);
+        if (realpath(path, real)) /* a link stays a link */
+            path = real;
+    }
+    return fs_replace(path, data, mode, e);
 }
 
 int fs_mkdirs(const char *path, struct err *e)
