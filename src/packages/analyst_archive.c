@@ -8,7 +8,7 @@
 #include "base/auto.h"
 #include "packages/analyst_internal.h"
 
-enum { MEMBERS_MAX = 200000, TEXTS_MAX = 48 << 20 };
+enum { MEMBERS_MAX = 50000, TEXTS_MAX = 20 << 20, ARENA_MAX = 40 << 20 };
 
 struct member {
     str name;
@@ -338,7 +338,7 @@ int analyse_archive(struct analyst *an, struct err *e)
     struct archive ar = {.an = an, .stream = !an->source->seekable};
     int export_fd autoclose = -1, fd = an->source->fd;
     bool export = an->source->engine_socket[0] != '\0';
-    arena_init(&ar.arena, 128 << 20);
+    arena_init(&ar.arena, ARENA_MAX);
     map_init(&ar.members);
     int r = 0;
     if (export) {

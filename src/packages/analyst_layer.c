@@ -119,11 +119,11 @@ static int visit_hides(void *ctx, str path, enum layer_hides what, struct err *e
     return layer_writer_hide(m->writer, path, what, e);
 }
 
-/* A hard link matters when its own name makes it a package file and the name of its first copy does
- * not. */
+/* A hard link matters when its own name makes it a package file: the name of its first copy may be
+ * none, or may be removed by an upper layer. */
 static bool hard_link_matters(const struct tar_entry *entry)
 {
-    return cataloguer_for(entry->path, 1, 0644) && !cataloguer_for(entry->link, 1, 0644);
+    return cataloguer_for(entry->path, 1, 0644) != NULL;
 }
 
 static bool symbolic_link_matters(const struct analyst *an, str path)

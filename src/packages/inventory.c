@@ -26,7 +26,8 @@ enum { RECORD_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 enum {
     INVENTORY_ARENA = 1 << 30,
     DESCRIPTION_MAX = 64 << 20,
-    RECORDS_MAX = 2 * MANIFEST_LAYERS_MAX /* archives may hold several images */
+    RECORDS_MAX = 2 * MANIFEST_LAYERS_MAX, /* archives may hold several images */
+    RECORD_BYTES_MAX = 512 << 20
 };
 
 struct scan {
@@ -35,7 +36,7 @@ struct scan {
     struct inventory *inv;
     struct analyst_progress *progress; /* shared with the analyst */
     struct map records;                /* diff_id (in inv->arena) -> struct layer_record */
-    size_t n_records;
+    uint64_t record_bytes;
     struct alias_list aliases;
     struct description description;
 };
@@ -43,19 +44,30 @@ struct scan {
 /* ---- what the broker asks
  * ---------------------------------------------------------------------------------- */
 
-static bool scan_keep_record(struct scan *s, str diff_id, struct layer_record *record)
+static void scan_drop_record(struct scan *s, struct layer_record *record)
+{
+    if (record)
+        s->record_bytes -= layer_record_bytes(record).n;
+    layer_record_close(record);
+}
+
+/* Takes the record. */
+static int scan_keep_record(struct scan *s, str diff_id, struct layer_record *record, struct err *e)
 {
     str key = arena_dup(&s->inv->arena, diff_id);
-    void **slot = key.p && s->n_records < RECORDS_MAX ? map_slot(&s->records, key) : NULL;
-    if (!slot) {
-        layer_record_close(record);
-        return false;
+    void **slot = key.p && s->records.n < RECORDS_MAX ? map_slot(&s->records, key) : NULL;
+    s->record_bytes += layer_record_bytes(record).n;
+    if (slot && s->record_bytes <= RECORD_BYTES_MAX) {
+        scan_drop_record(s, *slot);
+        *slot = record;
+        return 0;
     }
-    if (!*slot)
-        s->n_records++;
-    layer_record_close(*slot);
-    *slot = record;
-    return true;
+    scan_drop_record(s, record);
+    return key.p ? err_set(e, ERR_LIMIT,
+                           "the facts of all layers together pass the limit of %u MiB or of %d "
+                           "layers",
+                           RECORD_BYTES_MAX >> 20, RECORDS_MAX)
+                 : err_no_memory(e);
 }
 
 static bool scan_have(void *ctx, str diff_id)
@@ -66,7 +78,7 @@ static bool scan_have(void *ctx, str diff_id)
     if (map_get(&s->records, diff_id))
         return true;
     struct layer_record *record = layer_cache_get(s->options->data_dir, diff_id);
-    if (!record || !scan_keep_record(s, diff_id, record))
+    if (!record || scan_keep_record(s, diff_id, record, NULL) < 0)
         return false;
     s->inv->layers_cached++;
     return true;
@@ -84,7 +96,7 @@ static int scan_record(void *ctx, str diff_id, bool keep, int fd, struct err *e)
         return r;
     if (keep)
         layer_cache_put(s->options->data_dir, diff_id, record);
-    return scan_keep_record(s, diff_id, record) ? 0 : err_no_memory(e);
+    return scan_keep_record(s, diff_id, record, e);
 }
 
 static int scan_image(void *ctx, int fd, struct err *e)

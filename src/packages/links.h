@@ -14,7 +14,7 @@
 
 struct alias;
 
-enum { LINKS_MAX = 2000, LINK_HOPS_MAX = 40, LINK_ROUNDS_MAX = 8 };
+enum { LINKS_MAX = 20000, LINK_HOPS_MAX = 40, LINK_ROUNDS_MAX = 8 };
 
 /* Is this symbolic link at, or above, the path of a database or release file that some cataloguer
  * reads? */

@@ -11,8 +11,10 @@ struct squash {
     size_t n;
     struct inventory *inv;
     struct arena *a;
-    struct map hard; /* real path -> struct alias */
-    struct map dirs; /* directory -> 1 + the topmost layer that hides what is below it */
+    struct map hard;  /* real path -> struct alias */
+    struct map links; /* hard links that are seen, target -> struct kept_link; of one layer: */
+    size_t links_of;  /* 1 + its number */
+    struct map dirs;  /* directory -> 1 + the topmost layer that hides what is below it */
     VEC(struct inv_package) packages;
     VEC(struct inv_problem) problems;
     VEC(struct release_info) releases;
@@ -94,17 +96,29 @@ static int found_cmp(const void *x, const void *y)
                    (a->evidence->layer < b->evidence->layer);
 }
 
-/* The name by which a file is seen: a hard link's, where it was read for the sake of that. "" when
- * this layer holds no such link. */
-static str squash_name(const struct squash *s, size_t layer, str path)
+/* Another name that this layer gave the file and that is still there, or "". */
+static str squash_link(struct squash *s, size_t layer, str path)
 {
     const struct facts *f = &s->layers[layer].facts;
-    const struct alias *alias = map_get(&s->hard, path);
-    for (size_t i = f->links.n; alias && i-- > 0;)
-        if (f->links.p[i].hard && str_eq(f->links.p[i].path, alias->as) &&
-            str_eq(f->links.p[i].target, path))
-            return alias->as;
-    return alias ? (str){0} : path;
+    if (s->links_of != layer + 1) {
+        s->links_of = layer + 1;
+        map_done(&s->links);
+        map_init(&s->links);
+        for (size_t i = 0; i < f->links.n; i++)
+            if (f->links.p[i].hard && visible(s, layer, f->links.p[i].path))
+                map_put(&s->links, f->links.p[i].target, &f->links.p[i]);
+    }
+    const struct kept_link *link = map_get(&s->links, path);
+    return link ? link->path : (str){0};
+}
+
+/* The name by which a file is seen: its own, or a hard link's when that is gone or no name of a
+ * package file. "" for none. */
+static str squash_name(struct squash *s, size_t layer, str path)
+{
+    if (!map_get(&s->hard, path) && visible(s, layer, path))
+        return path;
+    return s->layers[layer].facts.links.n ? squash_link(s, layer, path) : (str){0};
 }
 
 static int squash_file(struct squash *s, size_t layer, const struct evidence_file *file,
@@ -112,7 +126,7 @@ static int squash_file(struct squash *s, size_t layer, const struct evidence_fil
 {
     const struct facts *f = &s->layers[layer].facts;
     str name = squash_name(s, layer, file->path);
-    if (name.n == 0 || !visible(s, layer, name))
+    if (name.n == 0)
         return 0;
     for (uint32_t i = 0; i < file->n_packages; i++) {
         struct inv_package *p = vec_push(&s->packages);
@@ -120,11 +134,14 @@ static int squash_file(struct squash *s, size_t layer, const struct evidence_fil
         if (!p || !evidence)
             return err_no_memory(e);
         p->p = f->packages.p[file->first_package + i];
+        if (name.p != file->path.p && str_starts(p->p.path, file->path))
+            p->p.path = arena_printf(s->a, "%.*s%.*s", STR_ARG(name),
+                                     STR_ARG(str_from(p->p.path, file->path.n)));
         *evidence = (struct evidence){p->p.path, (uint32_t)layer};
         p->evidence = evidence;
         p->n_evidence = 1;
     }
-    return 0;
+    return s->a->full ? err_no_memory(e) : 0;
 }
 
 /* One entry a package; the places where it was found become its evidence. */
@@ -341,6 +358,7 @@ int squash_layers(struct squash_layer *layers, size_t n, const struct alias_list
     struct squash s = {.layers = layers, .n = n, .inv = inv, .a = &inv->arena};
     int r = 0;
     map_init(&s.hard);
+    map_init(&s.links);
     map_init(&s.dirs);
     for (size_t i = 0; r == 0 && i < aliases->n; i++)
         if (aliases->p[i].hard && !map_put(&s.hard, aliases->p[i].real, &aliases->p[i]))
@@ -372,6 +390,7 @@ int squash_layers(struct squash_layer *layers, size_t n, const struct alias_list
     if (r == 0)
         r = squash_keep_rest(&s, e);
     map_done(&s.hard);
+    map_done(&s.links);
     map_done(&s.dirs);
     vec_done(&s.packages);
     vec_done(&s.problems);
@@ -463,7 +482,8 @@ static bool search_hard(struct alias_search *s)
     for (size_t l = 0; l < s->n; l++)
         for (size_t i = 0; ok && i < s->layers[l].facts.links.n; i++) {
             const struct kept_link *k = &s->layers[l].facts.links.p[i];
-            if (k->hard && visible_from(s->layers, s->n, l, k->path))
+            if (k->hard && !cataloguer_for(k->target, 1, 0644) &&
+                visible_from(s->layers, s->n, l, k->path))
                 ok = search_add(s, k->target, k->path, true);
         }
     return ok;

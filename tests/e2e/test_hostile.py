@@ -145,9 +145,20 @@ def test_long_paths(tmp_path):
 
 
 def test_many_links(tmp_path):
-    links = [hardlink(f"x/{i}.jar", f"y/{i}") for i in range(2500)]
+    links = [hardlink(f"x/{i}.jar", f"y/{i}") for i in range(20001)]
     report = sbom(Layout(BASE, layer(*links)).write(tmp_path), code=3)
     assert [p["what"] for p in problems(report)] == ["limit"]
+
+
+def test_archive_of_many_members(tmp_path):
+    """Not an image, or one that wants memory: 50,000 members, long names, and many small texts."""
+    for name, entries in (("many", [file(f"{i}") for i in range(50001)]),
+                          ("long", [file(f"{i}/" + "x/" * 10000) for i in range(3000)]),
+                          ("texts", [file(f"{i}", b"{" + b" " * (4 << 20)) for i in range(12)])):
+        raw = layer(*entries)
+        (tmp_path / name).write_bytes(raw)
+        for where, stdin in ((f"docker-archive:{tmp_path / name}", None), ("-", raw)):
+            assert "archive" in scan_fails(where, stdin=stdin, rss=64)
 
 
 # ---- jars in jars

@@ -191,6 +191,18 @@ def test_hard_linked_status(tmp_path):
     assert packages(scan_layers(tmp_path / "3", lower, layer(whiteout(STATUS)), code=3)) == []
 
 
+def test_hard_linked_package_files(tmp_path):
+    """Two names of one file: the package is there as long as one of them is."""
+    name = "usr/lib/python3/dist-packages/six-1.16.dist-info/METADATA"
+    text = "Metadata-Version: 2.1\nName: six\nVersion: 1.16\n"
+    lower = layer(file("pkgs/" + name, text), hardlink(name, "pkgs/" + name))
+    for upper, want in (([], "pkgs/" + name), ([whiteout("pkgs")], name), ([whiteout("usr")], "pkgs/" + name),
+                        ([whiteout("usr"), whiteout("pkgs")], None)):
+        report = scan_layers(tmp_path / str(len(list(tmp_path.iterdir()))), BASE, lower, layer(*upper))
+        found = [p["evidence"][0]["path"] for p in report["packages"] if p["name"] == "six"]
+        assert found == ([want] if want else [])
+
+
 def test_linked_database_in_a_stream(tmp_path):
     """A pipe cannot be read twice: the report says what is missing."""
     image = [layer(FEDORA, symlink("var/lib/rpm", "../../opt/db"), file("opt/db/rpmdb.sqlite", RPM))]
