@@ -194,7 +194,7 @@ static int archive_walk(struct archive *ar, struct stream *in, struct err *e)
     }
     tar_close(t);
     if (r < 0)
-        return err_wrap(e, "%s", ar->n ? "the archive" : "this is no image archive");
+        return ar->n ? r : err_wrap(e, "this is no image archive");
     return ar->stream ? stream_drain(in, e) : 0;
 }
 

@@ -132,6 +132,12 @@ static int image_layers(struct analyst *an, const struct image_reader *r, str co
     int rc = image_config_parse(config_json, &an->arena, &config, e);
     if (rc < 0)
         return rc;
+    const struct platform *want = &an->source->platform, *have = &config.platform;
+    if (an->source->platform_asked && have->os.n &&
+        (!str_eq(have->os, want->os) || !str_eq(have->architecture, want->architecture)))
+        return err_set(e, ERR_NOT_FOUND, "the image is for %.*s/%.*s only, not for %.*s/%.*s",
+                       STR_ARG(have->os), STR_ARG(have->architecture), STR_ARG(want->os),
+                       STR_ARG(want->architecture));
     describe_platform(&an->description, &config.platform);
     an->description.created = config.created;
     rc = describe_layers(an, &config, layers, n, e);

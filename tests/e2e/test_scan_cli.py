@@ -360,3 +360,20 @@ def test_every_option_is_in_help(data):
     for command in ("scan", "sbom", "explain"):
         done = run(command, "--help", data=data)
         assert done.returncode == 0 and "Options:" in done.stdout and "Exit codes:" in done.stdout
+
+
+def test_other_platform_is_refused(data):
+    if not IMAGE.exists():
+        pytest.skip(f"{IMAGE} is not here")
+    r = run("scan", f"oci-dir:{IMAGE}", "--platform", "windows/amd64", data=data)
+    assert r.returncode == 5
+    assert "linux/amd64 only" in r.stderr
+    assert run("scan", f"oci-dir:{IMAGE}", "--platform", "linux/amd64", data=data).returncode in (0, 1)
+
+
+def test_report_to_a_device(data, rootfs):
+    """A report for a device or a pipe is written into it; nothing is put in its place."""
+    before = os.stat("/dev/null")
+    r = run("scan", f"dir:{rootfs}", "-o", "json=/dev/null", data=data)
+    assert r.returncode in (0, 3), r.stderr
+    assert os.stat("/dev/null").st_ino == before.st_ino
