@@ -29,6 +29,16 @@ struct archive {
     bool stream;
 };
 
+static int members_full(const struct archive *ar, struct err *e)
+{
+    return ar->arena.full
+               ? err_set(e, ERR_LIMIT,
+                         "the names and texts in the archive take more than the limit of "
+                         "%d MiB: is it an image?",
+                         ARENA_MAX >> 20)
+               : err_no_memory(e);
+}
+
 static int member_add(struct archive *ar, const struct tar_entry *entry, struct member **out,
                       struct err *e)
 {
@@ -37,10 +47,10 @@ static int member_add(struct archive *ar, const struct tar_entry *entry, struct 
                        MEMBERS_MAX);
     struct member *m = arena_new(&ar->arena, struct member);
     if (!m)
-        return err_no_memory(e);
+        return members_full(ar, e);
     m->name = arena_dup(&ar->arena, entry->path);
     *out = m;
-    return m->name.p && map_put(&ar->members, m->name, m) ? 0 : err_no_memory(e);
+    return m->name.p && map_put(&ar->members, m->name, m) ? 0 : members_full(ar, e);
 }
 
 static int member_link(struct archive *ar, const struct tar_entry *entry, struct err *e)
@@ -71,7 +81,7 @@ static int member_link(struct archive *ar, const struct tar_entry *entry, struct
         buf_add_str(&clean, part);
     }
     m->link = arena_dup(&ar->arena, buf_view(&clean));
-    return m->link.p ? 0 : err_no_memory(e);
+    return m->link.p ? 0 : members_full(ar, e);
 }
 
 /* Follows links between members. */
@@ -127,7 +137,7 @@ static int stream_text(struct archive *ar, struct member *m, uint64_t size, stru
         return 0;
     char *text = arena_alloc(&ar->arena, (size_t)size + 1);
     if (!text)
-        return err_no_memory(e);
+        return members_full(ar, e);
     int r = stream_read_exact(content, text, (size_t)size, e);
     m->text = (str){text, (size_t)size};
     ar->texts += size;
@@ -229,7 +239,7 @@ static int member_text(struct archive *ar, const struct member *m, const char *w
     char *text = arena_alloc(&ar->arena, (size_t)m->size + 1);
     auto_stream *s = NULL;
     if (!text)
-        return err_no_memory(e);
+        return members_full(ar, e);
     int r = stream_from_range(ar->an->source->fd, m->offset, m->size, &s, e);
     if (r == 0)
         r = stream_read_exact(s, text, (size_t)m->size, e);

@@ -161,27 +161,36 @@ static bool selected(const struct descriptor *d, str selector)
             d->ref_name.p[d->ref_name.n - selector.n - 1] == ':');
 }
 
-/* In the index of a layout, entries have names, and a selector names one. */
-static int choose_named(const struct analyst *an, const struct manifest *index,
+/* In the index of a layout, entries have names, and a selector names one, or one for each platform.
+ */
+static int choose_named(struct analyst *an, const struct manifest *index,
                         const struct descriptor **out, struct err *e)
 {
     str selector = str_z(an->source->selector);
     auto_buf names;
     buf_init(&names, 4096);
+    struct manifest named = {.kind = MANIFEST_INDEX};
+    named.items = arena_calloc(&an->arena, index->n_items + 1, sizeof *named.items);
+    if (!named.items)
+        return err_no_memory(e);
     for (size_t i = 0; i < index->n_items; i++) {
-        if (selected(&index->items[i], selector)) {
-            *out = &index->items[i];
-            return 0;
-        }
+        if (selected(&index->items[i], selector))
+            named.items[named.n_items++] = index->items[i];
         if (index->items[i].ref_name.n && names.n < 300)
             buf_addf(&names, "%s%.*s", names.n ? ", " : "", STR_ARG(index->items[i].ref_name));
     }
+    if (named.n_items && (named.n_items == 1 || named.items[0].platform.os.n == 0)) {
+        *out = &named.items[0];
+        return 0;
+    }
+    if (named.n_items > 1)
+        return manifest_choose(&named, &an->source->platform, an->source->platform_asked, out, e);
     return err_set(e, ERR_NOT_FOUND, "there is no image named %.*s; there are: %s",
                    STR_ARG(selector), names.n ? buf_z(&names) : "only unnamed ones");
 }
 
 /* Several entries without a platform cannot be told apart but by name. */
-static int choose_from_index(const struct analyst *an, const struct manifest *index, bool top,
+static int choose_from_index(struct analyst *an, const struct manifest *index, bool top,
                              const struct descriptor **out, struct err *e)
 {
     bool layout = top && !an->source->registry;

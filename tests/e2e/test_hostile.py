@@ -153,7 +153,7 @@ def test_many_links(tmp_path):
 def test_archive_of_many_members(tmp_path):
     """Not an image, or one that wants memory: 50,000 members, long names, and many small texts."""
     for name, entries in (("many", [file(f"{i}") for i in range(50001)]),
-                          ("long", [file(f"{i}/" + "x/" * 10000) for i in range(3000)]),
+                          ("long", [file(f"{i}/" + "x/" * 10000 + "x") for i in range(3000)]),
                           ("texts", [file(f"{i}", b"{" + b" " * (4 << 20)) for i in range(12)])):
         raw = layer(*entries)
         (tmp_path / name).write_bytes(raw)

@@ -266,6 +266,18 @@ def test_named_in_layout(tmp_path):
         scan_fails(source + ":three", "three", "one")
 
 
+def test_named_for_several_platforms(tmp_path):
+    image = Layout()
+    for layers, architecture in (([BASE], "arm64"), ([UPPER], "s390x")):
+        image.image(layers, fields={"platform": {"os": "linux", "architecture": architecture},
+                                    "annotations": {"org.opencontainers.image.ref.name": "app:1"}})
+    source = image.write(tmp_path / "image") + ":app:1"
+    assert packages(sbom(source, "--platform", "linux/arm64")) == BOTH
+    assert packages(sbom(source, "--platform", "linux/s390x")) == ["six=1.16"]
+    done = kellet("sbom", source, "--platform", "linux/riscv64")
+    assert done.returncode == 5 and b"linux/arm64, linux/s390x" in done.stderr
+
+
 def test_platforms(tmp_path):
     image = Layout()
     image.image([BASE], fields={"platform": {"os": "linux", "architecture": "amd64"}})
