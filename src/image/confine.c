@@ -1,6 +1,7 @@
 #include "image/confine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -72,7 +73,6 @@ static const int always[] = {
     SCMP_SYS(close),
     SCMP_SYS(fstat),
     SCMP_SYS(lseek),
-    SCMP_SYS(fcntl),
     SCMP_SYS(ftruncate),
     SCMP_SYS(fadvise64),
     SCMP_SYS(memfd_create),
@@ -95,7 +95,6 @@ static const int always[] = {
     SCMP_SYS(sigaltstack),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
-    SCMP_SYS(tgkill),
     SCMP_SYS(gettid),
     SCMP_SYS(getpid),
     SCMP_SYS(getrandom),
@@ -105,7 +104,6 @@ static const int always[] = {
     SCMP_SYS(sched_yield),
     SCMP_SYS(sched_getaffinity),
     SCMP_SYS(membarrier),
-    SCMP_SYS(prlimit64),
     SCMP_SYS(getrlimit),
     SCMP_SYS(sysinfo),
     SCMP_SYS(restart_syscall),
@@ -117,12 +115,34 @@ static const int directory_only[] = {
     SCMP_SYS(statx),  SCMP_SYS(readlinkat), SCMP_SYS(fstatfs),    SCMP_SYS(dup),
 };
 
+/* Not F_SETOWN and F_SETSIG, which make the kernel send signals to other processes. */
+static const int fcntl_commands[] = {
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,      F_SETFD,      F_GETFL,     F_SETFL,     F_GETLK,
+    F_SETLK, F_SETLKW,        F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS,
+};
+
+/* Calls that would also reach the user's other processes: on this one only. */
+static int confine_self_only(scmp_filter_ctx ctx)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < KE_ARRAY_LEN(fcntl_commands); i++)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                             SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)fcntl_commands[i]));
+    if (r == 0)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                             SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid()));
+    if (r == 0) /* reading its own limits */
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
+                             SCMP_A0_32(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
+    return r;
+}
+
 static int confine_seccomp(int root_fd, bool *done, struct err *e)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (!ctx)
         return err_no_memory(e);
-    int r = 0;
+    int r = confine_self_only(ctx);
     for (size_t i = 0; r == 0 && i < KE_ARRAY_LEN(always); i++)
         r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, always[i], 0);
     for (size_t i = 0; r == 0 && root_fd >= 0 && i < KE_ARRAY_LEN(directory_only); i++)
