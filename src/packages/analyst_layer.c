@@ -8,8 +8,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
-enum { BODY_MAX = 64 << 20 };
-
 /* A layer's record while it is made; its address is the visitor's context. */
 struct layer_making {
     struct analyst *an;
@@ -172,7 +170,7 @@ int making_send(struct layer_making *m, str diff_id, bool keep, struct err *e)
     for (size_t i = 0; i < m->facts.problems.n; i++)
         keep &= !str_eq(m->facts.problems.p[i].what, STR("unreadable"));
     auto_buf body;
-    buf_init(&body, BODY_MAX);
+    buf_init(&body, FACTS_BYTES_MAX);
     facts_encode(&m->facts, &body);
     r = buf_check(&body, "a layer's facts", e);
     if (r == 0)

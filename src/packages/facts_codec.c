@@ -299,6 +299,8 @@ static int decode_records(struct decoder *d)
 int facts_decode(str data, struct facts *out, struct err *e)
 {
     struct decoder d = {.in = cursor_over(data.p, data.n), .out = out, .e = e};
+    if (data.n > FACTS_BYTES_MAX)
+        return err_set(e, ERR_LIMIT, "layer facts are larger than the limit");
     str head = cursor_bytes(&d.in, sizeof magic);
     uint8_t version = cursor_u8(&d.in);
     if (!cursor_ok(&d.in) || !str_eq(head, (str){magic, sizeof magic}))

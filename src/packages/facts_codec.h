@@ -15,13 +15,16 @@
 #include "base/buf.h"
 #include "packages/package.h"
 
+/* A layer's facts take no more; a few MB are usual. */
+enum { FACTS_BYTES_MAX = 64 << 20 };
+
 /* Appends. Fails the buffer at its maximum or when memory is out: see buf_check. */
 void facts_encode(const struct facts *f, struct buf *out);
 
 /* out is initialised (its arena's maximum bounds the strings) and empty; what it holds after an
  * error is only good for facts_done. Nothing of `data` is borrowed. Every count, index and run is
- * checked: ERR_FORMAT; ERR_UNSUPPORTED for another version; ERR_LIMIT beyond the limits of
- * catalogue.h. */
+ * checked: ERR_FORMAT; ERR_UNSUPPORTED for another version; ERR_LIMIT beyond
+ * FACTS_BYTES_MAX and the limits of catalogue.h. */
 int facts_decode(str data, struct facts *out, struct err *e);
 
 #endif
