@@ -4,7 +4,9 @@
 #include "base/fs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <time.h>
 
 enum { TICK_MS = 100 };
 
@@ -70,35 +72,51 @@ static int answer(struct source *s, const struct broker_events *ev, struct messa
     }
 }
 
-static int broker_wait(int sock, const struct broker_events *ev, struct err *e)
+static int64_t now_s(void)
 {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec;
+}
+
+static int broker_wait(int sock, uint32_t quiet_s, const struct broker_events *ev, struct err *e)
+{
+    int64_t since = now_s();
+    uint64_t before = ev->tick(ev->ctx);
     for (;;) {
         struct pollfd p = {.fd = sock, .events = POLLIN};
         int n = poll(&p, 1, TICK_MS);
         if (n < 0 && errno != EINTR)
             return err_errno(e, "cannot wait for the analyser");
-        ev->tick(ev->ctx);
+        uint64_t progress = ev->tick(ev->ctx);
         if (n > 0)
             return 0;
+        if (progress != before)
+            since = now_s();
+        before = progress;
+        if (quiet_s && now_s() - since > quiet_s)
+            return err_set(
+                e, ERR_LIMIT,
+                "the analyser got no further for %u seconds and was ended: please report "
+                "it",
+                quiet_s);
     }
 }
 
 /* One question and its answer. 1: go on, 0: done, or a negative code. */
-static int broker_turn(struct source *s, int sock, const struct broker_events *ev,
+static int broker_turn(struct source *s, int sock, uint32_t quiet_s, const struct broker_events *ev,
                        struct message *q, struct err *e)
 {
-    int r = broker_wait(sock, ev, e);
+    int r = broker_wait(sock, quiet_s, ev, e);
     if (r == 0)
         r = channel_receive(sock, q, e);
     if (r < 0)
         return r;
     if (r == 0)
         return err_set(e, ERR_IO, "the analyser stopped without an answer");
-    int received autoclose = q->fd;
-    if (q->type == MSG_FAIL) {
-        r = message_failure(q, e);
-        return r;
-    }
+    int received KE_UNUSED autoclose = q->fd;
+    if (q->type == MSG_FAIL)
+        return message_failure(q, e);
     if (q->type == MSG_DONE)
         return 0;
     struct err problem = {0};
@@ -114,19 +132,24 @@ static int broker_turn(struct source *s, int sock, const struct broker_events *e
     if (a.fd >= 0)
         close(a.fd);
     buf_done(&a.body);
-    (void)received;
     return r < 0 ? r : 1;
 }
 
-int broker_serve(struct source *s, int sock, const struct broker_events *ev, struct err *e)
+int broker_serve(struct source *s, int sock, const struct broker_limits *limits,
+                 const struct broker_events *ev, struct err *e)
 {
-    struct message *q = malloc(sizeof *q);
+    /* an analyst that reads no answers must not hold up who writes them */
+    if (fcntl(sock, F_SETFL, O_NONBLOCK) < 0)
+        return err_errno(e, "cannot talk to the analyser");
+    struct message *q autofree = malloc(sizeof *q);
     if (!q)
         return err_no_memory(e);
-    int r;
-    do
-        r = broker_turn(s, sock, ev, q, e);
-    while (r == 1);
-    free(q);
-    return r;
+    uint32_t fetches = 0;
+    for (uint32_t i = 0; i < limits->questions && fetches < limits->fetches; i++) {
+        int r = broker_turn(s, sock, limits->quiet_s, ev, q, e);
+        if (r != 1)
+            return r;
+        fetches += q->type == MSG_MANIFEST || q->type == MSG_BLOB;
+    }
+    return err_set(e, ERR_LIMIT, "the analyser asked too many questions");
 }

@@ -14,12 +14,20 @@ struct broker_events {
     int (*record)(void *ctx, str diff_id, bool keep, int fd, struct err *e);
     /* The description of the image (packages/analyst.h). */
     int (*image)(void *ctx, int fd, struct err *e);
-    /* About ten times a second. */
-    void (*tick)(void *ctx);
+    /* About ten times a second. Returns a figure that changes while the analyst gets on. */
+    uint64_t (*tick)(void *ctx);
 };
 
-/* Returns 0 when the analyst said it is done, its own error when it gave up, or ERR_IO when it
- * died. */
-int broker_serve(struct source *s, int sock, const struct broker_events *ev, struct err *e);
+struct broker_limits {
+    uint32_t questions; /* more than these are no analyst's */
+    uint32_t fetches;   /* likewise, of those that reach for a registry */
+    uint32_t quiet_s;   /* seconds without a question or progress; 0: no limit */
+};
+
+/* Returns 0 when the analyst said it is done, its own error when it gave up, ERR_IO when it died,
+ * or ERR_LIMIT when it passed a limit. The caller then ends the analyst: it may be in any state.
+ * Nothing the analyst does or leaves undone blocks: sock becomes non-blocking. */
+int broker_serve(struct source *s, int sock, const struct broker_limits *limits,
+                 const struct broker_events *ev, struct err *e);
 
 #endif

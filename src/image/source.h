@@ -55,10 +55,11 @@ void source_close(struct source *s);
  * the reference's manifest of a registry. *fd is a file or pipe; owned by the caller. */
 int source_manifest(struct source *s, str name, int *fd, char media_type[128], struct err *e);
 /* Opens a blob; a pipe is filled by a thread of its own. The empty digest: the whole of an engine's
- * export. */
+ * export. ERR_LIMIT when very many are under way. */
 int source_blob(struct source *s, str digest, uint64_t size, str urls, int *fd, bool *seekable,
                 struct err *e);
-/* How the transfer of a blob (or the engine's export: empty digest) ended; waits for it. */
+/* How the transfer of a blob (or the engine's export: empty digest) ended; waits for it,
+ * for some minutes (ERR_LIMIT): whoever asks has read it to the end or closed it. */
 int source_blob_status(struct source *s, str digest, struct err *e);
 
 #endif

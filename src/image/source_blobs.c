@@ -14,12 +14,18 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
+
+/* An analyst reads at most one blob a thread; a reader that has gone ends a transfer at once, a
+ * silent server after its timeouts. */
+enum { TRANSFERS_MAX = 256, STATUS_WAIT = 300 };
 
 struct transfer {
     struct transfer *next;
     struct source *source;
     pthread_t thread;
     bool joined;
+    bool ended;               /* atomic: the thread has nothing left to do */
     int fd;                   /* the end to write */
     char digest[SHA256_TEXT]; /* "" for an engine's export */
     uint64_t size;
@@ -63,16 +69,34 @@ static void *transfer_run(void *arg)
     if (t->result == ERR_NOT_FOUND && t->urls)
         transfer_foreign(t);
     close(t->fd);
+    __atomic_store_n(&t->ended, true, __ATOMIC_RELEASE);
     return NULL;
+}
+
+static size_t transfers_running(const struct source *s)
+{
+    size_t n = 0;
+    for (const struct transfer *t = s->transfers; t; t = t->next)
+        n += !__atomic_load_n(&t->ended, __ATOMIC_ACQUIRE);
+    return n;
+}
+
+static void transfer_free(struct transfer *t)
+{
+    free(t->urls);
+    free(t);
 }
 
 /* Takes t. */
 static int transfer_start(struct source *s, struct transfer *t, int *fd, struct err *e)
 {
     int ends[2];
+    if (transfers_running(s) >= TRANSFERS_MAX) {
+        transfer_free(t);
+        return err_set(e, ERR_LIMIT, "more than %d blobs are read at once", TRANSFERS_MAX);
+    }
     if (pipe2(ends, O_CLOEXEC) < 0) {
-        free(t->urls);
-        free(t);
+        transfer_free(t);
         return err_errno(e, "cannot make a pipe");
     }
     fcntl(ends[1], F_SETPIPE_SZ, 1 << 20); /* as large as the system allows; smaller works too */
@@ -81,8 +105,7 @@ static int transfer_start(struct source *s, struct transfer *t, int *fd, struct 
     if (pthread_create(&t->thread, NULL, transfer_run, t) != 0) {
         close(ends[0]);
         close(ends[1]);
-        free(t->urls);
-        free(t);
+        transfer_free(t);
         return err_set(e, ERR_IO, "cannot start a thread");
     }
     t->next = s->transfers;
@@ -104,14 +127,24 @@ static void transfer_join(struct transfer *t)
     t->joined = true;
 }
 
+/* A reader that keeps its end of the pipe open and reads nothing would hold the thread for ever. */
+static bool transfer_join_within(struct transfer *t, unsigned seconds)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += seconds;
+    if (!t->joined)
+        t->joined = pthread_timedjoin_np(t->thread, NULL, &until) == 0;
+    return t->joined;
+}
+
 void transfers_end(struct source *s)
 {
     while (s->transfers) {
         struct transfer *t = s->transfers;
         s->transfers = t->next;
         transfer_join(t);
-        free(t->urls);
-        free(t);
+        transfer_free(t);
     }
 }
 
@@ -120,7 +153,8 @@ int source_blob_status(struct source *s, str digest, struct err *e)
     for (struct transfer *t = s->transfers; t; t = t->next) {
         if (!str_eq(str_z(t->digest), digest))
             continue;
-        transfer_join(t);
+        if (!transfer_join_within(t, STATUS_WAIT))
+            return err_set(e, ERR_LIMIT, "a transfer has not ended after %d seconds", STATUS_WAIT);
         if (t->result < 0)
             *e = t->failure;
         return t->result;

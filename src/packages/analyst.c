@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "image/confine.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <sys/mman.h>
@@ -107,11 +108,13 @@ static int analyst_send_description(struct analyst *an, struct err *e)
     buf_init(&body, 64 << 20);
     description_encode(&an->description, &body);
     int r = buf_check(&body, "the description of the image", e);
-    int fd autoclose = memfd_create("image", MFD_CLOEXEC);
+    int fd autoclose = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (r == 0 && fd < 0)
         r = err_errno(e, "cannot describe the image");
     if (r == 0)
         r = fs_write_all(fd, body.p, body.n, e);
+    if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+        r = err_errno(e, "cannot describe the image");
     return r < 0 ? r : analyst_ask(an, MSG_IMAGE, NULL, fd, NULL, NULL, NULL, 0, e);
 }
 

@@ -15,6 +15,7 @@
 /* Counters that the parent reads while the child works; in shared memory, changed atomically. */
 struct analyst_progress {
     uint64_t bytes, total_bytes;
+    uint64_t entries; /* of a directory, looked at */
     uint32_t layers_done, layers_total;
     uint32_t confined; /* 1: seccomp and Landlock are on */
 };

@@ -129,6 +129,8 @@ static int dir_below(struct dir_walk *w, int dir, const char *name, int depth, s
 static int dir_entry(struct dir_walk *w, int dir, const struct dirent *d, int depth, struct err *e)
 {
     unsigned char type = d->d_type;
+    if (w->an->options->progress)
+        __atomic_fetch_add(&w->an->options->progress->entries, 1, __ATOMIC_RELAXED);
     if (type == DT_UNKNOWN) {
         struct stat st;
         if (fstatat(dir, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)

@@ -14,21 +14,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { RECORD_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
+enum { ANSWER_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
 enum {
     INVENTORY_ARENA = 1 << 30,
     DESCRIPTION_MAX = 64 << 20,
     RECORDS_MAX = 2 * MANIFEST_LAYERS_MAX, /* archives may hold several images */
-    RECORD_BYTES_MAX = 512 << 20
+    RECORD_BYTES_MAX = 512 << 20,
+    FACTS_MAX = 512 << 20, /* all layers' together, as stored; the same layer twice counts twice */
 };
+
+/* What no honest analyst reaches. The longest it is silent is while one package database is taken
+ * apart: seconds. */
+static const struct broker_limits analyst_limits = {
+    .questions = 1000000, .fetches = 2 * MANIFEST_LAYERS_MAX + 100, .quiet_s = 15 * 60};
+enum { FAREWELL_MS = 2000 }; /* from its last word to its end */
 
 struct scan {
     const struct scan_options *options;
@@ -39,6 +48,7 @@ struct scan {
     uint64_t record_bytes;
     struct alias_list aliases;
     struct description description;
+    bool described;
 };
 
 /* ---- what the broker asks
@@ -84,19 +94,28 @@ static bool scan_have(void *ctx, str diff_id)
     return true;
 }
 
+/* Only memory that nobody can change any more: no pipe, no device, no growing file. */
+static int scan_sealed(int fd, struct err *e)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || (seals & ANSWER_SEALS) != ANSWER_SEALS)
+        return err_set(e, ERR_FORMAT, "the analyser sent what may still change");
+    return 0;
+}
+
 static int scan_record(void *ctx, str diff_id, bool keep, int fd, struct err *e)
 {
     struct scan *s = ctx;
     struct layer_record *record;
-    int seals = fcntl(fd, F_GET_SEALS);
-    if (seals < 0 || (seals & RECORD_SEALS) != RECORD_SEALS)
-        return err_set(e, ERR_FORMAT, "the analyser sent a layer record that may still change");
-    int r = layer_record_open(fd, &record, e);
+    int r = scan_sealed(fd, e);
+    if (r == 0)
+        r = layer_record_open(fd, &record, e);
     if (r < 0)
         return r;
-    if (keep)
+    r = scan_keep_record(s, diff_id, record, e);
+    if (r == 0 && keep) /* after the limits, which are then the cache's too */
         layer_cache_put(s->options->data_dir, diff_id, record);
-    return scan_keep_record(s, diff_id, record, e);
+    return r;
 }
 
 static int scan_image(void *ctx, int fd, struct err *e)
@@ -104,24 +123,32 @@ static int scan_image(void *ctx, int fd, struct err *e)
     struct scan *s = ctx;
     auto_buf text;
     buf_init(&text, DESCRIPTION_MAX);
+    int r = scan_sealed(fd, e);
+    if (r < 0)
+        return r;
     if (lseek(fd, 0, SEEK_SET) < 0)
         return err_errno(e, "cannot read the description of the image");
-    int r = fs_read_fd(fd, "the description of the image", &text, e);
+    r = fs_read_fd(fd, "the description of the image", &text, e);
     description_done(&s->description);
     s->description = (struct description){.arena = &s->inv->arena};
-    return r < 0 ? r : description_decode(buf_view(&text), &s->description, e);
+    if (r == 0)
+        r = description_decode(buf_view(&text), &s->description, e);
+    s->described = r == 0;
+    return r;
 }
 
-static void scan_tick(void *ctx)
+static uint64_t scan_tick(void *ctx)
 {
     const struct scan *s = ctx;
     const struct scan_progress *p = &s->options->progress;
-    if (!p->update)
-        return;
-    p->update(p->ctx, "scanning", __atomic_load_n(&s->progress->bytes, __ATOMIC_RELAXED),
-              __atomic_load_n(&s->progress->total_bytes, __ATOMIC_RELAXED),
-              __atomic_load_n(&s->progress->layers_done, __ATOMIC_RELAXED),
-              __atomic_load_n(&s->progress->layers_total, __ATOMIC_RELAXED));
+    uint64_t bytes = __atomic_load_n(&s->progress->bytes, __ATOMIC_RELAXED);
+    uint64_t entries = __atomic_load_n(&s->progress->entries, __ATOMIC_RELAXED);
+    uint32_t layers = __atomic_load_n(&s->progress->layers_done, __ATOMIC_RELAXED);
+    if (p->update)
+        p->update(p->ctx, "scanning", bytes,
+                  __atomic_load_n(&s->progress->total_bytes, __ATOMIC_RELAXED), layers,
+                  __atomic_load_n(&s->progress->layers_total, __ATOMIC_RELAXED));
+    return bytes + entries + layers;
 }
 
 /* ---- the child
@@ -163,18 +190,24 @@ static int scan_child(struct scan *s, int sock)
     return analyst_main(s->source, sock, &o);
 }
 
-static int scan_reap(pid_t pid, int served, struct err *e)
+/* Ends the analyst, which may be in any state: what is left of it after a moment is killed. Fails
+ * when it had died of a signal by itself. */
+static int scan_end(pid_t pid, struct err *e)
 {
-    int status;
+    int status, handle autoclose = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd ended = {.fd = handle, .events = POLLIN};
+    bool killed = poll(&ended, 1, FAREWELL_MS) != 1;
+    if (killed)
+        kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return err_errno(e, "cannot wait for the analyser");
-    if (WIFSIGNALED(status))
+    if (WIFSIGNALED(status) && !killed)
         return err_set(e, ERR_IO,
                        "the analyser was stopped by signal %d (%s) while reading the image: please "
                        "report it",
                        WTERMSIG(status), strsignal(WTERMSIG(status)));
-    return served;
+    return 0;
 }
 
 static int scan_run(struct scan *s, struct err *e)
@@ -196,13 +229,16 @@ static int scan_run(struct scan *s, struct err *e)
     close(ends[1]);
     struct broker_events events = {
         .ctx = s, .have = scan_have, .record = scan_record, .image = scan_image, .tick = scan_tick};
-    int r = broker_serve(s->source, ends[0], &events, e);
+    struct broker_limits limits = analyst_limits;
+    if (s->source->shape == SHAPE_ARCHIVE && !s->source->seekable && s->source->fd >= 0)
+        limits.quiet_s = 0; /* whoever writes into the pipe may take all the time */
+    s->described = false;
+    int r = broker_serve(s->source, ends[0], &limits, &events, e);
+    if (r == 0 && !s->described)
+        r = err_set(e, ERR_FORMAT, "the analyser says that it is done, but described no image");
     close(ends[0]); /* an analyst that still lives ends at its next question */
-    if (r < 0)
-        kill(pid, SIGTERM);
     struct err died = {0};
-    int reaped = scan_reap(pid, r, &died);
-    if (r == ERR_IO && reaped < 0 && died.code && !strstr(died.text, "signal 15"))
+    if (scan_end(pid, &died) < 0 && r == ERR_IO)
         *e = died;
     return r;
 }
@@ -233,14 +269,38 @@ static void scan_identity(struct scan *s)
     inv->confined = s->progress->confined;
 }
 
+static bool scan_problem(struct scan *s, int32_t layer, str path, const char *what, str detail)
+{
+    struct inv_problem *p = vec_push(&s->description.problems);
+    if (p)
+        *p = (struct inv_problem){path, str_z(what), detail, layer};
+    return p != NULL;
+}
+
+/* A layer without a record: a foreign one that was not to be had is in the problems already. */
+static bool scan_lack(struct scan *s, int32_t layer)
+{
+    for (size_t i = 0; i < s->description.problems.n; i++)
+        if (s->description.problems.p[i].layer == layer)
+            return true;
+    return scan_problem(s, layer, STR(""), "unreadable", STR("nothing is known of this layer"));
+}
+
 static int scan_facts(struct scan *s, struct squash_layer *layers, size_t n, struct err *e)
 {
+    uint64_t total = 0;
     for (size_t i = 0; i < n; i++) {
         str diff_id = s->description.layers.p[i].diff_id;
         facts_init(&layers[i].facts, 0);
         layers[i].record = map_get(&s->records, diff_id);
-        if (!layers[i].record) /* a foreign layer that was not to be had: said in the problems */
+        if (!layers[i].record) {
+            if (!scan_lack(s, (int32_t)i))
+                return err_no_memory(e);
             continue;
+        }
+        total += layer_record_body(layers[i].record).n;
+        if (total > FACTS_MAX)
+            return err_set(e, ERR_LIMIT, "the layers' facts are larger than the limit");
         int r = facts_decode(layer_record_body(layers[i].record), &layers[i].facts, e);
         if (r < 0)
             return err_wrap(e, "layer %zu", i + 1);
@@ -250,23 +310,15 @@ static int scan_facts(struct scan *s, struct squash_layer *layers, size_t n, str
     return 0;
 }
 
-static bool scan_problem(struct scan *s, str path, const char *what, str detail)
-{
-    struct inv_problem *p = vec_push(&s->description.problems);
-    if (p)
-        *p = (struct inv_problem){path, str_z(what), detail, -1};
-    return p != NULL;
-}
-
 /* What links lead to and was not read. */
 static bool scan_link_problems(struct scan *s, bool unread)
 {
     const struct alias_list *list = &s->aliases;
     bool ok = true;
     for (size_t i = 0; i < list->n_loops; i++)
-        ok &= scan_problem(s, list->loops[i], "parse", STR("symbolic links go in circles"));
+        ok &= scan_problem(s, -1, list->loops[i], "parse", STR("symbolic links go in circles"));
     for (size_t i = 0; unread && i < list->n; i++)
-        ok &= scan_problem(s, list->p[i].as, "unreadable",
+        ok &= scan_problem(s, -1, list->p[i].as, "unreadable",
                            arena_printf(&s->inv->arena,
                                         "it is a link to %.*s, which cannot be read from a stream: "
                                         "scan the archive as a file",
