@@ -252,6 +252,30 @@ static void helpers(void **state)
     }
 }
 
+/* The configuration does not get to run just anything. */
+static void helper_names(void **state)
+{
+    static const char *const names[] = {"",
+                                        "../sh",
+                                        "a/b",
+                                        "/bin/sh",
+                                        ".",
+                                        "..",
+                                        "a b",
+                                        "a;b",
+                                        "$(a)",
+                                        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                                        "aaaaaaaaa"};
+    for (size_t i = 0; i < KE_ARRAY_LEN(names); i++) {
+        struct err e = {0};
+        auto_buf out;
+        buf_init(&out, 1000);
+        assert_int_equal(credential_helper_get(names[i], "r.example", &out, &e), ERR_AUTH);
+        if (!strstr(e.text, "not a credential helper's name"))
+            fail_msg("%s: %s", names[i], e.text);
+    }
+}
+
 /* The default registry has a name of its own in credential stores. */
 static void helper_for_the_default_registry(void **state)
 {
@@ -332,6 +356,7 @@ int main(void)
         cmocka_unit_test(keys),
         cmocka_unit_test(configs),
         cmocka_unit_test(helpers),
+        cmocka_unit_test(helper_names),
         cmocka_unit_test(helper_for_the_default_registry),
         cmocka_unit_test(files),
     };

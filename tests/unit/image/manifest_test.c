@@ -67,16 +67,14 @@ static void test_descriptor(void **state)
 {
     struct err e = {0};
     struct manifest m;
-    assert_ok(
-        image_manifest_parse(
-            STR("{" CONFIG
-                ", \"layers\": [" D(
-                    ", \"size\": 7, \"mediaType\": \"m\", \"urls\": [\"a\", 5, \"b\"],"
-                    "\"annotations\": {\"org.opencontainers.image.ref.name\": \"app:1\"},"
-                    "\"platform\": {\"os\": \"linux\", \"architecture\": \"arm\", \"variant\": "
-                    "\"v7\"}") "," D(", \"size\": -1, \"mediaType\": [], \"platform\": 3, "
-                                     "\"annotations\": []") "]}"),
-            STR(""), "m", &arena, &m, &e));
+    assert_ok(image_manifest_parse(
+        STR("{" CONFIG ", \"layers\": [" D(
+            ", \"size\": 7, \"mediaType\": \"m\", \"urls\": [\"a\", 5, \"b\"],"
+            "\"annotations\": {\"org.opencontainers.image.ref.name\": \"app:1\"},"
+            "\"platform\": {\"os\": \"linux\", \"architecture\": \"arm\", \"variant\": "
+            "\"v7\"}") "," D(", \"size\": -1, \"mediaType\": [], \"platform\": 3, "
+                             "\"annotations\": []") "]}"),
+        STR(""), "m", &arena, &m, &e));
     const struct descriptor *d = &m.items[0];
     assert_int_equal(d->size, 7);
     assert_str(d->digest, STR(DIGEST));

@@ -130,6 +130,29 @@ static void ready_token(void **state)
     assert_non_null(strstr(e.text, "refused the token"));
 }
 
+/* A token is renewed before it ends, not after a refusal. */
+static void token_renewed(void **state)
+{
+    struct registry_options o = options_of(NULL, NULL);
+    struct err e = {0};
+    char media_type[128];
+    auto_buf body;
+    NEEDS_SERVER
+    buf_init(&body, 1 << 20);
+    struct registry *r = open_repository("short/renewed", &o);
+    assert_ok(registry_manifest(r, "1", &body, media_type, &e));
+    sleep(2);
+    assert_ok(registry_manifest(r, "1", &body, media_type, &e));
+    registry_close(r);
+    server_log("short/renewed", &body);
+    str rest = buf_view(&body), line, first, second;
+    assert_true(str_line(&rest, &line) && str_line(&rest, &first) && str_line(&rest, &second));
+    assert_str(line, STR("-"));
+    assert_true(str_starts(first, STR("Bearer T")) && str_starts(second, STR("Bearer T")));
+    assert_false(str_eq(first, second));
+    assert_int_equal(rest.n, 0);
+}
+
 /* The registry's realm is somewhere else and not encrypted: 127.0.0.1 may ask so, but the
  * credentials go to the realm only, the token to the registry only. */
 static void who_sees_what(void **state)
@@ -348,6 +371,16 @@ static void *read_blob(void *ctx)
     return NULL;
 }
 
+static size_t lines_of(str text)
+{
+    str line;
+    size_t n = 0;
+    while (str_line(&text, &line))
+        n++;
+    return n;
+}
+
+/* All of them meet the 401, and the token is fetched once. */
 static void threads(void **state)
 {
     struct registry_options o = options_of("user", "secret");
@@ -356,6 +389,8 @@ static void threads(void **state)
     auto_buf log;
     NEEDS_SERVER
     buf_init(&log, 1 << 20);
+    server_log("token-private", &log);
+    size_t before = lines_of(buf_view(&log));
     shared_registry = open_repository("private/threads", &o);
     for (int i = 0; i < THREADS; i++) {
         rc[i] = -1;
@@ -366,6 +401,8 @@ static void threads(void **state)
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(rc[i], 0);
     registry_close(shared_registry);
+    server_log("token-private", &log);
+    assert_int_equal(lines_of(buf_view(&log)), before + 1);
 }
 
 static int start(void **state)
@@ -390,6 +427,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(manifests),
         cmocka_unit_test(ready_token),
+        cmocka_unit_test(token_renewed),
         cmocka_unit_test(who_sees_what),
         cmocka_unit_test(plain_realm),
         cmocka_unit_test(others_cannot_ask),

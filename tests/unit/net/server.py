@@ -123,13 +123,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, b"hello")
 
     def do_flaky(self):
-        """BIG, at most 300 KiB per connection. tag=strong|weak|none|changing, ranges=yes|no, length=yes|no."""
+        """BIG, at most `part` KiB per connection. tag=strong|weak|none|changing, ranges=yes|no, length=yes|no."""
         n = count(self.q["k"])
         tag = {"strong": '"a"', "weak": 'W/"a"', "none": None, "changing": '"v%d"' % n}[self.q.get("tag", "strong")]
         first = self.first()
         same = self.headers.get("If-Range") in (None, tag)
         headers = [("ETag", tag)] if tag else []
-        part = 300 * 1024
+        part = int(self.q.get("part", "300")) * 1024
         if first is not None and self.q.get("ranges", "yes") == "yes" and same:
             body = BIG[first:]
             headers.append(("Content-Range", "bytes %d-%d/%d" % (first, len(BIG) - 1, len(BIG))))
