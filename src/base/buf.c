@@ -27,7 +27,7 @@ char *buf_reserve(struct buf *b, size_t n)
         b->failed = true;
         return NULL;
     }
-    if (need > b->cap) {
+    if (need > b->cap || !b->p) {
         size_t cap = b->cap ? b->cap : 256;
         while (cap < need)
             cap = cap > b->max / 2 ? b->max : cap * 2;

@@ -269,8 +269,9 @@ def test_named_in_layout(tmp_path):
 def test_named_for_several_platforms(tmp_path):
     image = Layout()
     for layers, architecture in (([BASE], "arm64"), ([UPPER], "s390x")):
-        image.image(layers, fields={"platform": {"os": "linux", "architecture": architecture},
-                                    "annotations": {"org.opencontainers.image.ref.name": "app:1"}})
+        image.image(layers, architecture=architecture,
+                    fields={"platform": {"os": "linux", "architecture": architecture},
+                            "annotations": {"org.opencontainers.image.ref.name": "app:1"}})
     source = image.write(tmp_path / "image") + ":app:1"
     assert packages(sbom(source, "--platform", "linux/arm64")) == BOTH
     assert packages(sbom(source, "--platform", "linux/s390x")) == ["six=1.16"]
@@ -281,7 +282,8 @@ def test_named_for_several_platforms(tmp_path):
 def test_platforms(tmp_path):
     image = Layout()
     image.image([BASE], fields={"platform": {"os": "linux", "architecture": "amd64"}})
-    image.image([UPPER], fields={"platform": {"os": "linux", "architecture": "arm", "variant": "v7"}})
+    image.image([UPPER], architecture="arm", variant="v7",
+                fields={"platform": {"os": "linux", "architecture": "arm", "variant": "v7"}})
     image.manifests.append({**image.manifests[0], "platform": {"os": "unknown", "architecture": "unknown"}})
     source = image.write(tmp_path / "image")
     assert packages(sbom(source, "--platform", "linux/amd64")) == BOTH
