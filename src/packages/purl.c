@@ -170,6 +170,8 @@ static const struct {
 void package_purl(const struct package *p, str distro_id, str distro_version, struct buf *out)
 {
     const char *type = p->type->purl_type;
+    if (str_eq(str_z(type), STR("maven")) && p->group.n == 0)
+        type = "generic"; /* Maven's namespace is required */
     buf_add_str(out, STR("pkg:"));
     buf_add_str(out, str_z(type));
     buf_add_char(out, '/');

@@ -32,7 +32,7 @@ static const struct {
     {"gem", "", "nokogiri", "1.2.3", "", "", "", "", "", "pkg:gem/nokogiri@1.2.3"},
     {"java-archive", "org.apache", "batik-anim", "1.9.1", "", "", "", "", "",
      "pkg:maven/org.apache/batik-anim@1.9.1"},
-    {"java-archive", "", "b", "", "", "", "", "", "", "pkg:maven/b"},
+    {"java-archive", "", "b", "", "", "", "", "", "", "pkg:generic/b"},
     {"jenkins-plugin", "org.jenkins-ci", "git", "4", "", "", "", "", "",
      "pkg:maven/org.jenkins-ci/git@4"},
     {"go-module", "", "github.com/BurntSushi/toml", "v1.0.0", "", "", "", "", "",
