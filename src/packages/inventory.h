@@ -17,7 +17,7 @@ struct layer_ref {
 
 struct evidence {
     str path;
-    uint32_t layer; /* index in inventory.layers; 0 for directories */
+    uint32_t layer; /* that brought it (origin.h): index in inventory.layers; 0 for directories */
 };
 
 struct inv_package {

@@ -1,7 +1,9 @@
 #include "packages/squash.h"
 
+#include "base/auto.h"
 #include "base/map.h"
 #include "packages/cataloguer.h"
+#include "packages/origin.h"
 #include "packages/release.h"
 
 #include <stdlib.h>
@@ -11,10 +13,11 @@ struct squash {
     size_t n;
     struct inventory *inv;
     struct arena *a;
-    struct map hard;  /* real path -> struct alias */
-    struct map links; /* hard links that are seen, target -> struct kept_link; of one layer: */
-    size_t links_of;  /* 1 + its number */
-    struct map dirs;  /* directory -> 1 + the topmost layer that hides what is below it */
+    struct map hard;   /* real path -> struct alias */
+    struct map links;  /* hard links that are seen, target -> struct kept_link; of one layer: */
+    size_t links_of;   /* 1 + its number */
+    struct map places; /* path -> struct origin_place of the topmost layer so far */
+    struct map dirs;   /* directory -> 1 + the topmost layer that hides what is below it */
     VEC(struct inv_package) packages;
     VEC(struct inv_problem) problems;
     VEC(struct release_info) releases;
@@ -73,7 +76,7 @@ static bool visible_inside(struct squash *s, size_t layer, str path)
 /* ---- packages
  * -------------------------------------------------------------------------------------------- */
 
-static int package_cmp(const struct package *a, const struct package *b)
+int package_cmp(const struct package *a, const struct package *b)
 {
     int c = strcmp(a->type->name, b->type->name);
     const str left[] = {a->name,        a->version,        a->arch,  a->group,
@@ -121,13 +124,31 @@ static str squash_name(struct squash *s, size_t layer, str path)
     return s->layers[layer].facts.links.n ? squash_link(s, layer, path) : (str){0};
 }
 
+/* Which layer brought each package of a file; *layer_of is to be freed. */
+static int squash_origins(struct squash *s, size_t layer, const struct evidence_file *file,
+                          bool seen, uint32_t **layer_of, struct err *e)
+{
+    struct origin_place *place = arena_new(s->a, struct origin_place);
+    void **top = map_slot(&s->places, file->path);
+    if (!place || !top)
+        return err_no_memory(e);
+    *place = (struct origin_place){file, *top, (uint32_t)layer};
+    *top = place;
+    if (!seen)
+        return 0;
+    *layer_of = calloc(file->n_packages + 1, sizeof **layer_of);
+    return *layer_of ? origin_layers(s->layers, place, *layer_of, e) : err_no_memory(e);
+}
+
 static int squash_file(struct squash *s, size_t layer, const struct evidence_file *file,
                        struct err *e)
 {
     const struct facts *f = &s->layers[layer].facts;
     str name = squash_name(s, layer, file->path);
-    if (name.n == 0)
-        return 0;
+    autofree uint32_t *layer_of = NULL;
+    int r = squash_origins(s, layer, file, name.n > 0, &layer_of, e);
+    if (r < 0 || name.n == 0)
+        return r;
     for (uint32_t i = 0; i < file->n_packages; i++) {
         struct inv_package *p = vec_push(&s->packages);
         struct evidence *evidence = arena_new(s->a, struct evidence);
@@ -137,7 +158,7 @@ static int squash_file(struct squash *s, size_t layer, const struct evidence_fil
         if (name.p != file->path.p && str_starts(p->p.path, file->path))
             p->p.path = arena_printf(s->a, "%.*s%.*s", STR_ARG(name),
                                      STR_ARG(str_from(p->p.path, file->path.n)));
-        *evidence = (struct evidence){p->p.path, (uint32_t)layer};
+        *evidence = (struct evidence){p->p.path, layer_of[i]};
         p->evidence = evidence;
         p->n_evidence = 1;
     }
@@ -359,6 +380,7 @@ int squash_layers(struct squash_layer *layers, size_t n, const struct alias_list
     int r = 0;
     map_init(&s.hard);
     map_init(&s.links);
+    map_init(&s.places);
     map_init(&s.dirs);
     for (size_t i = 0; r == 0 && i < aliases->n; i++)
         if (aliases->p[i].hard && !map_put(&s.hard, aliases->p[i].real, &aliases->p[i]))
@@ -391,6 +413,7 @@ int squash_layers(struct squash_layer *layers, size_t n, const struct alias_list
         r = squash_keep_rest(&s, e);
     map_done(&s.hard);
     map_done(&s.links);
+    map_done(&s.places);
     map_done(&s.dirs);
     vec_done(&s.packages);
     vec_done(&s.problems);

@@ -14,6 +14,9 @@ struct squash_layer {
     const struct layer_record *record;
 };
 
+/* Orders by everything that makes two packages different; where they were found does not. */
+int package_cmp(const struct package *a, const struct package *b);
+
 /* Fills packages, release, problems and unsupported of the inventory. aliases: with which the
  * layers were read. */
 int squash_layers(struct squash_layer *layers, size_t n, const struct alias_list *aliases,
