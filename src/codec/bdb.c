@@ -110,7 +110,7 @@ static int chain_read(struct bdb *b, uint32_t number, uint32_t size, struct err 
     if (size > RPMDB_BLOB_MAX)
         return err_set(e, ERR_LIMIT, "it has %u bytes, more than %d", size, RPMDB_BLOB_MAX);
     while (b->blob.n < size) {
-        struct page_header h;
+        struct page_header h = {0};
         int r = chain_page(b, number, &h, e);
         if (r < 0)
             return r;
