@@ -1,8 +1,8 @@
 #include "image/engine_socket.h"
 
 #include "base/auto.h"
-#include "base/fs.h"
 #include "codec/json.h"
+#include "image/fd_sink.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -127,32 +127,12 @@ int engine_image_exists(const char *socket_path, const char *name, char id[80], 
     return 1;
 }
 
-struct export_sink {
-    int fd;
-    uint64_t written;
-    void (*progress)(void *ctx, uint64_t bytes);
-    void *ctx;
-};
-
-static int export_write(void *ctx, const void *p, size_t n, struct err *e)
-{
-    struct export_sink *s = ctx;
-    int rc = fs_write_all(s->fd, p, n, e);
-    if (rc < 0)
-        return rc;
-    s->written += n;
-    if (s->progress)
-        s->progress(s->ctx, s->written);
-    return 0;
-}
-
-int engine_image_export(const char *socket_path, const char *name, int fd,
-                        void (*progress)(void *ctx, uint64_t bytes), void *ctx, struct err *e)
+int engine_image_export(const char *socket_path, const char *name, int fd, struct err *e)
 {
     char url[1024];
     struct http *h KE_CLEANUP(http_done) = NULL;
     struct http_response rs;
-    struct export_sink sink = {.fd = fd, .progress = progress, .ctx = ctx};
+    struct fd_sink sink = {.fd = fd};
     int rc = url_of(name, "get", url, sizeof url, e);
     if (rc < 0 || (rc = engine_http(socket_path, &h, e)) < 0)
         return rc;
@@ -160,7 +140,7 @@ int engine_image_export(const char *socket_path, const char *name, int fd,
                     &(struct http_request){.url = url,
                                            .max_body = EXPORT_MAX,
                                            .no_retry = true,
-                                           .sink = export_write,
+                                           .sink = fd_sink_write,
                                            .ctx = &sink},
                     &rs, NULL, e);
     if (rc == 0 && rs.status == 404)

@@ -17,7 +17,6 @@ bool engine_socket_find(enum engine_kind kind, char *path, size_t size);
 int engine_image_exists(const char *socket, const char *name, char id[80], struct err *e);
 
 /* Streams the image into fd as a docker-archive. */
-int engine_image_export(const char *socket, const char *name, int fd,
-                        void (*progress)(void *ctx, uint64_t bytes), void *ctx, struct err *e);
+int engine_image_export(const char *socket, const char *name, int fd, struct err *e);
 
 #endif

@@ -1,8 +1,8 @@
 #include "image/registry.h"
 
 #include "base/auto.h"
-#include "base/fs.h"
 #include "codec/json.h"
+#include "image/fd_sink.h"
 #include "image/registry_auth.h"
 #include "net/http_fields.h"
 #include "net/http_url.h"
@@ -272,34 +272,15 @@ int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf 
 /* ---- blobs -------------------------------------------------------------------------------------
  */
 
-struct blob_sink {
-    int fd;
-    uint64_t written;
-    void (*progress)(void *ctx, uint64_t bytes);
-    void *ctx;
-};
-
-static int blob_write(void *ctx, const void *p, size_t n, struct err *e)
-{
-    struct blob_sink *s = ctx;
-    int rc = fs_write_all(s->fd, p, n, e);
-    if (rc < 0)
-        return rc;
-    s->written += n;
-    if (s->progress)
-        s->progress(s->ctx, s->written);
-    return 0;
-}
-
 /* A token that ends while a blob is read: the next request goes on behind what was written. */
 static void blob_again(struct http_request *rq)
 {
-    const struct blob_sink *s = rq->ctx;
+    const struct fd_sink *s = rq->ctx;
     rq->max_body -= s->written - rq->offset;
     rq->offset = s->written;
 }
 
-static int length_check(const struct blob_sink *s, uint64_t size, struct err *e)
+static int length_check(const struct fd_sink *s, uint64_t size, struct err *e)
 {
     if (!size || s->written == size)
         return 0;
@@ -307,13 +288,13 @@ static int length_check(const struct blob_sink *s, uint64_t size, struct err *e)
                    (unsigned long long)s->written, (unsigned long long)size);
 }
 
-int registry_blob(struct registry *r, const char *digest, uint64_t size, int fd,
-                  void (*progress)(void *ctx, uint64_t bytes), void *ctx, struct err *e)
+int registry_blob(struct registry *r, const char *digest, uint64_t size, int fd, struct err *e)
 {
     char path[300], what[800];
     struct http_response rs;
-    struct blob_sink sink = {.fd = fd, .progress = progress, .ctx = ctx};
-    struct http_request rq = {.max_body = size ? size : BLOB_MAX, .sink = blob_write, .ctx = &sink};
+    struct fd_sink sink = {.fd = fd};
+    struct http_request rq = {
+        .max_body = size ? size : BLOB_MAX, .sink = fd_sink_write, .ctx = &sink};
     auto_buf said;
     buf_init(&said, 64 << 10);
     if (!path_part_ok(digest))
@@ -329,13 +310,12 @@ int registry_blob(struct registry *r, const char *digest, uint64_t size, int fd,
     return rc;
 }
 
-int registry_foreign_blob(struct registry *r, const char *url, uint64_t size, int fd,
-                          void (*progress)(void *ctx, uint64_t bytes), void *ctx, struct err *e)
+int registry_foreign_blob(struct registry *r, const char *url, uint64_t size, int fd, struct err *e)
 {
     struct http_response rs;
-    struct blob_sink sink = {.fd = fd, .progress = progress, .ctx = ctx};
+    struct fd_sink sink = {.fd = fd};
     struct http_request rq = {
-        .url = url, .max_body = size ? size : BLOB_MAX, .sink = blob_write, .ctx = &sink};
+        .url = url, .max_body = size ? size : BLOB_MAX, .sink = fd_sink_write, .ctx = &sink};
     int rc = http_fetch(r->http, &rq, &rs, NULL, e);
     if (rc == 0 && rs.status != 200 && rs.status != 206)
         rc = http_status_error(&rs, "foreign layer", e);

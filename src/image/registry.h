@@ -39,15 +39,13 @@ int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf 
 
 /* Streams a blob into fd from its beginning, with resume and retries; returns when all of it was
  * written. size: from the descriptor, more or less bytes are an error; 0: not known. ERR_NOT_FOUND
- * when the registry does not have it. The caller verifies the digest. progress may be NULL; it is
- * told how many bytes are there so far. */
-int registry_blob(struct registry *r, const char *digest, uint64_t size, int fd,
-                  void (*progress)(void *ctx, uint64_t bytes), void *ctx, struct err *e);
+ * when the registry does not have it. The caller verifies the digest. */
+int registry_blob(struct registry *r, const char *digest, uint64_t size, int fd, struct err *e);
 
 /* The same from one of a foreign layer's URLs (http and https only), without any credentials: for
  * layers that the registry does not keep itself. */
 int registry_foreign_blob(struct registry *r, const char *url, uint64_t size, int fd,
-                          void (*progress)(void *ctx, uint64_t bytes), void *ctx, struct err *e);
+                          struct err *e);
 
 /* Credentials for a registry ("host[:port]", or with "/repository" so that keys with a path count)
  * from the Docker configuration (auths, credHelpers, credsStore); empty strings when there are

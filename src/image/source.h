@@ -38,7 +38,6 @@ struct source {
 struct source_options {
     const char *platform; /* NULL: this machine's, and anything when there is only one */
     const struct registry_options *registry;
-    uint64_t *progress_total; /* bytes expected, where known (may be NULL) */
 };
 
 /* text: "[PREFIX:]NAME". Without a prefix: "-" is an archive on standard input; an existing file is

@@ -47,8 +47,7 @@ static void transfer_foreign(struct transfer *t)
         if (one.n == 0 || one.n >= sizeof url)
             continue;
         snprintf(url, sizeof url, "%.*s", (int)one.n, one.p);
-        t->result = registry_foreign_blob(t->source->registry, url, t->size, t->fd, NULL, NULL,
-                                          &t->failure);
+        t->result = registry_foreign_blob(t->source->registry, url, t->size, t->fd, &t->failure);
     }
 }
 
@@ -61,11 +60,10 @@ static void *transfer_run(void *arg)
     sigaddset(&pipe_signal, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe_signal, NULL);
     if (t->digest[0])
-        t->result =
-            registry_blob(t->source->registry, t->digest, t->size, t->fd, NULL, NULL, &t->failure);
+        t->result = registry_blob(t->source->registry, t->digest, t->size, t->fd, &t->failure);
     else
         t->result = engine_image_export(t->source->engine_socket, t->source->engine_image, t->fd,
-                                        NULL, NULL, &t->failure);
+                                        &t->failure);
     if (t->result == ERR_NOT_FOUND && t->urls)
         transfer_foreign(t);
     close(t->fd);

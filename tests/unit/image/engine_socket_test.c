@@ -141,15 +141,13 @@ static void exporting(void **state)
     auto_buf got;
     buf_init(&got, 1000);
     assert_ok(fs_temp_fd(&fd, &e));
-    assert_ok(
-        engine_image_export(socket_path(), "r.example:5000/a/b@sha256:0", fd, NULL, NULL, &e));
+    assert_ok(engine_image_export(socket_path(), "r.example:5000/a/b@sha256:0", fd, &e));
     lseek(fd, 0, SEEK_SET);
     assert_ok(fs_read_fd(fd, "export", &got, &e));
     assert_str(buf_view(&got), STR("tar1tar2"));
-    assert_int_equal(engine_image_export(socket_path(), "nothing", fd, NULL, NULL, &e),
-                     ERR_NOT_FOUND);
-    assert_int_equal(engine_image_export(socket_path(), "cut", fd, NULL, NULL, &e), ERR_NET);
-    assert_int_equal(engine_image_export("/nonexistent.sock", "x", fd, NULL, NULL, &e), ERR_NET);
+    assert_int_equal(engine_image_export(socket_path(), "nothing", fd, &e), ERR_NOT_FOUND);
+    assert_int_equal(engine_image_export(socket_path(), "cut", fd, &e), ERR_NET);
+    assert_int_equal(engine_image_export("/nonexistent.sock", "x", fd, &e), ERR_NET);
     assert_non_null(strstr(e.text, "/nonexistent.sock"));
 }
 

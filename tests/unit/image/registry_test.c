@@ -212,14 +212,6 @@ struct blob_case {
     const char *has;
 };
 
-static uint64_t last_progress;
-
-static void progress(void *ctx, uint64_t bytes)
-{
-    assert_true(bytes > last_progress);
-    last_progress = bytes;
-}
-
 static void check_blob(const struct blob_case *c)
 {
     struct registry_options o = options_of(c->user, "secret");
@@ -229,8 +221,7 @@ static void check_blob(const struct blob_case *c)
     auto_buf got;
     buf_init(&got, 4 << 20);
     assert_ok(fs_temp_fd(&fd, &e));
-    last_progress = 0;
-    int rc = registry_blob(r, blob_digest, c->size, fd, progress, NULL, &e);
+    int rc = registry_blob(r, blob_digest, c->size, fd, &e);
     if (rc != c->rc || (rc < 0 && !strstr(e.text, c->has)))
         fail_msg("%s: %d %s", c->repository, rc, e.text);
     lseek(fd, 0, SEEK_SET);
@@ -276,7 +267,7 @@ static void storage_sees_no_token(void **state)
     o.token = "ready";
     r = open_repository("redirected/token", &o);
     assert_ok(fs_temp_fd(&fd, &e));
-    assert_ok(registry_blob(r, blob_digest, BLOB_SIZE, fd, NULL, NULL, &e));
+    assert_ok(registry_blob(r, blob_digest, BLOB_SIZE, fd, &e));
     registry_close(r);
     server_log("redirected/token", &log);
     assert_str(buf_view(&log), STR("Bearer ready"));
@@ -295,9 +286,8 @@ static void foreign(void **state)
     assert_ok(fs_temp_fd(&fd, &e));
     r = open_repository("open", &o);
     snprintf(url, sizeof url, "http://127.0.0.1:%u/store/foreign", server.other);
-    assert_ok(registry_foreign_blob(r, url, BLOB_SIZE, fd, NULL, NULL, &e));
-    assert_int_equal(registry_foreign_blob(r, "file:///etc/passwd", 0, fd, NULL, NULL, &e),
-                     ERR_USAGE);
+    assert_ok(registry_foreign_blob(r, url, BLOB_SIZE, fd, &e));
+    assert_int_equal(registry_foreign_blob(r, "file:///etc/passwd", 0, fd, &e), ERR_USAGE);
     registry_close(r);
 }
 
@@ -314,7 +304,7 @@ static void bad_names(void **state)
     r = open_repository("open", &o);
     for (size_t i = 0; i < KE_ARRAY_LEN(names); i++) {
         assert_int_equal(registry_manifest(r, names[i], &body, media_type, &e), ERR_FORMAT);
-        assert_int_equal(registry_blob(r, names[i], 0, -1, NULL, NULL, &e), ERR_FORMAT);
+        assert_int_equal(registry_blob(r, names[i], 0, -1, &e), ERR_FORMAT);
     }
     registry_close(r);
 }
@@ -367,7 +357,7 @@ static void *read_blob(void *ctx)
 {
     int fd autoclose = -1;
     if (fs_temp_fd(&fd, NULL) == 0)
-        *(int *)ctx = registry_blob(shared_registry, blob_digest, BLOB_SIZE, fd, NULL, NULL, NULL);
+        *(int *)ctx = registry_blob(shared_registry, blob_digest, BLOB_SIZE, fd, NULL);
     return NULL;
 }
 
