@@ -83,7 +83,8 @@ static str tar_field(const uint8_t *field, size_t n)
 /* ---- paths
  * ---------------------------------------------------------------------------------------- */
 
-bool tar_clean(str raw, struct buf *out)
+/* Cleans a path as tar.h promises into *out; true when it has a ".." component. */
+static bool tar_clean(str raw, struct buf *out)
 {
     bool unsafe = false;
     buf_clear(out);

@@ -30,9 +30,6 @@ void pax_done(struct pax *p);
 /* Adds the records of one 'x' header. */
 int pax_parse(struct pax *p, str records, struct err *e);
 
-/* Cleans a path as tar.h promises into *out; true when it has a ".." component. */
-bool tar_clean(str raw, struct buf *out);
-
 /* The stored content of a plain file; *left counts down. */
 int tar_plain_open(struct stream *below, uint64_t *left, struct stream **out, struct err *e);
 

@@ -47,7 +47,9 @@ int debian_release(struct debian *d, str codename, bool *known)
     return (int)i;
 }
 
-int debian_vuln(struct debian *d, str id, str details, struct claim_sink *sink, struct err *e)
+/* Sends the vulnerability the first time its id is seen. */
+static int debian_vuln(struct debian *d, str id, str details, struct claim_sink *sink,
+                       struct err *e)
 {
     void **slot = map_slot(&d->vulns, id);
     if (!slot)

@@ -46,8 +46,6 @@ struct debian {
 /* Index of a codename, added when new; -1 when the table is full or memory is out; *known tells
  * whether it is a release with a number (or sid). */
 int debian_release(struct debian *d, str codename, bool *known);
-/* Sends the vulnerability the first time its id is seen. */
-int debian_vuln(struct debian *d, str id, str details, struct claim_sink *sink, struct err *e);
 /* The key of fixes_of and rows_of. */
 str debian_key(struct debian *d, unsigned release, str package, str cve);
 

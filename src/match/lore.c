@@ -28,7 +28,7 @@ void lore_done(struct lore_book *b)
     arena_done(&b->arena);
 }
 
-bool lore_is_cve(str id)
+static bool lore_is_cve(str id)
 {
     return str_starts(id, STR("CVE-"));
 }

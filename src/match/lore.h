@@ -39,7 +39,6 @@ int lore_keys(struct lore_book *b, const struct vuln *v, struct lore_keys *out, 
 /* Everything about one of those ids. */
 int lore_find(struct lore_book *b, str id, const struct lore **out, struct err *e);
 
-bool lore_is_cve(str id);
 /* The vuln's own word for its severity, else what its CVSS score says. */
 enum severity lore_severity(const struct vuln *v);
 /* Sorts texts and drops repetitions; returns how many are left. */

@@ -56,7 +56,6 @@ int analyst_layer(struct analyst *an, struct layer_job *job, struct stream *raw,
 /* Sends a record made by hand (directories). */
 struct layer_making;
 int making_new(struct analyst *an, struct layer_making **out, struct err *e);
-struct cat *making_cat(struct layer_making *m);
 int making_file(struct layer_making *m, str path, uint64_t size, uint32_t mode,
                 struct stream *content, struct err *e);
 void making_odd(void *m, str path, const char *what, const char *detail);

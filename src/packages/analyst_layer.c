@@ -62,11 +62,6 @@ void making_free(struct layer_making *m)
     free(m);
 }
 
-struct cat *making_cat(struct layer_making *m)
-{
-    return m->cat;
-}
-
 /* ---- the visitor
  * ------------------------------------------------------------------------------------------ */
 

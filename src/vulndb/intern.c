@@ -73,12 +73,6 @@ static uint32_t *slot_of(const struct intern *in, str s, uint32_t hash)
     return &in->slots[at];
 }
 
-uint32_t intern_find(const struct intern *in, str s)
-{
-    uint32_t slot = *slot_of(in, s, (uint32_t)hash64(s.p, s.n));
-    return slot ? slot - 1 : INTERN_FAILED;
-}
-
 uint32_t intern_add(struct intern *in, str s)
 {
     if (s.n >= UINT32_MAX)

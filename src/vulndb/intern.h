@@ -29,8 +29,6 @@ bool intern_init(struct intern *in, struct arena *arena);
 void intern_done(struct intern *in);
 /* The number of s, new or known; INTERN_FAILED when memory or the arena is out. */
 uint32_t intern_add(struct intern *in, str s);
-/* The number of s when it is known, else INTERN_FAILED. */
-uint32_t intern_find(const struct intern *in, str s);
 static inline str intern_get(const struct intern *in, uint32_t id)
 {
     return (str){in->entries[id].p, in->entries[id].n};

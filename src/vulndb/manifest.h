@@ -27,9 +27,8 @@ struct manifest {
     struct manifest_shard aliases; /* file empty: none */
 };
 
-/* Parses a manifest; everything in *out lives in the arena. */
-int manifest_parse(str text, struct arena *a, struct manifest *out, struct err *e);
-/* ERR_NOT_FOUND when the file is not there. */
+/* Reads and parses a manifest; everything in *out lives in the arena. ERR_NOT_FOUND when the file
+ * is not there. */
 int manifest_read(const char *path, struct arena *a, struct manifest *out, struct err *e);
 void manifest_print(const struct manifest *m, struct buf *out);
 /* "sha256:..." over the digests of a source's shards, in the arena. */
