@@ -169,5 +169,8 @@ int analyst_main(const struct source *s, int sock, const struct analyst_options 
         message_put_failure(&body, &e);
     }
     channel_send(sock, r < 0 ? MSG_FAIL : MSG_DONE, &body, -1, &e);
+    description_done(&an.description);
+    arena_done(&an.arena);
+    free(an.message);
     return r < 0;
 }
