@@ -415,6 +415,21 @@ static void set_options(struct http_transfer *t, CURL *c, struct curl_slist *hea
 /* ---- how it ended ------------------------------------------------------------------------------
  */
 
+/* Neither name server nor host answered within the connect timeout. */
+static int timed_out(struct http_transfer *t, const char *text)
+{
+    curl_off_t connected = 0;
+    t->h->api->getinfo(t->curl, CURLINFO_PRETRANSFER_TIME_T, &connected);
+    t->may_help = true;
+    t->idle = !connected;
+    if (connected)
+        return err_set(&t->err, ERR_NET, "%s: %s", t->url->redacted, text);
+    return err_set(&t->err, ERR_NET,
+                   "%s: no connection within %u seconds (%s): is the address right, and is there a "
+                   "firewall or a proxy in between?",
+                   t->url->redacted, t->h->o.connect_timeout, text);
+}
+
 static int failure(struct http_transfer *t, CURLcode code)
 {
     const char *text = t->curl_text[0] ? t->curl_text : t->h->api->strerror(code);
@@ -452,6 +467,7 @@ static int failure(struct http_transfer *t, CURLcode code)
         t->may_help = t->no_contact = true;
         return err_set(&t->err, ERR_NET, "%s: no TLS connection (%s)", url, text);
     case CURLE_OPERATION_TIMEDOUT:
+        return timed_out(t, text);
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_PARTIAL_FILE:

@@ -6,7 +6,9 @@
 #include "net/http_url.h"
 #include "server.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
+#include <sys/socket.h>
 
 static struct server server;
 static struct http *client;
@@ -448,7 +450,7 @@ static void no_answer(void **state)
         int rc;
     } cases[] = {
         {"http://127.0.0.1:1/", "127.0.0.1:1", ERR_NET},
-        {"http://name.invalid/x?token=secret", "name name.invalid is not known", ERR_NET},
+        {"http://name.invalid/x?token=secret", "name.invalid", ERR_NET},
         {"gopher://127.0.0.1/", "http", ERR_USAGE},
         {"no url at all", "URL", ERR_USAGE},
         {"http://user:secret@[bad/", "URL", ERR_USAGE},
@@ -460,6 +462,37 @@ static void no_answer(void **state)
         if (!strstr(e.text, cases[i].has) || strstr(e.text, "secret"))
             fail_msg("%s: %s", cases[i].url, e.text);
     }
+}
+
+/* A listener whose queue is full: the connection is neither made nor refused. */
+static void no_connection(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), fill[4];
+    struct http_options o = quick;
+    struct err e = {0};
+    char url[64];
+    struct http *h;
+    NEEDS_SERVER
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    for (size_t i = 0; i < KE_ARRAY_LEN(fill); i++) {
+        fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect(fill[i], (struct sockaddr *)&address, size);
+    }
+    o.connect_timeout = 1;
+    assert_ok(http_new(&o, &h, &e));
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", ntohs(address.sin_port));
+    struct http_response rs;
+    assert_int_equal(http_fetch(h, &(struct http_request){.url = url}, &rs, NULL, &e), ERR_NET);
+    assert_non_null(strstr(e.text, "no connection within 1 seconds"));
+    http_response_done(&rs);
+    http_free(h);
+    for (size_t i = 0; i < KE_ARRAY_LEN(fill); i++)
+        close(fill[i]);
+    close(listener);
 }
 
 static void tls(void **state)
@@ -551,7 +584,7 @@ static void proxies(void **state)
     assert_ok(fetch_text(client, url, &body, &e));
     setenv("no_proxy", "somewhere.invalid", 1);
     assert_int_equal(fetch_text(client, "http://somewhere.invalid/", &body, &e), ERR_NET);
-    assert_non_null(strstr(e.text, "not known"));
+    assert_non_null(strstr(e.text, "somewhere.invalid"));
     unsetenv("no_proxy");
     unsetenv("http_proxy");
 }
@@ -781,6 +814,7 @@ int main(void)
         cmocka_unit_test(sink_stops),
         cmocka_unit_test(broken_pipe),
         cmocka_unit_test(no_answer),
+        cmocka_unit_test(no_connection),
         cmocka_unit_test(tls),
         cmocka_unit_test(downgrade),
         cmocka_unit_test(proxies),
