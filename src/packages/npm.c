@@ -19,16 +19,50 @@ static bool npm_wants(str path, uint64_t size, uint32_t mode)
     return str_ends(path, STR("package.json")) && str_eq(str_basename(path), STR("package.json"));
 }
 
+/* The file's path inside the installed package that holds it: "package.json",
+ * "test/x/package.json". All of it where no directory is one of installed packages (Debian's is
+ * usr/share/nodejs). */
+static str path_in_package(str path)
+{
+    static const str prefix = STR_INIT("usr/share/nodejs/");
+    str inside = str_starts(path, prefix) ? str_from(path, prefix.n) : (str){0};
+    str rest = path;
+    while (rest.n)
+        if (str_eq(str_split(&rest, '/'), STR("node_modules")))
+            inside = rest;
+    if (inside.n == 0)
+        return path;
+    if (str_starts(inside, STR("@")))
+        str_split(&inside, '/');
+    str_split(&inside, '/');
+    return inside;
+}
+
 /* Would Node find a package by this file? Packages carry broken package.json files on purpose,
  * among their test data; those are not worth a complaint. */
 static bool at_package_root(str path)
 {
-    str dir = str_dirname(path), above = str_dirname(dir);
-    if (!str_contains(path, STR("node_modules/")))
-        return true;
-    if (str_starts(str_basename(above), STR("@")))
-        above = str_dirname(above);
-    return str_eq(str_basename(above), STR("node_modules"));
+    str inside = path_in_package(path);
+    return inside.n == path.n || str_index(inside, '/') < 0;
+}
+
+/* Does an installed package carry this file as test data or part of an example, or only to
+ * structure itself ("private": npm publishes no such package, so no advisory is about it)? Some of
+ * their names belong to somebody else's malware. */
+static bool is_no_package(str path, yyjson_val *root)
+{
+    static const char *const dirs[] = {
+        "test", "tests", "__tests__", "example", "examples", "fixtures", "__fixtures__",
+    };
+    if (at_package_root(path))
+        return false;
+    for (str rest = str_dirname(path_in_package(path)); rest.n;) {
+        str dir = str_split(&rest, '/');
+        for (size_t i = 0; i < KE_ARRAY_LEN(dirs); i++)
+            if (str_eq(dir, str_z(dirs[i])))
+                return true;
+    }
+    return yyjson_get_bool(json_get(root, "private"));
 }
 
 /* One licence: a string, or the old { "type": ..., "url": ... }. */
@@ -102,7 +136,7 @@ static int npm_parse(struct cat *c, const struct cat_file *f, struct err *e)
         .name = str_trim(json_str(root, "name")),
         .version = str_trim(json_str(root, "version")),
     };
-    if (p.name.n == 0 || p.version.n == 0)
+    if (p.name.n == 0 || p.version.n == 0 || is_no_package(f->path, root))
         return 0;
     auto_buf licence;
     buf_init(&licence, LICENCE_TEXT_MAX);
