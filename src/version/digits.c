@@ -60,6 +60,22 @@ static void key_text_byte(struct buf *out, char c)
     buf_add_char(out, c);
 }
 
+bool key_release(struct buf *out, str dotted)
+{
+    size_t used = out->n;
+    while (dotted.n) {
+        str component = str_split(&dotted, '.');
+        key_number(out, component);
+        if (!digits_zero(component))
+            used = out->n;
+    }
+    if (!buf_ok(out))
+        return false;
+    out->n = used;
+    buf_add_char(out, 0);
+    return true;
+}
+
 void key_text(struct buf *out, str s)
 {
     for (size_t i = 0; i < s.n; i++)

@@ -52,6 +52,8 @@ int natural_compare(str a, str b);
 /* A count: more is greater, or less with `down`. The first byte is never 0 (up) or 255 (down). */
 void key_count(struct buf *out, size_t n, bool down);
 void key_number(struct buf *out, str digits);
+/* The numbers of "1.2.0.0", trailing zeros left out, then 0. False when the buffer failed. */
+bool key_release(struct buf *out, str dotted);
 void key_text(struct buf *out, str s);
 void key_natural(struct buf *out, str s);
 

@@ -255,17 +255,8 @@ static bool pep440_key_as(bool with_local, str v, struct buf *out)
     struct pep440 p;
     pep440_read(v, &p);
     key_number(out, p.epoch);
-    size_t used = out->n;
-    for (str rest = p.release; rest.n;) {
-        str component = str_split(&rest, '.');
-        key_number(out, component);
-        if (!digits_zero(component))
-            used = out->n;
-    }
-    if (!buf_ok(out))
+    if (!key_release(out, p.release))
         return false;
-    out->n = used; /* trailing zeros */
-    buf_add_char(out, 0);
     buf_add_char(out, (char)p.phase);
     key_number(out, p.pre);
     buf_add_char(out, (char)p.has_post);

@@ -246,17 +246,8 @@ bool semver_key_as(enum semver_dialect dialect, str v, struct buf *out)
 {
     struct semver s;
     semver_read(v, dialect, &s);
-    size_t used = out->n;
-    for (str rest = s.core; rest.n;) {
-        str component = str_split(&rest, '.');
-        key_number(out, component);
-        if (!digits_zero(component))
-            used = out->n;
-    }
-    if (!buf_ok(out))
+    if (!key_release(out, s.core))
         return false;
-    out->n = used; /* trailing zeros */
-    buf_add_char(out, 0);
     buf_add_char(out, s.has_pre ? 1 : 2);
     if (s.has_pre)
         semver_key_list(dialect, semver_pre_list(&s), out);
