@@ -64,6 +64,16 @@ void feeds_time(int64_t t, struct buf *out)
         buf_add_str(out, str_z(text));
 }
 
+void feeds_put_time(struct buf *b, const char *key, int64_t t)
+{
+    auto_buf text;
+    buf_init(&text, 256);
+    if (t)
+        feeds_time(t, &text);
+    if (text.n)
+        buf_addf(b, ", \"%s\": \"%s\"", key, buf_z(&text));
+}
+
 static int feeds_run(int argc, char **argv)
 {
     if (argc > 1 && argv[1][0] != '-') {

@@ -24,5 +24,7 @@ void feeds_summary(const char *source, const struct vulndb_stats *stats, struct 
 void feeds_age(int64_t then, int64_t now, struct buf *out);
 /* "2026-11-23T22:40:05Z". */
 void feeds_time(int64_t t, struct buf *out);
+/* The same as one more member of a JSON object, unless it is 0. */
+void feeds_put_time(struct buf *b, const char *key, int64_t t);
 
 #endif

@@ -33,16 +33,6 @@ static void put_word(struct buf *b, const char *key, const char *word)
     put(b, key, str_z(word));
 }
 
-static void put_date(struct buf *b, const char *key, int64_t t)
-{
-    auto_buf text;
-    buf_init(&text, 256);
-    if (!t)
-        return;
-    feeds_time(t, &text);
-    put(b, key, buf_view(&text));
-}
-
 static void put_ranges(struct buf *b, const struct claim *c)
 {
     for (size_t i = 0; i < c->n_ranges; i++) {
@@ -100,7 +90,7 @@ static int dump_claim(void *ctx, const struct db_claim *db_claim, struct err *e)
         put_word(b, "severity", severity_name(c->severity));
     put(b, "severity_raw", c->severity_raw);
     put(b, "advisory", c->advisory);
-    put_date(b, "fix_date", c->fix_date);
+    feeds_put_time(b, "fix_date", c->fix_date);
     put(b, "arch", c->arch);
     put(b, "module", c->module);
     if (c->module_none)
@@ -139,8 +129,8 @@ static void put_scores(struct buf *b, const struct vuln *v)
     if (v->kev_listed)
         buf_addf(b, ", \"kev\": true, \"kev_ransomware\": %s",
                  v->kev_ransomware ? "true" : "false");
-    put_date(b, "kev_added", v->kev_added);
-    put_date(b, "kev_due", v->kev_due);
+    feeds_put_time(b, "kev_added", v->kev_added);
+    feeds_put_time(b, "kev_due", v->kev_due);
 }
 
 static int dump_vuln(void *ctx, const struct db_vuln *db_vuln, struct err *e)
@@ -155,9 +145,9 @@ static int dump_vuln(void *ctx, const struct db_vuln *db_vuln, struct err *e)
     json_put_string(b, v->id);
     put(b, "source", db_vuln->source);
     put_word(b, "status", statuses[v->status]);
-    put_date(b, "published", v->published);
-    put_date(b, "modified", v->modified);
-    put_date(b, "withdrawn", v->withdrawn);
+    feeds_put_time(b, "published", v->published);
+    feeds_put_time(b, "modified", v->modified);
+    feeds_put_time(b, "withdrawn", v->withdrawn);
     if (v->severity != SEV_UNKNOWN)
         put_word(b, "severity", severity_name(v->severity));
     put_scores(b, v);

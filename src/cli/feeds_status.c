@@ -68,16 +68,6 @@ static void put_member(struct buf *b, const char *key, str value)
     json_put_string(b, value);
 }
 
-static void put_date(struct buf *b, const char *key, int64_t t)
-{
-    auto_buf text;
-    buf_init(&text, 256);
-    if (!t)
-        return;
-    feeds_time(t, &text);
-    put_member(b, key, buf_view(&text));
-}
-
 static void put_source(struct buf *b, const struct vulndb_source *s)
 {
     const struct feed_ops *feed = feed_find(s->name);
@@ -87,8 +77,8 @@ static void put_source(struct buf *b, const struct vulndb_source *s)
              (unsigned long long)s->records, (unsigned long long)s->vulns,
              (unsigned long long)s->claims, (unsigned long long)s->dropped);
     buf_addf(b, ", \"bytes\": %llu", (unsigned long long)s->bytes);
-    put_date(b, "loaded", s->loaded);
-    put_date(b, "upstream_date", s->upstream_date);
+    feeds_put_time(b, "loaded", s->loaded);
+    feeds_put_time(b, "upstream_date", s->upstream_date);
     put_member(b, "upstream_version", s->upstream_version);
     put_member(b, "digest", s->digest);
     if (feed && feed->licence)
