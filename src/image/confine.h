@@ -2,8 +2,8 @@
  *
  * After confine() the process can read and write what it has open, use memory and threads, and
  * (when `root_fd` is given) read below one directory. It can open no other file, no socket, and
- * start no program, nor signal or limit another process. Both are detected at run time: an older kernel gives less, and the result says
- * what there is. */
+ * start no program, nor signal or limit another process. Both are detected at run time: an older
+ * kernel gives less, and the result says what there is. */
 #ifndef KELLET_IMAGE_CONFINE_H
 #define KELLET_IMAGE_CONFINE_H
 
