@@ -255,17 +255,10 @@ static void helpers(void **state)
 /* The configuration does not get to run just anything. */
 static void helper_names(void **state)
 {
-    static const char *const names[] = {"",
-                                        "../sh",
-                                        "a/b",
-                                        "/bin/sh",
-                                        ".",
-                                        "..",
-                                        "a b",
-                                        "a;b",
-                                        "$(a)",
-                                        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                                        "aaaaaaaaa"};
+    char long_name[66] = "";
+    memset(long_name, 'a', sizeof long_name - 1);
+    const char *const names[] = {"",   "../sh", "a/b", "/bin/sh", ".",
+                                 "..", "a b",   "a;b", "$(a)",    long_name};
     for (size_t i = 0; i < KE_ARRAY_LEN(names); i++) {
         struct err e = {0};
         auto_buf out;

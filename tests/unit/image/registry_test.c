@@ -145,7 +145,7 @@ static void token_renewed(void **state)
     assert_ok(registry_manifest(r, "1", &body, media_type, &e));
     registry_close(r);
     server_log("short/renewed", &body);
-    str rest = buf_view(&body), line, first, second;
+    str rest = buf_view(&body), line, first = {0}, second = {0};
     assert_true(str_line(&rest, &line) && str_line(&rest, &first) && str_line(&rest, &second));
     assert_str(line, STR("-"));
     assert_true(str_starts(first, STR("Bearer T")) && str_starts(second, STR("Bearer T")));
