@@ -134,8 +134,19 @@ static bool is_group(str s)
            !str_contains(s, STR("..")) && !ke_isdigit(s.p[0]);
 }
 
+static size_t parts_of(str dotted)
+{
+    size_t n = 0;
+    while (dotted.n) {
+        str_split(&dotted, '.');
+        n++;
+    }
+    return n;
+}
+
 /* A group that the manifest states: a vendor id, or the bundle's name without the artifact at its
- * end. */
+ * end. Artifacts that are named like their bundle, "org.eclipse.sisu.inject", mostly have the group
+ * above; with three parts it is as often the name itself ("org.eclipse.jgit"). */
 static str manifest_group(const struct java_manifest *m, str artifact)
 {
     str stated = m->values[JAVA_GROUP_ID], bundle = symbolic_name(m);
@@ -146,6 +157,8 @@ static str manifest_group(const struct java_manifest *m, str artifact)
         str group = str_sub(bundle, 0, bundle.n - artifact.n - 1);
         return is_group(group) ? group : bundle;
     }
+    if (is_group(bundle) && str_eq(bundle, artifact) && parts_of(bundle) > 3)
+        return str_sub(bundle, 0, (size_t)str_rindex(bundle, '.'));
     stated = m->values[JAVA_IMPLEMENTATION_VENDOR_ID];
     if (is_group(stated))
         return stated;

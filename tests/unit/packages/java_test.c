@@ -110,6 +110,12 @@ static void identities(void **state)
         {"l/x-2.0.jar",
          {MANIFEST("Bundle-SymbolicName: com.example.x;singleton:=true\n")},
          "com.example:x 2.0"},
+        {"l/org.example.a.b-1.0.jar",
+         {MANIFEST("Bundle-SymbolicName: org.example.a.b\n")},
+         "org.example.a:org.example.a.b 1.0"},
+        {"l/org.example.a-1.0.jar",
+         {MANIFEST("Bundle-SymbolicName: org.example.a\n")},
+         "org.example.a:org.example.a 1.0"},
         {"l/x-2.0.jar", {MANIFEST("Implementation-Vendor-Id: com.example\n")}, "com.example:x 2.0"},
         {"p/git.hpi",
          {MANIFEST("Short-Name: git\nPlugin-Version: 4.8.2 (private)\nGroup-Id: "
