@@ -144,7 +144,8 @@ static int squash_file(struct squash *s, size_t layer, const struct evidence_fil
                        struct err *e)
 {
     const struct facts *f = &s->layers[layer].facts;
-    str name = squash_name(s, layer, file->path);
+    /* most files that cataloguers read hold no package: every executable might be a Go program */
+    str name = file->n_packages ? squash_name(s, layer, file->path) : (str){0};
     autofree uint32_t *layer_of = NULL;
     int r = squash_origins(s, layer, file, name.n > 0, &layer_of, e);
     if (r < 0 || name.n == 0)
