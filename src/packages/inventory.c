@@ -175,7 +175,7 @@ static void scan_keep_only(int a, int b)
     close_range(high + 1, ~0u, 0);
 }
 
-static int scan_child(struct scan *s, int sock)
+static int scan_child(struct scan *s, int sock, pid_t parent)
 {
     struct analyst_options o = {.threads = scan_threads(s->options),
                                 .no_confine = s->options->no_confine,
@@ -184,6 +184,8 @@ static int scan_child(struct scan *s, int sock)
                                 .n_aliases = s->aliases.n};
     struct rlimit core = {0, 0};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) /* it died before that */
+        return EXIT_FAILURE;
     scan_keep_only(sock, s->source->fd);
     setrlimit(RLIMIT_CORE, &core); /* a core file would hold the image's bytes */
     signal(SIGPIPE, SIG_IGN);
@@ -216,7 +218,7 @@ static int scan_run(struct scan *s, struct err *e)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return err_errno(e, "cannot make a socket pair");
     fflush(NULL);
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid < 0) {
         close(ends[0]);
         close(ends[1]);
@@ -224,7 +226,7 @@ static int scan_run(struct scan *s, struct err *e)
     }
     if (pid == 0) {
         close(ends[0]);
-        _exit(scan_child(s, ends[1]));
+        _exit(scan_child(s, ends[1], parent));
     }
     close(ends[1]);
     struct broker_events events = {
