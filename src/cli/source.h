@@ -55,7 +55,7 @@ struct source_args {
 
 /* The kinds of SOURCE, for --help. */
 #define SOURCE_HELP                                                                                \
-    "SOURCE is an image in a registry or a local engine (alpine:3.18, ghcr.io/a/b@sha256:...), "   \
+    "SOURCE is an image in a registry or a local engine (alpine:3.18, host:5000/a/b@sha256:..), "  \
     "or\n"                                                                                         \
     "one of docker-archive:FILE, oci-archive:FILE, oci-dir:DIR[:TAG], docker:NAME, podman:NAME,\n" \
     "dir:DIR (an unpacked file system), host:/ (this machine). Without a prefix an existing "      \
