@@ -218,7 +218,8 @@ static bool record_has(const struct layer_record *r, uint64_t hash)
 
 struct layer_path layer_path_of(str path)
 {
-    return (struct layer_path){path_hash(path, HIDES_ALL), path_hash(path, HIDES_SELF)};
+    return (struct layer_path){path_hash(path, HIDES_ALL), path_hash(path, HIDES_SELF),
+                               path_hash(path, HIDES_BELOW), path.n == 0};
 }
 
 bool layer_record_hides_path(const struct layer_record *r, const struct layer_path *path)
@@ -226,10 +227,9 @@ bool layer_record_hides_path(const struct layer_record *r, const struct layer_pa
     return record_has(r, path->all) || record_has(r, path->self);
 }
 
-bool layer_record_hides_below(const struct layer_record *r, str path)
+bool layer_record_hides_below(const struct layer_record *r, const struct layer_path *path)
 {
-    return (path.n && record_has(r, path_hash(path, HIDES_ALL))) ||
-           record_has(r, path_hash(path, HIDES_BELOW));
+    return (!path->root && record_has(r, path->all)) || record_has(r, path->below);
 }
 
 bool layer_record_hides(const struct layer_record *r, str path)
@@ -238,7 +238,8 @@ bool layer_record_hides(const struct layer_record *r, str path)
     bool hidden = layer_record_hides_path(r, &hashes);
     while (!hidden && path.n) {
         path = str_dirname(path);
-        hidden = layer_record_hides_below(r, path);
+        hashes = layer_path_of(path);
+        hidden = layer_record_hides_below(r, &hashes);
     }
     return hidden;
 }

@@ -57,10 +57,11 @@ bool layer_record_hides(const struct layer_record *r, str path);
  * `path` itself hidden? Is all below the directory `path` hidden ("" is the root), whatever is
  * above it? */
 struct layer_path { /* hashes of one path, for asking many layers about it */
-    uint64_t all, self;
+    uint64_t all, self, below;
+    bool root; /* the empty path */
 };
 struct layer_path layer_path_of(str path);
 bool layer_record_hides_path(const struct layer_record *r, const struct layer_path *path);
-bool layer_record_hides_below(const struct layer_record *r, str path);
+bool layer_record_hides_below(const struct layer_record *r, const struct layer_path *path);
 
 #endif

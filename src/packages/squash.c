@@ -40,8 +40,9 @@ static size_t hider_of_dir(struct squash *s, str dir)
     if (known && *known)
         return (uintptr_t)*known - 1;
     size_t top = dir.n ? hider_of_dir(s, str_dirname(dir)) : 0;
+    struct layer_path hashes = layer_path_of(dir);
     for (size_t i = s->n; i-- > top;)
-        if (s->layers[i].record && layer_record_hides_below(s->layers[i].record, dir)) {
+        if (s->layers[i].record && layer_record_hides_below(s->layers[i].record, &hashes)) {
             top = i + 1;
             break;
         }
