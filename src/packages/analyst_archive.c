@@ -68,18 +68,8 @@ static int member_link(struct archive *ar, const struct tar_entry *entry, struct
     buf_add_str(&path, entry->link);
     auto_buf clean;
     buf_init(&clean, 1 << 16);
-    for (str rest = buf_view(&path); rest.n;) {
-        str part = str_split(&rest, '/');
-        if (part.n == 0 || str_eq(part, STR(".")))
-            continue;
-        if (str_eq(part, STR(".."))) {
-            clean.n = str_dirname(buf_view(&clean)).n;
-            continue;
-        }
-        if (clean.n)
-            buf_add_char(&clean, '/');
-        buf_add_str(&clean, part);
-    }
+    for (str rest = buf_view(&path); rest.n;)
+        link_path_step(&clean, str_split(&rest, '/'));
     m->link = arena_dup(&ar->arena, buf_view(&clean));
     return m->link.p ? 0 : members_full(ar, e);
 }

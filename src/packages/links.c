@@ -42,9 +42,7 @@ bool link_leads_to(str path, const struct alias *aliases, size_t n)
     return false;
 }
 
-/* Appends one component to the path being built; "." and ".." are understood, the root is never
- * left. */
-static void path_step(struct buf *at, str part)
+void link_path_step(struct buf *at, str part)
 {
     if (part.n == 0 || str_eq(part, STR(".")))
         return;
@@ -66,7 +64,7 @@ int link_resolve(const struct link_view *v, str path, struct arena *a, str *out,
     unsigned hops = 0;
     while (rest.n) {
         str todo = buf_view(&rest), part = str_split(&todo, '/');
-        path_step(&at, part);
+        link_path_step(&at, part);
         str target = v->target(v->ctx, buf_view(&at));
         auto_buf next;
         buf_init(&next, 1 << 16);

@@ -10,6 +10,7 @@
 #ifndef KELLET_PACKAGES_LINKS_H
 #define KELLET_PACKAGES_LINKS_H
 
+#include "base/buf.h"
 #include "packages/package.h"
 
 struct alias;
@@ -46,5 +47,9 @@ struct alias_list {
     str loops[32]; /* known paths that links lead to nowhere, in circles */
     size_t n_loops;
 };
+
+/* Appends one component to the path being built; "." and ".." are understood, the root is never
+ * left. */
+void link_path_step(struct buf *at, str part);
 
 #endif
