@@ -267,6 +267,18 @@ static int filter_borrow(struct filter *f, uint64_t most, struct err *e)
     return 0;
 }
 
+static struct filter *filter_new(const struct stream_ops *ops, struct stream *below, struct err *e)
+{
+    struct filter *f = calloc(1, sizeof *f);
+    if (!f) {
+        err_no_memory(e);
+        return NULL;
+    }
+    f->s.ops = ops;
+    f->below = below;
+    return f;
+}
+
 static int digest_fill(struct stream *s, struct err *e)
 {
     struct filter *f = (struct filter *)s;
@@ -281,11 +293,9 @@ static const struct stream_ops digest_ops = {
 
 int stream_digest(struct stream *below, struct digest_ctx *ctx, struct stream **out, struct err *e)
 {
-    struct filter *f = calloc(1, sizeof *f);
+    struct filter *f = filter_new(&digest_ops, below, e);
     if (!f)
-        return err_no_memory(e);
-    f->s.ops = &digest_ops;
-    f->below = below;
+        return ERR_NO_MEMORY;
     f->digest = ctx;
     *out = &f->s;
     return 0;
@@ -318,11 +328,9 @@ static const struct stream_ops limit_ops = {
 
 int stream_limit(struct stream *below, uint64_t n, struct stream **out, struct err *e)
 {
-    struct filter *f = calloc(1, sizeof *f);
+    struct filter *f = filter_new(&limit_ops, below, e);
     if (!f)
-        return err_no_memory(e);
-    f->s.ops = &limit_ops;
-    f->below = below;
+        return ERR_NO_MEMORY;
     f->left = n;
     *out = &f->s;
     return 0;
