@@ -67,6 +67,8 @@ const char *err_word(int code)
         [-ERR_USAGE] = "usage",
         [-ERR_UNSUPPORTED] = "unsupported",
         [-ERR_MISMATCH] = "mismatch",
+        [-ERR_EXISTS] = "exists",
+        [-ERR_CONFLICT] = "conflict",
     };
     int i = -code;
     if (i <= 0 || (size_t)i >= KE_ARRAY_LEN(words))

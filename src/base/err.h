@@ -21,6 +21,8 @@ enum err_code {
     ERR_USAGE = -8,       /* the caller (a person or a program) asked for something meaningless */
     ERR_UNSUPPORTED = -9, /* well-formed, but not something this build can read */
     ERR_MISMATCH = -10,   /* a digest or signature does not match what was promised */
+    ERR_EXISTS = -11,     /* there is one already */
+    ERR_CONFLICT = -12,   /* the state of things does not allow it; the text says which */
 };
 
 struct err {

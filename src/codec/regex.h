@@ -1,0 +1,27 @@
+/* regex.h - regular expressions as Python's re writes them, over PCRE2 with its JIT and with limits
+ * on time and memory.
+ *
+ * A compiled expression is immutable and may be used by many threads. */
+#ifndef KELLET_CODEC_REGEX_H
+#define KELLET_CODEC_REGEX_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct regex;
+enum regex_flags {
+    REGEX_UTF = 1, /* subject and pattern are UTF-8 (invalid subjects do not match) */
+    REGEX_CASELESS = 2,
+    REGEX_ANCHORED = 4, /* Python's match(): from the beginning of the subject */
+    REGEX_FULL = 8,     /* Python's fullmatch() */
+};
+/* ERR_USAGE with the reason and the position; ERR_LIMIT for a pattern that is too large. */
+int regex_compile(str pattern, unsigned flags, struct regex **out, struct err *e);
+void regex_free(struct regex *r);
+/* 1: matches, 0: does not, ERR_LIMIT: it took too many steps. */
+int regex_match(const struct regex *r, str subject, struct err *e);
+/* The same with the place of the match. */
+int regex_search(const struct regex *r, str subject, size_t from, size_t *start, size_t *end,
+                 struct err *e);
+
+#endif

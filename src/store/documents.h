@@ -1,0 +1,50 @@
+/* documents.h - what is too large for a row: analysis documents, manifests, bundles, SBOMs.
+ *
+ * A document is bytes under (account, bucket, key). Bytes are kept once whatever the number of
+ * documents that hold them: large ones are cut into chunks by content, so that two images that
+ * share base layers share most of their file lists. Each chunk is zstd-compressed and addressed by
+ * its SHA-256, which is checked on each read. Drivers keep the chunks: the database, a directory,
+ * (with the deployment issue) S3. Which driver holds a chunk is recorded with it, so that after a
+ * change of the configuration old documents stay readable as long as the old driver is configured
+ * too. */
+#ifndef KELLET_STORE_DOCUMENTS_H
+#define KELLET_STORE_DOCUMENTS_H
+
+#include "base/buf.h"
+#include "store/db.h"
+
+struct documents;
+
+struct documents_options {
+    const char *driver;    /* "db" (default), "fs" */
+    const char *directory; /* fs */
+};
+int documents_open(struct db *db, const struct documents_options *o, struct documents **out,
+                   struct err *e);
+void documents_close(struct documents *d);
+
+/* Writes or replaces. Chunks that are new go to the driver first, the rows that name them in tx, so
+ * that a crash leaves at most unreferenced chunks, which documents_sweep() removes. */
+int document_put(struct documents *d, struct db_tx *tx, str account, str bucket, str key, str bytes,
+                 struct err *e);
+/* Appends to *out (initialised by the caller, whose max is the limit). ERR_NOT_FOUND; ERR_MISMATCH
+ * when a chunk is not what was written. */
+int document_get(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
+                 struct buf *out, struct err *e);
+/* 1 when there was one, 0 when not. */
+int document_delete(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
+                    struct err *e);
+/* All documents of a bucket whose key begins with prefix; n deleted. */
+int64_t document_delete_prefix(struct documents *d, struct db_tx *tx, str account, str bucket,
+                               str prefix, struct err *e);
+/* 1: *size (as written) and *digest ("sha256:..."; 72 bytes with NUL) of the bytes; 0: no such
+ * document. */
+int document_stat(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
+                  uint64_t *size, char digest[72], struct err *e);
+/* Copies without moving bytes (archives, restored images, other accounts). */
+int document_copy(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
+                  str to_account, str to_bucket, str to_key, struct err *e);
+/* Removes chunks that no document has named for an hour; at most `limit`. Returns how many. */
+int64_t documents_sweep(struct documents *d, size_t limit, struct err *e);
+
+#endif
