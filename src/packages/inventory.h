@@ -6,6 +6,7 @@
 #ifndef KELLET_PACKAGES_INVENTORY_H
 #define KELLET_PACKAGES_INVENTORY_H
 
+#include "packages/image_facts.h"
 #include "packages/package.h"
 
 struct layer_ref {
@@ -36,6 +37,8 @@ struct inv_problem {
 
 struct inventory {
     struct arena arena; /* owns every slice */
+    /* the documents as they stand, when facts were wanted and the source has them */
+    str manifest_json, config_json;
     /* source */
     str source_kind; /* "registry", "docker-archive", "oci-archive", "oci-dir", "docker", "podman",
                         "dir", "host" */
@@ -56,6 +59,9 @@ struct inventory {
     size_t n_problems;
     const str *unsupported; /* sorted */
     size_t n_unsupported;
+    struct image_file *files; /* only when wanted: visible from the top, lower layers' first, each
+                                 in its archive's order */
+    size_t n_files;
     uint32_t layers_cached; /* how many came from the cache (not part of reports) */
     bool confined;          /* parsed under seccomp and Landlock (not part of reports) */
 };
@@ -75,6 +81,7 @@ struct scan_options {
     const char *platform; /* "os/arch[/variant]"; NULL: this machine's */
     unsigned threads;     /* 0: one per processor */
     const struct registry_options *registry;
+    const struct facts_wanted *facts; /* NULL: packages only */
     struct scan_progress progress;
     bool no_confine; /* for debuggers */
 };
