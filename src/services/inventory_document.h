@@ -1,0 +1,30 @@
+/* inventory_document.h - an image's inventory as bytes: what the analyzer stores and the policy
+ * engine matches, again and again, without looking at the image.
+ *
+ * Document bucket "inventory", key: the image's digest, account: the image's. Format 1, integers as
+ * LEB128 varints:
+ *     "KLI" version(1 byte)
+ *     number of strings, then each one's length; then all their bytes
+ *     the inventory's own strings; then, each after its count: tags, layers (with size), packages
+ *     (with type, owner, purl, evidence: path and layer), problems (layer + 1), unsupported
+ *     ecosystems
+ * A record's strings are indexes into the table; string 0 is the empty one. The same inventory
+ * always gives the same bytes. Progress and cache counters are not kept. */
+#ifndef KELLET_SERVICES_INVENTORY_DOCUMENT_H
+#define KELLET_SERVICES_INVENTORY_DOCUMENT_H
+
+#include "base/buf.h"
+#include "packages/inventory.h"
+
+#define INVENTORY_BUCKET "inventory"
+enum { INVENTORY_DOCUMENT_MAX = 256 << 20 };
+
+/* Appends. ERR_LIMIT when the buffer's maximum does not do. */
+int inventory_document_write(const struct inventory *inv, struct buf *out, struct err *e);
+
+/* On success *out must be freed by inventory_free(). Nothing of `bytes` is borrowed. Every count
+ * and index is checked: ERR_FORMAT; ERR_UNSUPPORTED for another version or a package type that this
+ * build lacks. */
+int inventory_document_read(str bytes, struct inventory **out, struct err *e);
+
+#endif
