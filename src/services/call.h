@@ -42,7 +42,9 @@ struct call {
     const char *answer_type;
     struct buf answer;
     struct httpd_request *rq; /* NULL when another service of this process asks */
-    bool parked;              /* answered later (long poll) */
+    bool parked;              /* answered later, see call_park() */
+    int (*resume)(struct call *c);
+    void *state; /* of the handler, between parking and resuming */
 };
 
 /* ---- parameters
@@ -54,7 +56,8 @@ str call_header(const struct call *c, const char *name); /* empty: absent */
 
 /* ---- answers
  * ------------------------------------------------------------------------------------------ */
-/* A document to fill and send: yyjson_mut values live in it; freed by call_send. */
+/* A document to fill and send: it and its values live in the call's arena (NULL, and everything
+ * made from NULL is NULL, when that is full; call_send then says so). */
 yyjson_mut_doc *call_doc(struct call *c);
 /* Sends `root` of a document from call_doc() as the original does: keys sorted at every level,
  * indented by two blanks, non-ASCII as \u escapes, a newline at the end. */
@@ -64,12 +67,18 @@ int call_send_text(struct call *c, int status, const char *content_type, str tex
 int call_empty(struct call *c, int status); /* 204 and the like */
 /* {"detail": {"error_codes": []}, "httpcode": N, "message": "..."} */
 int call_error(struct call *c, int status, const char *fmt, ...) KE_PRINTF(3, 4);
-/* The same with members of detail: built in `doc`; NULL detail: {"error_codes": []}. */
+/* The same with members of detail: built in `doc` ("error_codes": [] is added when it has none);
+ * NULL detail: {"error_codes": []}. */
 int call_error_detail(struct call *c, int status, str message, yyjson_mut_doc *doc,
                       yyjson_mut_val *detail);
-/* RFC 7807: {"detail", "status", "title", "type": "about:blank"} */
+/* RFC 7807: {"detail", "status", "title", "type": "about:blank"}; fmt NULL: no detail (null). */
 int call_problem(struct call *c, int status, const char *title, const char *fmt, ...)
     KE_PRINTF(4, 5);
+/* Long poll: the answer is given by `resume`, which runs on another thread after `milliseconds` or
+ * httpd_wake(c->rq), and answers or parks again. Returns 0, which the handler returns at once,
+ * touching the call no more. When nobody can wait (c->rq NULL: asked in process) resume runs now.
+ */
+int call_park(struct call *c, uint32_t milliseconds, int (*resume)(struct call *c));
 /* Adds a header to the answer. */
 void call_reply_header(struct call *c, const char *name, const char *value);
 
