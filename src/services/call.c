@@ -36,11 +36,6 @@ int64_t call_int(const struct call *c, const char *name, int64_t fallback)
     return negative ? -(int64_t)n : (int64_t)n;
 }
 
-str call_header(const struct call *c, const char *name)
-{
-    return c->rq ? httpd_header_of(c->rq, name) : (str){0};
-}
-
 /* ---- documents in the call's arena */
 
 static void *arena_json_malloc(void *ctx, size_t size)
@@ -166,12 +161,6 @@ int call_problem(struct call *c, int status, const char *title, const char *fmt,
     put_str(d, root, "title", str_z(title));
     put_str(d, root, "type", STR("about:blank"));
     return send_json(c, status, problem_type, root);
-}
-
-void call_reply_header(struct call *c, const char *name, const char *value)
-{
-    if (c->rq)
-        httpd_add_header(c->rq, name, value);
 }
 
 /* ---- members */
