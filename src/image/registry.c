@@ -1,6 +1,7 @@
 #include "image/registry.h"
 
 #include "base/auto.h"
+#include "base/vec.h"
 #include "codec/json.h"
 #include "image/fd_sink.h"
 #include "image/registry_auth.h"
@@ -28,7 +29,7 @@ struct registry {
     char host[256]; /* of the API */
     pthread_mutex_t lock;
     bool plain;
-    bool may_fall_back; /* a loopback registry: plain HTTP when it speaks no TLS */
+    bool may_fall_back; /* plain HTTP when it speaks no TLS */
 };
 
 static bool host_is_loopback(const char *host_port)
@@ -53,7 +54,7 @@ int registry_open(const struct reference *ref, const struct registry_options *o,
     r->ref = *ref;
     r->plain = o->plain_http;
     snprintf(r->host, sizeof r->host, "%s", reference_api_host(ref));
-    r->may_fall_back = !r->plain && host_is_loopback(r->host);
+    r->may_fall_back = !r->plain && (o->plain_fallback || host_is_loopback(r->host));
     struct http_options http = o->http;
     if (o->ca_file)
         http.ca_file = o->ca_file;
@@ -266,6 +267,100 @@ int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf 
         snprintf(media_type, 128, "%.*s", (int)(type.n < 127 ? type.n : 127), type.n ? type.p : "");
     }
     http_response_done(&rs);
+    return rc;
+}
+
+/* ---- tags --------------------------------------------------------------------------------------
+ */
+
+/* The query of the next page from Link: </v2/NAME/tags/list?QUERY>; rel="next"; empty: the last. */
+static str next_page(str link)
+{
+    ptrdiff_t from = str_index(link, '?'), to = str_index(link, '>');
+
+    if (from < 0 || to <= from || !str_contains(link, STR("next")))
+        return STR("");
+    return str_sub(link, (size_t)from, (size_t)to);
+}
+
+struct tag_list {
+    struct arena *a;
+    size_t max;
+    VEC(str) tags;
+};
+
+static int tags_collect(struct tag_list *l, str body, const char *what, struct err *e)
+{
+    auto_json *doc = NULL;
+    yyjson_arr_iter it;
+    yyjson_val *v;
+    int rc = json_parse(body, what, &doc, e);
+    if (rc < 0)
+        return rc;
+    yyjson_val *tags = json_get(yyjson_doc_get_root(doc), "tags");
+    yyjson_arr_iter_init(tags, &it);
+    while (tags && (v = yyjson_arr_iter_next(&it))) {
+        str tag = json_text(v);
+        if (!tag.n)
+            continue;
+        if (l->tags.n >= l->max)
+            return err_set(e, ERR_LIMIT, "%s: more than %zu tags", what, l->max);
+        str *slot = vec_push(&l->tags);
+        if (!slot || !(*slot = arena_dup(l->a, tag)).p)
+            return err_no_memory(e);
+    }
+    return 0;
+}
+
+static int tags_page(struct registry *r, const char *path, const char *what, struct tag_list *l,
+                     char next[300], struct err *e)
+{
+    struct http_response rs;
+    struct http_request rq = {.max_body = 16 << 20};
+    auto_buf body;
+    buf_init(&body, 16 << 20);
+    int rc = request(r, &rq, path, NULL, &rs, &body, e);
+    if (rc == 0 && rs.status != 200)
+        rc = status_error(r, &rs, buf_view(&body), what, e);
+    if (rc == 0)
+        rc = tags_collect(l, buf_view(&body), what, e);
+    str query = next_page(http_header(&rs, "link"));
+    if (rc == 0 && query.n >= 280)
+        rc = err_set(e, ERR_FORMAT, "%s: the link to the next page is too long", what);
+    next[0] = 0;
+    if (rc == 0 && query.n)
+        snprintf(next, 300, "tags/list%.*s", STR_ARG(query));
+    http_response_done(&rs);
+    return rc;
+}
+
+int registry_tags(struct registry *r, struct arena *a, size_t max, str **out, size_t *n,
+                  struct err *e)
+{
+    char path[300] = "tags/list?n=1000", next[300], what[800];
+    struct tag_list l = {.a = a, .max = max};
+    int rc;
+    snprintf(what, sizeof what, "tags of %s", r->ref.repository);
+    for (unsigned pages = 0;; pages++) {
+        rc = tags_page(r, path, what, &l, next, e);
+        if (rc < 0 || !next[0])
+            break;
+        if (strcmp(next, path) == 0 || pages > max / 10) {
+            rc = err_set(e, ERR_FORMAT, "%s: the registry's pages go in circles", what);
+            break;
+        }
+        memcpy(path, next, sizeof path);
+    }
+    *n = l.tags.n;
+    *out = NULL;
+    if (rc == 0 && l.tags.n) {
+        *out = arena_calloc(a, l.tags.n, sizeof **out);
+        if (*out)
+            memcpy(*out, l.tags.p, l.tags.n * sizeof **out);
+        else
+            rc = err_no_memory(e);
+    }
+    vec_done(&l.tags);
     return rc;
 }
 

@@ -13,13 +13,15 @@
 #ifndef KELLET_IMAGE_REGISTRY_H
 #define KELLET_IMAGE_REGISTRY_H
 
+#include "base/arena.h"
 #include "image/reference.h"
 #include "net/http.h"
 
 struct registry_options {
     const char *ca_file;
-    bool insecure;   /* any certificate */
-    bool plain_http; /* http:// instead of https://; loopback registries are tried both ways */
+    bool insecure;       /* any certificate */
+    bool plain_http;     /* http:// instead of https://; loopback registries are tried both ways */
+    bool plain_fallback; /* any registry is tried both ways */
     const char *username, *password; /* win over the configuration file */
     const char *token;               /* a ready bearer token */
     const char *docker_config;       /* directory; NULL: $DOCKER_CONFIG or ~/.docker */
@@ -46,6 +48,12 @@ int registry_blob(struct registry *r, const char *digest, uint64_t size, int fd,
  * layers that the registry does not keep itself. */
 int registry_foreign_blob(struct registry *r, const char *url, uint64_t size, int fd,
                           struct err *e);
+
+/* All tags of the repository, in the registry's order, in the arena: at most `max` (ERR_LIMIT
+ * beyond).
+ */
+int registry_tags(struct registry *r, struct arena *a, size_t max, str **out, size_t *n,
+                  struct err *e);
 
 /* Credentials for a registry ("host[:port]", or with "/repository" so that keys with a path count)
  * from the Docker configuration (auths, credHelpers, credsStore); empty strings when there are
