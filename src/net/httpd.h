@@ -33,7 +33,9 @@ struct httpd_options {
     /* MUST: answers the request with httpd_reply() before it returns, unless it was deferred or
      * parked. One that returns without any of these is answered with 500. */
     void (*handle)(void *ctx, struct httpd_request *rq);
-    /* MAY: answers a request whose body is larger than `admit` allowed; NULL: plain text 413. */
+    /* MAY: answers a request whose body is larger than `admit` allowed, before it returns; NULL:
+     * plain text 413. A body that is a little too long (8 MiB) is read and dropped first, so that
+     * clients which send before they listen see the answer; others' connections are closed. */
     void (*too_large)(void *ctx, struct httpd_request *rq);
     /* MAY: when an exchange has ended: for access logs and metrics. status 0: the client went away.
      */
@@ -47,7 +49,9 @@ uint16_t httpd_port(const struct httpd *h);
 /* Stops accepting; requests under way are finished (parked ones are woken with `gone` set) for at
  * most `seconds`. */
 void httpd_drain(struct httpd *h, unsigned seconds);
-void httpd_stop(struct httpd *h); /* drains for no time and frees; NULL is fine */
+/* Drains for no time, waits for the handlers that run, and frees; NULL is fine. Handlers that wait
+ * for something long look at httpd_gone() in between. */
+void httpd_stop(struct httpd *h);
 
 /* ---- a request: views live until the reply has been given --------------------------------------
  */

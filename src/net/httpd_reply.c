@@ -1,0 +1,178 @@
+#include "net/httpd_internal.h"
+
+#include "base/auto.h"
+
+#include <sys/stat.h>
+#include <zlib.h>
+
+enum { COMPRESS_FROM = 1024 };
+
+static bool is_clean(const char *s)
+{
+    for (; *s; s++) {
+        if (((unsigned char)*s < ' ' && *s != '\t') || *s == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+void httpd_add_header(struct httpd_request *rq, const char *name, const char *value)
+{
+    if (!name || !value || !*name || !is_clean(name) || strpbrk(name, " \t:") || !is_clean(value) ||
+        rq->n_headers == HTTPD_HEADERS_MAX)
+        return;
+    char *n = strdup(name), *v = strdup(value);
+    if (!n || !v) {
+        free(n);
+        free(v);
+        return;
+    }
+    for (char *p = v; *p; p++)
+        *p = *p == '\t' ? ' ' : *p;
+    rq->headers[rq->n_headers].name = n;
+    rq->headers[rq->n_headers++].value = v;
+}
+
+/* "gzip", "*", with a weight that is not 0. */
+static bool accepts_gzip(const struct httpd_request *rq)
+{
+    str rest = httpd_header_of(rq, "Accept-Encoding");
+    while (rest.n) {
+        str params = str_split(&rest, ',');
+        str coding = str_trim(str_split(&params, ';'));
+        if (!str_eq_nocase(coding, STR("gzip")) && !str_eq(coding, STR("*")))
+            continue;
+        str q = str_trim(params);
+        if (!str_starts(q, STR("q=")) && !str_starts(q, STR("Q=")))
+            return true;
+        for (size_t i = 2; i < q.n; i++) {
+            if (q.p[i] >= '1' && q.p[i] <= '9')
+                return true;
+        }
+        return false;
+    }
+    return false;
+}
+
+/* Replaces the body by its gzipped form; false: it stays as it is. */
+static bool compress_body(struct buf *body)
+{
+    z_stream z = {0};
+    if (body->n > UINT32_MAX / 2 ||
+        deflateInit2(&z, 4, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        return false;
+    uLong bound = deflateBound(&z, body->n);
+    char *out = malloc(bound);
+    z.next_in = (Bytef *)body->p;
+    z.avail_in = (uInt)body->n;
+    z.next_out = (Bytef *)out;
+    z.avail_out = (uInt)bound;
+    bool ok = out && deflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out < body->n;
+    size_t n = z.total_out;
+    deflateEnd(&z);
+    if (!ok) {
+        free(out);
+        return false;
+    }
+    free(body->p);
+    char *fitting = realloc(out, n);
+    *body = (struct buf){.p = fitting ? fitting : out, .n = n, .cap = n, .max = body->max};
+    return true;
+}
+
+static void add_headers(struct httpd_request *rq, struct MHD_Response *r, const char *content_type,
+                        bool varies, bool compressed)
+{
+    if (content_type && is_clean(content_type))
+        MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+    for (size_t i = 0; i < rq->n_headers; i++)
+        MHD_add_response_header(r, rq->headers[i].name, rq->headers[i].value);
+    if (varies)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, "Accept-Encoding");
+    if (compressed)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+    pthread_mutex_lock(&rq->server->lock);
+    bool last = rq->server->draining;
+    pthread_mutex_unlock(&rq->server->lock);
+    if (last)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
+/* The response is complete: back to the event thread with it. rq may be gone when this returns. */
+static void hand_back(struct httpd_request *rq, int status, struct MHD_Response *r)
+{
+    rq->response = r;
+    rq->status = status;
+    if (rq->outcome)
+        *rq->outcome = HTTPD_ANSWERED;
+    rq->outcome = NULL;
+    if (rq->suspended)
+        MHD_resume_connection(rq->connection);
+}
+
+/* For what can't happen but by lack of memory: without a response the connection is closed. */
+static void hand_back_nothing(struct httpd_request *rq)
+{
+    hand_back(rq, 0, NULL);
+}
+
+void httpd_reply(struct httpd_request *rq, int status, const char *content_type, struct buf *body,
+                 bool compress)
+{
+    struct buf b = {0};
+    if (body) {
+        b = *body;
+        buf_init(body, b.max);
+    }
+    bool varies = compress && b.n >= COMPRESS_FROM;
+    bool compressed = varies && accepts_gzip(rq) && compress_body(&b);
+    rq->sent = b.n;
+    struct MHD_Response *r;
+    if (b.n) {
+        r = MHD_create_response_from_buffer_with_free_callback(b.n, b.p, free);
+    } else {
+        free(b.p);
+        r = MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+    }
+    if (!r) {
+        if (b.n)
+            free(b.p);
+        hand_back_nothing(rq);
+        return;
+    }
+    add_headers(rq, r, content_type, varies, compressed);
+    hand_back(rq, status, r);
+}
+
+void httpd_reply_fd(struct httpd_request *rq, int status, const char *content_type, int fd,
+                    uint64_t size)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0 || (S_ISREG(st.st_mode) && (uint64_t)st.st_size < size)) {
+        close(fd);
+        httpd_reply_text(rq, 500, "the stored file is shorter than it should be\n");
+        return;
+    }
+    if (size == 0) {
+        close(fd);
+        httpd_reply(rq, status, content_type, NULL, false);
+        return;
+    }
+    struct MHD_Response *r = MHD_create_response_from_fd64(size, fd);
+    rq->sent = size;
+    if (!r) {
+        close(fd);
+        hand_back_nothing(rq);
+        return;
+    }
+    add_headers(rq, r, content_type, false, false);
+    hand_back(rq, status, r);
+}
+
+void httpd_reply_text(struct httpd_request *rq, int status, const char *text)
+{
+    auto_buf b;
+    buf_init(&b, 4096);
+    buf_add_str(&b, str_z(text));
+    httpd_reply(rq, status, "text/plain; charset=utf-8", &b, false);
+}
