@@ -175,8 +175,11 @@ static int layer_entry(const struct layer_visitor *v, const struct tar_entry *en
         v->odd(v->ctx, entry->path, "unsafe-path", "the path leaves the image (\"..\"): left out");
         return 0;
     }
-    if (entry->path.n == 0)
+    if (entry->path.n == 0) {
+        if (v->other && entry->type == TAR_DIR)
+            v->other(v->ctx, entry);
         return 0;
+    }
     str base = str_basename(entry->path);
     if (str_starts(base, STR(".wh.")))
         return layer_whiteout(v, entry, base, e);
@@ -188,8 +191,10 @@ static int layer_entry(const struct layer_visitor *v, const struct tar_entry *en
     if (entry->type == TAR_FILE)
         return v->file(v->ctx, entry, content, e);
     if (entry->type == TAR_HARDLINK || entry->type == TAR_SYMLINK)
-        return v->link(v->ctx, entry, e);
-    return 0;
+        r = v->link(v->ctx, entry, e);
+    if (r == 0 && v->other)
+        v->other(v->ctx, entry);
+    return r;
 }
 
 /* 0 at the end of the archive; out->tar_result says how the tar ended. */

@@ -17,6 +17,9 @@ struct layer_visitor {
     int (*file)(void *ctx, const struct tar_entry *entry, struct stream *content, struct err *e);
     /* A hard link (entry->link: the other path) or a symbolic link. Negative: stop. */
     int (*link)(void *ctx, const struct tar_entry *entry, struct err *e);
+    /* MAY. Any other entry that stands in the image: directories (the root has the empty path),
+     * devices, links after link(). */
+    void (*other)(void *ctx, const struct tar_entry *entry);
     /* This layer hides what lower layers have. Called for whiteouts, and for every entry, before
      * file() and link(). */
     int (*hides)(void *ctx, str path, enum layer_hides what, struct err *e);

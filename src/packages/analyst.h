@@ -24,7 +24,8 @@ struct analyst_options {
     unsigned threads; /* at least 1 */
     bool no_confine;
     struct analyst_progress *progress;
-    const struct alias *aliases; /* files to read under another path, see links.h */
+    const struct facts_wanted *facts; /* NULL: packages only */
+    const struct alias *aliases;      /* files to read under another path, see links.h */
     size_t n_aliases;
 };
 

@@ -129,6 +129,8 @@ static int image_layers(struct analyst *an, const struct image_reader *r, str co
                         const struct descriptor *layers, size_t n, struct err *e)
 {
     struct image_config config;
+    if (an->options->facts)
+        an->description.config_json = config_json;
     int rc = image_config_parse(config_json, &an->arena, &config, e);
     if (rc < 0)
         return rc;
@@ -234,6 +236,8 @@ int image_from_manifest(struct analyst *an, const struct image_reader *r, str js
         media_type = chosen->media_type;
         digest = chosen->digest;
     }
+    if (an->options->facts)
+        an->description.manifest_json = json;
     an->description.manifest_digest = digest.n ? digest : digest_text(&an->arena, json);
     an->description.config_digest = m.config.digest;
     str config;

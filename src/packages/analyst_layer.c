@@ -4,6 +4,7 @@
 #include "image/layer_record.h"
 #include "packages/analyst_internal.h"
 #include "packages/facts_codec.h"
+#include "packages/listing.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -15,6 +16,7 @@ struct layer_making {
     struct layer_writer *writer;
     struct facts facts;
     struct cat *cat;
+    struct listing *listing; /* NULL: not wanted */
     bool links_full;
     struct map aliased; /* path in the facts -> the struct alias that a file was read with */
 };
@@ -41,6 +43,8 @@ int making_new(struct analyst *an, struct layer_making **out, struct err *e)
         m->cat = cat_new(&m->facts, &spools, e);
         r = m->cat ? 0 : ERR_NO_MEMORY;
     }
+    if (r == 0 && an->options->facts)
+        r = listing_new(an->options->facts, &m->listing, e);
     if (r < 0) {
         making_free(m);
         return r;
@@ -54,6 +58,7 @@ void making_free(struct layer_making *m)
     if (!m)
         return;
     cat_free(m->cat);
+    listing_free(m->listing);
     layer_writer_free(m->writer);
     facts_done(&m->facts);
     map_done(&m->aliased);
@@ -103,7 +108,19 @@ static void making_real_paths(struct layer_making *m)
 static int visit_file(void *ctx, const struct tar_entry *entry, struct stream *content,
                       struct err *e)
 {
-    return making_file(ctx, entry->path, entry->size, entry->mode, content, e);
+    struct layer_making *m = ctx;
+    if (!m->listing)
+        return making_file(m, entry->path, entry->size, entry->mode, content, e);
+    struct stream *tapped = listing_file(m->listing, entry, content);
+    int r = making_file(m, entry->path, entry->size, entry->mode, tapped, e);
+    return r < 0 ? r : listing_file_end(m->listing, e);
+}
+
+static void visit_other(void *ctx, const struct tar_entry *entry)
+{
+    struct layer_making *m = ctx;
+    if (m->listing)
+        listing_entry(m->listing, entry);
 }
 
 static int visit_hides(void *ctx, str path, enum layer_hides what, struct err *e)
@@ -157,6 +174,8 @@ void making_odd(void *ctx, str path, const char *what, const char *detail)
 
 int making_send(struct layer_making *m, str diff_id, bool keep, struct err *e)
 {
+    if (m->listing && listing_full(m->listing))
+        cat_problem(m->cat, STR(""), "limit", "the layer has more files than are listed");
     int r = cat_finish(m->cat, e);
     if (r < 0)
         return r;
@@ -165,8 +184,11 @@ int making_send(struct layer_making *m, str diff_id, bool keep, struct err *e)
     for (size_t i = 0; i < m->facts.problems.n; i++)
         keep &= !str_eq(m->facts.problems.p[i].what, STR("unreadable"));
     auto_buf body;
-    buf_init(&body, FACTS_BYTES_MAX);
+    buf_init(&body, FACTS_BYTES_MAX + LISTING_BYTES_MAX + 64);
     facts_encode(&m->facts, &body);
+    if (body.n > FACTS_BYTES_MAX)
+        body.failed = true;
+    layer_body_finish(&body, body.n, m->listing ? listing_bytes(m->listing) : (str){0});
     r = buf_check(&body, "a layer's facts", e);
     if (r == 0)
         r = layer_writer_finish(m->writer, buf_view(&body), e);
@@ -243,8 +265,12 @@ int analyst_layer(struct analyst *an, struct layer_job *job, struct stream *raw,
     int r = making_new(an, &m, e);
     if (r < 0)
         return r;
-    struct layer_visitor visitor = {
-        .ctx = m, .file = visit_file, .link = visit_link, .hides = visit_hides, .odd = making_odd};
+    struct layer_visitor visitor = {.ctx = m,
+                                    .file = visit_file,
+                                    .link = visit_link,
+                                    .other = visit_other,
+                                    .hides = visit_hides,
+                                    .odd = making_odd};
     struct analyst_progress *progress = an->options->progress;
     struct layer_options o = {.second_thread = an->options->threads > 1 && !job->single,
                               .progress = progress ? &progress->bytes : NULL};

@@ -20,7 +20,8 @@ static void put(struct buf *out, str s)
 void description_encode(const struct description *d, struct buf *out)
 {
     const str head[] = {d->manifest_digest, d->config_digest, d->os,
-                        d->architecture,    d->variant,       d->created};
+                        d->architecture,    d->variant,       d->created,
+                        d->manifest_json,   d->config_json};
     for (size_t i = 0; i < KE_ARRAY_LEN(head); i++)
         put(out, head[i]);
     buf_add_varint(out, d->tags.n);
@@ -97,7 +98,8 @@ int description_decode(str data, struct description *d, struct err *e)
 {
     struct cursor c = cursor_over(data.p, data.n);
     str *head[] = {&d->manifest_digest, &d->config_digest, &d->os,
-                   &d->architecture,    &d->variant,       &d->created};
+                   &d->architecture,    &d->variant,       &d->created,
+                   &d->manifest_json,   &d->config_json};
     for (size_t i = 0; i < KE_ARRAY_LEN(head); i++)
         *head[i] = get(&c, d->arena);
     size_t tags = get_count(&c, MAX_TAGS);

@@ -9,6 +9,7 @@
 struct description {
     struct arena *arena; /* owns the slices */
     str manifest_digest, config_digest, os, architecture, variant, created;
+    str manifest_json, config_json; /* when facts are wanted */
     VEC(str) tags;
     VEC(struct layer_ref) layers;
     VEC(struct inv_problem) problems;

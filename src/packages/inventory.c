@@ -10,6 +10,7 @@
 #include "packages/description.h"
 #include "packages/facts_codec.h"
 #include "packages/layer_cache.h"
+#include "packages/listing.h"
 #include "packages/squash.h"
 
 #include <errno.h>
@@ -46,6 +47,7 @@ struct scan {
     struct analyst_progress *progress; /* shared with the analyst */
     struct map records;                /* diff_id (in inv->arena) -> struct layer_record */
     uint64_t record_bytes;
+    uint64_t variant; /* of the cached records */
     struct alias_list aliases;
     struct description description;
     bool described;
@@ -87,7 +89,7 @@ static bool scan_have(void *ctx, str diff_id)
         return false;
     if (map_get(&s->records, diff_id))
         return true;
-    struct layer_record *record = layer_cache_get(s->options->data_dir, diff_id);
+    struct layer_record *record = layer_cache_get(s->options->data_dir, diff_id, s->variant);
     if (!record || scan_keep_record(s, diff_id, record, NULL) < 0)
         return false;
     s->inv->layers_cached++;
@@ -114,7 +116,7 @@ static int scan_record(void *ctx, str diff_id, bool keep, int fd, struct err *e)
         return r;
     r = scan_keep_record(s, diff_id, record, e);
     if (r == 0 && keep) /* after the limits, which are then the cache's too */
-        layer_cache_put(s->options->data_dir, diff_id, record);
+        layer_cache_put(s->options->data_dir, diff_id, s->variant, record);
     return r;
 }
 
@@ -180,6 +182,7 @@ static int scan_child(struct scan *s, int sock, pid_t parent)
     struct analyst_options o = {.threads = scan_threads(s->options),
                                 .no_confine = s->options->no_confine,
                                 .progress = s->progress,
+                                .facts = s->options->facts,
                                 .aliases = s->aliases.p,
                                 .n_aliases = s->aliases.n};
     struct rlimit core = {0, 0};
@@ -262,6 +265,8 @@ static void scan_identity(struct scan *s)
     inv->architecture = d->architecture;
     inv->variant = d->variant;
     inv->created = d->created;
+    inv->manifest_json = d->manifest_json;
+    inv->config_json = d->config_json;
     inv->repo_tags = d->tags.p;
     inv->n_repo_tags = d->tags.n;
     inv->layers = d->layers.p;
@@ -303,7 +308,10 @@ static int scan_facts(struct scan *s, struct squash_layer *layers, size_t n, str
         total += layer_record_body(layers[i].record).n;
         if (total > FACTS_MAX)
             return err_set(e, ERR_LIMIT, "the layers' facts are larger than the limit");
-        int r = facts_decode(layer_record_body(layers[i].record), &layers[i].facts, e);
+        str facts, listing;
+        if (!layer_body_parts(layer_record_body(layers[i].record), &facts, &listing))
+            return err_set(e, ERR_FORMAT, "layer %zu: damaged layer facts", i + 1);
+        int r = facts_decode(facts, &layers[i].facts, e);
         if (r < 0)
             return err_wrap(e, "layer %zu", i + 1);
         if (diff_id.n == 0)
@@ -347,6 +355,8 @@ static int scan_merge(struct scan *s, bool last, struct err *e)
     if (r == 0) {
         scan_identity(s);
         r = squash_layers(layers, n, &s->aliases, s->inv, e);
+        if (r == 0 && s->options->facts)
+            r = listing_merge(layers, n, s->options->facts, s->inv, e);
     }
     for (size_t i = 0; i < n; i++)
         facts_done(&layers[i].facts);
@@ -380,7 +390,7 @@ static void scan_done(struct scan *s)
 int inventory_scan(const struct scan_options *o, struct inventory **out, struct err *e)
 {
     struct source_options so = {.platform = o->platform, .registry = o->registry};
-    struct scan s = {.options = o};
+    struct scan s = {.options = o, .variant = o->facts ? listing_fingerprint(o->facts) : 0};
     map_init(&s.records);
     s.inv = calloc(1, sizeof *s.inv);
     if (!s.inv)

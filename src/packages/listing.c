@@ -1,0 +1,277 @@
+/* listing.c - the making of a layer's listing; listing_merge.c reads it. */
+#include "packages/listing.h"
+
+#include "base/auto.h"
+#include "base/hash.h"
+#include "codec/regex.h"
+
+#include <endian.h>
+#include <stdlib.h>
+
+struct tap { /* passes on what is below, hashes it and keeps a copy of small files */
+    struct stream s;
+    struct stream *below;
+    struct listing *owner;
+};
+
+struct listing {
+    const struct facts_wanted *wanted;
+    struct buf out, copy, path;
+    struct digest_ctx *digest;
+    struct tap tap;
+    struct tar_entry entry; /* the file being read; path in `path` */
+    bool keep, full;
+    uint64_t search_max; /* the largest file that any rule looks at */
+};
+
+uint64_t listing_fingerprint(const struct facts_wanted *w)
+{
+    auto_buf text;
+    buf_init(&text, 4 << 20);
+    for (size_t i = 0; i < w->n_rules; i++) {
+        buf_add_varint(&text, w->rules[i].pattern.n);
+        buf_add_str(&text, w->rules[i].pattern);
+        buf_add_u64(&text, w->rules[i].max_file_size);
+    }
+    for (size_t i = 0; i < w->n_retrieve; i++) {
+        buf_add_varint(&text, w->retrieve[i].n);
+        buf_add_str(&text, w->retrieve[i]);
+    }
+    buf_add_u64(&text, w->retrieve_max);
+    return hash64_seeded(text.p, text.n, 0);
+}
+
+static int tap_fill(struct stream *s, struct err *e)
+{
+    struct tap *t = (struct tap *)s;
+    struct listing *l = t->owner;
+    const uint8_t *p;
+    int64_t have = stream_view(t->below, &p, e);
+    if (have < 0)
+        return (int)have;
+    stream_consume(t->below, (size_t)have);
+    digest_update(l->digest, p, (size_t)have);
+    if (l->keep)
+        buf_add(&l->copy, p, (size_t)have);
+    s->p = p;
+    s->end = p + have;
+    s->eof = have == 0;
+    return 0;
+}
+
+static void tap_close(struct stream *s)
+{
+    (void)s;
+}
+
+static const struct stream_ops tap_ops = {.name = "tap", .fill = tap_fill, .close = tap_close};
+
+int listing_new(const struct facts_wanted *w, struct listing **out, struct err *e)
+{
+    struct listing *l = calloc(1, sizeof *l);
+    if (!l)
+        return err_no_memory(e);
+    int r = digest_new(&l->digest, e);
+    if (r < 0) {
+        free(l);
+        return r;
+    }
+    l->wanted = w;
+    for (size_t i = 0; i < w->n_rules; i++)
+        if (w->rules[i].max_file_size > l->search_max)
+            l->search_max = w->rules[i].max_file_size;
+    uint64_t copy_max = l->search_max > w->retrieve_max ? l->search_max : w->retrieve_max;
+    buf_init(&l->out, LISTING_BYTES_MAX);
+    buf_init(&l->copy, copy_max + 1);
+    buf_init(&l->path, 1 << 20);
+    buf_add_u64(&l->out, listing_fingerprint(w));
+    *out = l;
+    return 0;
+}
+
+void listing_free(struct listing *l)
+{
+    if (!l)
+        return;
+    buf_done(&l->out);
+    buf_done(&l->copy);
+    buf_done(&l->path);
+    digest_free(l->digest);
+    free(l);
+}
+
+/* ---- one entry
+ * ------------------------------------------------------------------------------------------- */
+
+static enum fact_file_type fact_type(enum tar_type type)
+{
+    switch (type) {
+    case TAR_FILE:
+    case TAR_HARDLINK:
+        return FACT_FILE;
+    case TAR_SYMLINK:
+        return FACT_SYMLINK;
+    case TAR_CHAR:
+    case TAR_BLOCK:
+        return FACT_DEVICE;
+    case TAR_DIR:
+        return FACT_DIR;
+    case TAR_FIFO:
+        return FACT_FIFO;
+    case TAR_OTHER:
+        break;
+    }
+    return FACT_OTHER;
+}
+
+static void put_text(struct buf *out, str s)
+{
+    buf_add_varint(out, s.n);
+    buf_add_str(out, s);
+}
+
+static void put_head(struct listing *l, const struct tar_entry *entry, unsigned flags)
+{
+    struct buf *out = &l->out;
+    buf_add_char(out, (char)fact_type(entry->type));
+    buf_add_char(out, (char)((entry->type == TAR_HARDLINK ? 1u : 0u) | flags));
+    buf_add_varint(out, entry->mode & 07777);
+    buf_add_varint(out, entry->uid);
+    buf_add_varint(out, entry->gid);
+    buf_add_varint(out, entry->size);
+    put_text(out, entry->path);
+    put_text(out,
+             entry->type == TAR_SYMLINK || entry->type == TAR_HARDLINK ? entry->link : (str){0});
+}
+
+/* An entry goes in whole or not at all. */
+static bool listing_keep(struct listing *l, size_t before)
+{
+    if (buf_ok(&l->out))
+        return true;
+    l->out.n = before;
+    l->full = true;
+    return false;
+}
+
+void listing_entry(struct listing *l, const struct tar_entry *entry)
+{
+    size_t before = l->out.n;
+    if (l->full)
+        return;
+    put_head(l, entry, 0);
+    buf_add_varint(&l->out, 0);
+    listing_keep(l, before);
+}
+
+static bool retrieved(const struct listing *l, str path)
+{
+    for (size_t i = 0; i < l->wanted->n_retrieve; i++) {
+        str want = l->wanted->retrieve[i];
+        if (str_eq(want.n && want.p[0] == '/' ? str_from(want, 1) : want, path))
+            return true;
+    }
+    return false;
+}
+
+struct stream *listing_file(struct listing *l, const struct tar_entry *entry,
+                            struct stream *content)
+{
+    buf_clear(&l->path);
+    buf_clear(&l->copy);
+    l->copy.failed = l->path.failed = false;
+    buf_add_str(&l->path, entry->path);
+    l->entry = *entry;
+    l->entry.path = buf_view(&l->path);
+    l->keep = entry->size <= l->search_max ||
+              (entry->size <= l->wanted->retrieve_max && retrieved(l, entry->path));
+    l->tap = (struct tap){.s = {.ops = &tap_ops}, .below = content, .owner = l};
+    return &l->tap.s;
+}
+
+/* ---- matches
+ * --------------------------------------------------------------------------------------------- */
+
+static size_t match_rule(const struct listing *l, uint32_t rule, str text, struct buf *out)
+{
+    size_t n = 0;
+    uint32_t number = 0;
+    const struct fact_rule *r = &l->wanted->rules[rule];
+    while (text.n && n < LISTING_MATCHES_MAX) {
+        ptrdiff_t end = str_index(text, '\n');
+        str line = end < 0 ? text : str_sub(text, 0, (size_t)end);
+        text = end < 0 ? (str){0} : str_from(text, (size_t)end + 1);
+        if (regex_match(r->regex, line, NULL) == 1) {
+            buf_add_varint(out, rule);
+            buf_add_varint(out, number);
+            n++;
+        }
+        number++;
+    }
+    return n;
+}
+
+static void put_matches(struct listing *l, str text)
+{
+    auto_buf found;
+    size_t n = 0;
+    buf_init(&found, 1 << 20);
+    for (uint32_t i = 0; i < l->wanted->n_rules; i++)
+        if (text.n <= l->wanted->rules[i].max_file_size)
+            n += match_rule(l, i, text, &found);
+    if (!buf_ok(&found))
+        l->out.failed = true;
+    buf_add_varint(&l->out, n);
+    buf_add_str(&l->out, buf_view(&found));
+}
+
+int listing_file_end(struct listing *l, struct err *e)
+{
+    int r = stream_drain(&l->tap.s, e);
+    struct sha256 digest = digest_final(l->digest);
+    if (r < 0 || l->full)
+        return r;
+    size_t before = l->out.n;
+    bool whole = l->keep && buf_ok(&l->copy);
+    bool content = whole && l->copy.n <= l->wanted->retrieve_max && retrieved(l, l->entry.path);
+    put_head(l, &l->entry, 2u | (content ? 4u : 0u));
+    buf_add(&l->out, digest.b, sizeof digest.b);
+    if (whole)
+        put_matches(l, buf_view(&l->copy));
+    else
+        buf_add_varint(&l->out, 0);
+    if (content)
+        put_text(&l->out, buf_view(&l->copy));
+    listing_keep(l, before);
+    return 0;
+}
+
+str listing_bytes(const struct listing *l)
+{
+    return buf_view(&l->out);
+}
+
+bool listing_full(const struct listing *l)
+{
+    return l->full;
+}
+
+void layer_body_finish(struct buf *body, size_t facts_bytes, str listing)
+{
+    buf_add_str(body, listing);
+    buf_add_u64(body, facts_bytes);
+}
+
+bool layer_body_parts(str body, str *facts, str *listing)
+{
+    uint64_t n;
+    if (body.n < sizeof n)
+        return false;
+    memcpy(&n, body.p + body.n - sizeof n, sizeof n);
+    n = le64toh(n);
+    if (n > body.n - sizeof n)
+        return false;
+    *facts = str_sub(body, 0, (size_t)n);
+    *listing = str_sub(body, (size_t)n, body.n - sizeof n);
+    return true;
+}

@@ -1,0 +1,49 @@
+/* listing.h - one layer's entries as bytes: what image_facts.h promises, made in the confined
+ * process and merged by its parent.
+ *
+ * A listing follows the layer's facts in the body of its record; the body's last 8 bytes give the
+ * length of the facts. Format, integers as LEB128 varints:
+ *     fingerprint (8 bytes, little-endian) of the wishes; then for each entry in the archive's
+ * order: type, flags (1 hard link, 2 digest, 4 content), mode, uid, gid, size, path, link (length
+ * and bytes each), 32 bytes of digest, number of matches and for each rule and line, content
+ * (length and bytes). */
+#ifndef KELLET_PACKAGES_LISTING_H
+#define KELLET_PACKAGES_LISTING_H
+
+#include "base/buf.h"
+#include "codec/tar.h"
+#include "packages/squash.h"
+
+enum {
+    LISTING_BYTES_MAX = 128 << 20, /* of one layer */
+    LISTING_FILES_MAX = 2000000,   /* of an image */
+    LISTING_MATCHES_MAX = 10000,   /* of one file */
+};
+
+/* What the wishes are, for the cache: two with the same value give the same listings. */
+uint64_t listing_fingerprint(const struct facts_wanted *w);
+
+struct listing;
+/* `w` is borrowed. */
+int listing_new(const struct facts_wanted *w, struct listing **out, struct err *e);
+void listing_free(struct listing *l); /* NULL is fine */
+/* An entry without content. */
+void listing_entry(struct listing *l, const struct tar_entry *entry);
+/* A regular file: whoever reads it reads *tapped (owned by the listing) instead of content. */
+struct stream *listing_file(struct listing *l, const struct tar_entry *entry,
+                            struct stream *content);
+/* After the reader: takes the rest of the content and adds the file. */
+int listing_file_end(struct listing *l, struct err *e);
+/* Empty when memory or the limit was passed. */
+str listing_bytes(const struct listing *l);
+bool listing_full(const struct listing *l);
+
+/* A record's body: its two parts. False when it is none of this version. */
+void layer_body_finish(struct buf *body, size_t facts_bytes, str listing);
+bool layer_body_parts(str body, str *facts, str *listing);
+
+/* Fills inv->files from the layers' records, lowest first; a missing listing is a problem entry. */
+int listing_merge(const struct squash_layer *layers, size_t n, const struct facts_wanted *w,
+                  struct inventory *inv, struct err *e);
+
+#endif

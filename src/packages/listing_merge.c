@@ -1,0 +1,246 @@
+/* listing_merge.c - layers' listings into the list of files that is seen from the top. */
+#include "base/cursor.h"
+#include "base/map.h"
+#include "packages/listing.h"
+
+#include <stdlib.h>
+
+struct merge {
+    const struct squash_layer *layers;
+    size_t n;
+    struct inventory *inv;
+    struct map at; /* path -> 1 + index in files */
+    VEC(struct image_file) files;
+    bool full, damaged;
+};
+
+static str get_text(struct cursor *c)
+{
+    uint64_t n = cursor_varint(c);
+    if (n > cursor_left(c)) {
+        c->failed = true;
+        return (str){0};
+    }
+    return cursor_bytes(c, (size_t)n);
+}
+
+/* Views into the record; matches in the arena. */
+static bool get_matches(struct cursor *c, struct arena *a, struct image_file *f)
+{
+    uint64_t n = cursor_varint(c);
+    if (n > (uint64_t)LISTING_MATCHES_MAX * FACT_RULES_MAX || n > cursor_left(c))
+        return false;
+    struct fact_match *m = n ? arena_calloc(a, (size_t)n, sizeof *m) : NULL;
+    for (uint64_t i = 0; m && i < n; i++) {
+        m[i].rule = (uint32_t)cursor_varint(c);
+        m[i].line = (uint32_t)cursor_varint(c);
+    }
+    f->matches = m;
+    f->n_matches = m ? (size_t)n : 0;
+    return n == 0 || m;
+}
+
+static bool get_file(struct cursor *c, struct arena *a, struct image_file *f)
+{
+    *f = (struct image_file){0};
+    uint8_t type = cursor_u8(c), flags = cursor_u8(c);
+    f->type = type <= FACT_OTHER ? (enum fact_file_type)type : FACT_OTHER;
+    f->hard_link = flags & 1;
+    f->has_digest = flags & 2;
+    f->mode = (uint32_t)cursor_varint(c);
+    f->uid = (uint32_t)cursor_varint(c);
+    f->gid = (uint32_t)cursor_varint(c);
+    f->size = cursor_varint(c);
+    f->path = get_text(c);
+    f->link = get_text(c);
+    if (f->has_digest) {
+        str digest = cursor_bytes(c, sizeof f->digest.b);
+        if (digest.n == sizeof f->digest.b)
+            memcpy(f->digest.b, digest.p, digest.n);
+    }
+    bool ok = get_matches(c, a, f);
+    if (flags & 4) {
+        f->content = get_text(c);
+        if (!f->content.p)
+            f->content.p = "";
+    }
+    return ok && cursor_ok(c);
+}
+
+static bool seen(const struct merge *m, size_t layer, const struct image_file *f)
+{
+    for (size_t i = layer + 1; i < m->n; i++) {
+        if (!m->layers[i].record)
+            continue;
+        if (f->type != FACT_DIR && layer_record_hides(m->layers[i].record, f->path))
+            return false;
+        struct layer_path hashes = layer_path_of(f->path), parent;
+        if (f->type == FACT_DIR &&
+            layer_record_hides_path(m->layers[i].record, &(struct layer_path){.all = hashes.all}))
+            return false;
+        parent = layer_path_of(str_dirname(f->path));
+        if (f->type == FACT_DIR && f->path.n &&
+            layer_record_hides_below(m->layers[i].record, &parent))
+            return false;
+    }
+    return true;
+}
+
+static int merge_add(struct merge *m, const struct image_file *f, struct err *e)
+{
+    void **slot = map_slot(&m->at, f->path);
+    if (!slot)
+        return err_no_memory(e);
+    if (*slot) {
+        m->files.p[(uintptr_t)*slot - 1] = *f;
+        return 0;
+    }
+    if (m->files.n >= LISTING_FILES_MAX) {
+        m->full = true;
+        return 0;
+    }
+    struct image_file *kept = vec_push(&m->files);
+    if (!kept)
+        return err_no_memory(e);
+    *kept = *f;
+    *slot = (void *)(uintptr_t)m->files.n;
+    return 0;
+}
+
+/* The slots of a layer's own entries stay valid while upper layers replace them: a path is hidden
+ * by an upper layer before it is added again. */
+static int merge_layer(struct merge *m, size_t layer, str listing, struct err *e)
+{
+    struct cursor c = cursor_over(listing.p, listing.n);
+    struct image_file f;
+    cursor_skip(&c, 8);
+    while (cursor_left(&c)) {
+        if (!get_file(&c, &m->inv->arena, &f)) {
+            m->damaged = true;
+            return 0;
+        }
+        f.layer = (uint32_t)layer;
+        if (!seen(m, layer, &f))
+            continue;
+        int r = merge_add(m, &f, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* What a link stands for: a hard link's other name is in its own layer or below. */
+static void merge_links(struct merge *m)
+{
+    for (size_t i = 0; i < m->files.n; i++) {
+        struct image_file *f = &m->files.p[i];
+        if (!f->hard_link)
+            continue;
+        uintptr_t at = (uintptr_t)map_get(&m->at, f->link);
+        const struct image_file *target = at ? &m->files.p[at - 1] : NULL;
+        if (!target || target->type != FACT_FILE || target->hard_link)
+            continue;
+        f->has_digest = target->has_digest;
+        f->digest = target->digest;
+        f->size = target->size;
+        f->matches = target->matches;
+        f->n_matches = target->n_matches;
+        f->content = target->content;
+    }
+}
+
+static str link_of(void *ctx, str path)
+{
+    const struct merge *m = ctx;
+    uintptr_t at = (uintptr_t)map_get(&m->at, path);
+    const struct image_file *f = at ? &m->files.p[at - 1] : NULL;
+    return f && f->type == FACT_SYMLINK ? f->link : (str){0};
+}
+
+/* Searches follow symbolic links inside the image; what they find is filed under the link's name.
+ */
+static int merge_symlinks(struct merge *m, const struct facts_wanted *w, struct err *e)
+{
+    struct link_view view = {link_of, m};
+    if (w->n_rules == 0 && w->n_retrieve == 0)
+        return 0;
+    for (size_t i = 0; i < m->files.n; i++) {
+        struct image_file *f = &m->files.p[i];
+        str real;
+        if (f->type != FACT_SYMLINK ||
+            link_resolve(&view, f->path, &m->inv->arena, &real, NULL) != 1)
+            continue;
+        uintptr_t at = (uintptr_t)map_get(&m->at, real);
+        const struct image_file *target = at ? &m->files.p[at - 1] : NULL;
+        if (!target || target->type != FACT_FILE)
+            continue;
+        f->matches = target->matches;
+        f->n_matches = target->n_matches;
+        for (size_t k = 0; k < w->n_retrieve; k++)
+            if (target->content.p && str_eq(str_from(w->retrieve[k], 1), f->path))
+                f->content = target->content;
+    }
+    return m->inv->arena.full ? err_no_memory(e) : 0;
+}
+
+static int merge_keep(struct merge *m, struct err *e)
+{
+    struct inventory *inv = m->inv;
+    struct arena *a = &inv->arena;
+    inv->files = arena_calloc(a, m->files.n + 1, sizeof *inv->files);
+    if (!inv->files)
+        return err_no_memory(e);
+    for (size_t i = 0; i < m->files.n; i++) {
+        struct image_file *f = &inv->files[i];
+        *f = m->files.p[i];
+        f->path = arena_dup(a, f->path);
+        f->link = arena_dup(a, f->link);
+        if (f->content.p)
+            f->content = arena_dup(a, f->content);
+    }
+    inv->n_files = m->files.n;
+    return a->full ? err_no_memory(e) : 0;
+}
+
+static int merge_problem(struct inventory *inv, const char *what, const char *detail, struct err *e)
+{
+    struct inv_problem *all = arena_calloc(&inv->arena, inv->n_problems + 1, sizeof *all);
+    if (!all)
+        return err_no_memory(e);
+    if (inv->n_problems)
+        memcpy(all, inv->problems, inv->n_problems * sizeof *all);
+    all[inv->n_problems++] = (struct inv_problem){STR(""), str_z(what), str_z(detail), -1};
+    inv->problems = all;
+    return 0;
+}
+
+int listing_merge(const struct squash_layer *layers, size_t n, const struct facts_wanted *w,
+                  struct inventory *inv, struct err *e)
+{
+    struct merge m = {.layers = layers, .n = n, .inv = inv};
+    int r = 0;
+    map_init(&m.at);
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        str facts, listing;
+        if (!layers[i].record)
+            continue;
+        if (!layer_body_parts(layer_record_body(layers[i].record), &facts, &listing) ||
+            listing.n < 8)
+            m.damaged = true;
+        else
+            r = merge_layer(&m, i, listing, e);
+    }
+    if (r == 0) {
+        merge_links(&m);
+        r = merge_symlinks(&m, w, e);
+    }
+    if (r == 0)
+        r = merge_keep(&m, e);
+    if (r == 0 && m.damaged)
+        r = merge_problem(inv, "unreadable", "the list of some layer's files is missing", e);
+    if (r == 0 && m.full)
+        r = merge_problem(inv, "limit", "the image has more files than are listed", e);
+    map_done(&m.at);
+    vec_done(&m.files);
+    return r;
+}
