@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "image/channel.h"
 #include "image/layer_record.h"
+#include "packages/listing.h"
 #include "packages/analyst.h"
 #include "packages/description.h"
 #include "packages/facts_codec.h"
