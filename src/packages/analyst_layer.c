@@ -4,7 +4,7 @@
 #include "image/layer_record.h"
 #include "packages/analyst_internal.h"
 #include "packages/facts_codec.h"
-#include "packages/listing.h"
+#include "packages/file_list.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

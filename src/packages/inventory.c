@@ -10,7 +10,7 @@
 #include "packages/description.h"
 #include "packages/facts_codec.h"
 #include "packages/layer_cache.h"
-#include "packages/listing.h"
+#include "packages/file_list.h"
 #include "packages/squash.h"
 
 #include <errno.h>

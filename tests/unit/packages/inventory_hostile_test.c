@@ -3,11 +3,10 @@
 #include "base/buf.h"
 #include "image/channel.h"
 #include "image/layer_record.h"
-#include "packages/listing.h"
 #include "packages/analyst.h"
 #include "packages/description.h"
 #include "packages/facts_codec.h"
-#include "packages/listing.h"
+#include "packages/file_list.h"
 #include "packages/inventory.h"
 #include "unit.h"
 

@@ -1,5 +1,5 @@
-/* listing.c - the making of a layer's listing; listing_merge.c reads it. */
-#include "packages/listing.h"
+/* file_list.c - the making of a layer's listing; file_list_merge.c reads it. */
+#include "packages/file_list.h"
 
 #include "base/auto.h"
 #include "base/hash.h"

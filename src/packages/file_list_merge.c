@@ -1,7 +1,7 @@
-/* listing_merge.c - layers' listings into the list of files that is seen from the top. */
+/* file_list_merge.c - layers' listings into the list of files that is seen from the top. */
 #include "base/cursor.h"
 #include "base/map.h"
-#include "packages/listing.h"
+#include "packages/file_list.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* listing.h - one layer's entries as bytes: what image_facts.h promises, made in the confined
+/* file_list.h - one layer's entries as bytes: what image_facts.h promises, made in the confined
  * process and merged by its parent.
  *
  * A listing follows the layer's facts in the body of its record; the body's last 8 bytes give the
@@ -7,8 +7,8 @@
  * order: type, flags (1 hard link, 2 digest, 4 content), mode, uid, gid, size, path, link (length
  * and bytes each), 32 bytes of digest, number of matches and for each rule and line, content
  * (length and bytes). */
-#ifndef KELLET_PACKAGES_LISTING_H
-#define KELLET_PACKAGES_LISTING_H
+#ifndef KELLET_PACKAGES_FILE_LIST_H
+#define KELLET_PACKAGES_FILE_LIST_H
 
 #include "base/buf.h"
 #include "codec/tar.h"
