@@ -224,7 +224,7 @@ static bool name_ok(str name)
     if (name.n == 0 || name.n > 64 || name.p[0] == '.')
         return false;
     for (size_t i = 0; i < name.n; i++)
-        if (!ke_isalnum(name.p[i]) && name.p[i] != '-' && name.p[i] != '_' && name.p[i] != '.')
+        if (!ke_isalnum(name.p[i]) && !memchr("-_.:", name.p[i], 4))
             return false;
     return true;
 }
@@ -232,7 +232,7 @@ static bool name_ok(str name)
 int vulndb_builder_new(const char *data_dir, str source, struct vulndb_builder **out, struct err *e)
 {
     if (!name_ok(source))
-        return err_set(e, ERR_USAGE, "\"%.*s\" cannot name a source: letters, digits, - _ . only",
+        return err_set(e, ERR_USAGE, "\"%.*s\" cannot name a source: letters, digits, - _ . : only",
                        STR_ARG(source));
     struct vulndb_builder *b = calloc(1, sizeof *b);
     if (!b)

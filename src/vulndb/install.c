@@ -181,20 +181,34 @@ static int replace(struct install *i, const struct manifest_source *source, stru
     for (size_t k = 0; k < i->old.n_sources; k++) {
         int order = str_cmp(i->old.sources[k].info.name, source->info.name);
         if (order >= 0 && !placed) {
-            out->sources[out->n_sources++] = *source;
+            if (source->n_shards)
+                out->sources[out->n_sources++] = *source;
             placed = true;
         }
         if (order != 0)
             out->sources[out->n_sources++] = i->old.sources[k];
     }
-    if (!placed)
+    if (!placed && source->n_shards)
         out->sources[out->n_sources++] = *source;
     return 0;
 }
 
-int install_commit(struct install *i, const struct manifest_source *source, struct err *e)
+int install_manifest(struct install *i, const struct manifest *m, str text, struct err *e)
 {
     char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/shards", i->dir);
+    int r = sync_dir(path, e);
+    snprintf(path, sizeof path, "%s/manifest.json", i->dir);
+    if (r == 0)
+        r = fs_write_atomic(path, text, 0644, e);
+    if (r < 0)
+        return r;
+    remove_unnamed(i, m);
+    return sync_dir(i->dir, e);
+}
+
+int install_commit(struct install *i, const struct manifest_source *source, struct err *e)
+{
     struct manifest m;
     int r = replace(i, source, &m, e);
     if (r == 0)
@@ -205,16 +219,7 @@ int install_commit(struct install *i, const struct manifest_source *source, stru
     buf_init(&text, MANIFEST_MAX);
     manifest_print(&m, &text);
     r = buf_check(&text, "the manifest", e);
-    snprintf(path, sizeof path, "%s/shards", i->dir);
-    if (r == 0)
-        r = sync_dir(path, e);
-    snprintf(path, sizeof path, "%s/manifest.json", i->dir);
-    if (r == 0)
-        r = fs_write_atomic(path, buf_view(&text), 0644, e);
-    if (r < 0)
-        return r;
-    remove_unnamed(i, &m);
-    return sync_dir(i->dir, e);
+    return r < 0 ? r : install_manifest(i, &m, buf_view(&text), e);
 }
 
 void install_end(struct install *i, bool failed)

@@ -20,9 +20,12 @@ int install_begin(struct install *i, const char *data_dir, void (*waiting)(void 
 /* Writes a shard's bytes durably and describes it in *out (in i->arena); `name` is for people. */
 int install_shard(struct install *i, str name, str bytes, struct manifest_shard *out,
                   struct err *e);
-/* Puts `source` in the place of the one of that name, joins aliases anew, renames the manifest,
+/* Puts `source` in the place of the one of that name (takes that one out when `source` has no
+ * shards), joins aliases anew, renames the manifest,
  * removes what is no longer named. */
 int install_commit(struct install *i, const struct manifest_source *source, struct err *e);
+/* The last step alone: the shards are there, `text` is m as printed. */
+int install_manifest(struct install *i, const struct manifest *m, str text, struct err *e);
 /* Removes shards that the old manifest does not name (after a failure), lets the lock go. */
 void install_end(struct install *i, bool failed);
 

@@ -96,7 +96,7 @@ static int parse_source(yyjson_val *v, struct arena *a, struct manifest_source *
     return r;
 }
 
-static int manifest_parse(str text, struct arena *a, struct manifest *out, struct err *e)
+int manifest_parse(str text, struct arena *a, struct manifest *out, struct err *e)
 {
     auto_json *doc = NULL;
     *out = (struct manifest){0};

@@ -30,6 +30,8 @@ struct manifest {
 /* Reads and parses a manifest; everything in *out lives in the arena. ERR_NOT_FOUND when the file
  * is not there. */
 int manifest_read(const char *path, struct arena *a, struct manifest *out, struct err *e);
+/* The same of a text. */
+int manifest_parse(str text, struct arena *a, struct manifest *out, struct err *e);
 void manifest_print(const struct manifest *m, struct buf *out);
 /* "sha256:..." over the digests of a source's shards, in the arena. */
 str manifest_digest(const struct manifest_source *s, struct arena *a);

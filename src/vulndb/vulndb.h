@@ -69,6 +69,18 @@ const struct vulndb_source *vulndb_sources(const struct vulndb *db, size_t *n);
 /* True when some shard holds claims for the platform ("debian:12") or ecosystem ("PyPI"). */
 bool vulndb_covers(const struct vulndb *db, str platform, str ecosystem);
 
+/* One more with each install. */
+uint64_t vulndb_epoch(const struct vulndb *db);
+/* What one source says about one platform or ecosystem. */
+struct vulndb_part {
+    str source, platform, ecosystem; /* owned by the database */
+    uint64_t claims, vulns;          /* vulns: distinct ones that claims name */
+};
+/* In order of source, then as installed; *out in the arena. Reads every claim's row: milliseconds
+ * for a million. */
+int vulndb_parts(const struct vulndb *db, struct arena *a, struct vulndb_part **out, size_t *n,
+                 struct err *e);
+
 /* An entry that no driver sent but a claim names is an empty vuln of that id. */
 
 /* What a look-up gives: the claim with views into the map, its source, and its vulnerability.
