@@ -100,6 +100,18 @@ int call_send_text(struct call *c, int status, const char *content_type, str tex
     return buf_check(out, "the answer", c->err);
 }
 
+struct buf *call_text(struct call *c)
+{
+    return answer_of(c);
+}
+
+int call_text_end(struct call *c, int status, const char *content_type)
+{
+    c->status = status;
+    c->answer_type = content_type;
+    return buf_check(&c->answer, "the answer", c->err);
+}
+
 int call_empty(struct call *c, int status)
 {
     answer_of(c);

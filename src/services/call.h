@@ -64,6 +64,9 @@ yyjson_mut_doc *call_doc(struct call *c);
 int call_send(struct call *c, int status, yyjson_mut_doc *doc, yyjson_mut_val *root);
 /* JSON text that is in that form already. */
 int call_send_text(struct call *c, int status, const char *content_type, str text);
+/* For long answers, written piece by piece: the answer's buffer, emptied, and then its end. */
+struct buf *call_text(struct call *c);
+int call_text_end(struct call *c, int status, const char *content_type);
 int call_empty(struct call *c, int status); /* 204 and the like */
 /* {"detail": {"error_codes": []}, "httpcode": N, "message": "..."} */
 int call_error(struct call *c, int status, const char *fmt, ...) KE_PRINTF(3, 4);
@@ -101,5 +104,9 @@ void put_json(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, str json_te
 void put_time(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, int64_t us); /* 0: null */
 /* Keys sorted, 2 blanks, ASCII, newline: what call_send writes. */
 int json_pretty(yyjson_mut_val *root, struct buf *out, struct err *e);
+/* The same for a value that stands `depth` levels deep, without the newline; and a string's text.
+ */
+int json_pretty_at(yyjson_mut_val *v, unsigned depth, struct buf *out, struct err *e);
+void json_put_ascii(struct buf *b, str s);
 
 #endif

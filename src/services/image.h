@@ -2,8 +2,8 @@
  *
  * An image is (account, digest of its manifest); tags come and go (a tag that moved keeps a row for
  * each digest that it had, the newest detection is where it points now). The Dockerfile belongs to
- * the image, not to a tag. Tables: images, image_tags, image_transitions (why each state was
- * entered).
+ * the image, not to a tag. Tables: catalog_image, catalog_image_tag, image_transition (why each
+ * state was entered).
  *
  * States: not_analyzed (waits for a worker) -> analyzing -> analyzed | analysis_failed; back to
  * not_analyzed by force, by an analysis that failed and is asked for again, or by a lease that ran
@@ -33,7 +33,6 @@ struct image_record {
     str dockerfile;                                    /* base64; p NULL: none */
     str dockerfile_mode, arch, distro, distro_version; /* p NULL: not known yet */
     int64_t size, layers;                              /* -1: not known yet */
-    int64_t compressed_size;                           /* as the registry has it; -1 */
     int64_t created, updated, analyzed;                /* microseconds; analyzed 0: never */
     struct image_tag *tags;                            /* by fulltag */
     size_t n_tags;
@@ -74,7 +73,6 @@ struct image_add {
     str annotations;               /* JSON object to merge; p NULL: none */
     str dockerfile;                /* base64; p NULL: none */
     str manifest, parent_manifest; /* kept as documents */
-    int64_t compressed_size;       /* -1 */
     int64_t created;               /* microseconds; 0: now: of the tag's detection */
     bool force;                    /* analyse again */
     bool no_queue;                 /* state and queue are the caller's business (restore) */
@@ -87,7 +85,7 @@ struct image_add {
  * else 0. ERR_USAGE: a Dockerfile for an image that exists, without force. */
 int image_put(struct db_tx *tx, struct documents *d, const struct image_add *add, struct err *e);
 /* Puts the image into "images_to_analyze" (once, however often it is called). 1 when added. */
-int image_queue(struct db_tx *tx, struct documents *d, str account, str digest, struct err *e);
+int image_queue(struct db_tx *tx, str account, str digest, struct err *e);
 
 /* ---- the life cycle ---------------------------------------------------------------------------
  */

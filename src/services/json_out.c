@@ -57,7 +57,7 @@ static bool plain(char c)
     return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
 }
 
-static void put_text(struct buf *b, str s)
+void json_put_ascii(struct buf *b, str s)
 {
     buf_add_char(b, '"');
     while (s.n) {
@@ -143,7 +143,7 @@ static int put_members(struct writer *w, struct member *members, size_t n, unsig
         buf_add_char(w->out, sep);
         sep = ',';
         put_line(w->out, depth + 1);
-        put_text(w->out, members[i].key);
+        json_put_ascii(w->out, members[i].key);
         buf_add(w->out, ": ", 2);
         int r = put_value(w, members[i].value, depth + 1);
         if (r < 0)
@@ -179,7 +179,7 @@ static int put_object(struct writer *w, yyjson_mut_val *v, unsigned depth)
 static void put_scalar(struct buf *b, yyjson_mut_val *v)
 {
     if (yyjson_mut_is_str(v))
-        put_text(b, (str){yyjson_mut_get_str(v), yyjson_mut_get_len(v)});
+        json_put_ascii(b, (str){yyjson_mut_get_str(v), yyjson_mut_get_len(v)});
     else if (yyjson_mut_is_bool(v))
         buf_add_str(b, yyjson_mut_get_bool(v) ? STR("true") : STR("false"));
     else if (yyjson_mut_is_uint(v))
@@ -206,10 +206,15 @@ static int put_value(struct writer *w, yyjson_mut_val *v, unsigned depth)
     return 0;
 }
 
-int json_pretty(yyjson_mut_val *root, struct buf *out, struct err *e)
+int json_pretty_at(yyjson_mut_val *v, unsigned depth, struct buf *out, struct err *e)
 {
     struct writer w = {out, e};
-    int r = put_value(&w, root, 0);
+    return put_value(&w, v, depth);
+}
+
+int json_pretty(yyjson_mut_val *root, struct buf *out, struct err *e)
+{
+    int r = json_pretty_at(root, 0, out, e);
     if (r < 0)
         return r;
     buf_add_char(out, '\n');

@@ -3,7 +3,9 @@
 #include "base/vec.h"
 #include "services/secrets.h"
 
-#define COLUMNS "registry, name, type, username, password, verify, created, updated"
+#define COLUMNS                                                                                    \
+    "registry, registry_name, registry_type, registry_user, registry_secret, registry_verify, "    \
+    "created_at, last_updated"
 /* Nothing is there: the engine's accounts have no part in its host's Docker configuration. */
 #define NO_DOCKER_CONFIG "/nonexistent"
 
@@ -29,7 +31,7 @@ int registry_record_add(struct engine *en, struct db_tx *tx, const struct regist
                         "INSERT INTO registries (account, " COLUMNS ") VALUES ($1, $2, $3, $4, $5, "
                         "$6, $7, now_us(), now_us()) ON CONFLICT (account, registry) DO NOTHING",
                         DB(DBS(r->account), DBS(r->registry), DBSN(r->name), DBSN(r->type),
-                           DBS(r->user), DBS(buf_view(&sealed)), verify_value(r->verify)),
+                           DBS(r->user), DBB(buf_view(&sealed)), verify_value(r->verify)),
                         e);
     if (n < 0)
         return (int)n;
@@ -44,10 +46,11 @@ int registry_record_update(struct engine *en, struct db_tx *tx, const struct reg
     if (rc < 0)
         return rc;
     int64_t n = db_exec(tx,
-                        "UPDATE registries SET name = $3, type = $4, username = $5, password = $6, "
-                        "verify = $7, updated = now_us() WHERE account = $1 AND registry = $2",
+                        "UPDATE registries SET registry_name = $3, registry_type = $4, "
+                        "registry_user = $5, registry_secret = $6, registry_verify = $7, "
+                        "last_updated = now_us() WHERE account = $1 AND registry = $2",
                         DB(DBS(r->account), DBS(r->registry), DBSN(r->name), DBSN(r->type),
-                           DBS(r->user), DBS(buf_view(&sealed)), verify_value(r->verify)),
+                           DBS(r->user), DBB(buf_view(&sealed)), verify_value(r->verify)),
                         e);
     if (n < 0)
         return (int)n;
@@ -68,7 +71,7 @@ static void read_row(const struct db_rows *r, struct arena *a, str account,
         .registry = arena_dup(a, db_text(r, 0)),
         .name = arena_dup(a, db_text(r, 1)),
         .user = arena_dup(a, db_text(r, 3)),
-        .sealed = arena_dup(a, db_text(r, 4)),
+        .sealed = arena_dup(a, db_blob(r, 4)),
         .verify = db_is_null(r, 5) ? -1 : db_int(r, 5) != 0,
         .created = db_int(r, 6),
         .updated = db_int(r, 7),
@@ -96,7 +99,7 @@ int registry_record_list(struct db_tx *tx, struct arena *a, str account,
     auto_rows *rows = NULL;
     str owner = arena_dup(a, account);
     int rc = db_query(
-        tx, "SELECT " COLUMNS " FROM registries WHERE account = $1 ORDER BY created, registry",
+        tx, "SELECT " COLUMNS " FROM registries WHERE account = $1 ORDER BY created_at, registry",
         DB(DBS(account)), &rows, e);
     while (rc >= 0 && (rc = db_next(rows, e)) > 0) {
         struct registry_record *r = vec_push(&list);

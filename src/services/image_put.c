@@ -1,0 +1,253 @@
+#include "base/auto.h"
+#include "codec/json.h"
+#include "services/image.h"
+
+static const size_t annotations_max = (size_t)1 << 20;
+
+/* ---- annotations -------------------------------------------------------------------------------
+ */
+
+/* The members of `more` put over those of `old`; both may be empty. */
+static int merge_annotations(str old, str more, struct buf *out, struct err *e)
+{
+    auto_json *a = NULL, *b = NULL;
+    size_t i, n, length;
+    yyjson_val *key, *value;
+    int rc = json_parse(old.n ? old : STR("{}"), "annotations", &a, e);
+    if (rc == 0)
+        rc = json_parse(more, "annotations", &b, e);
+    if (rc < 0)
+        return rc;
+    yyjson_mut_doc *d = yyjson_doc_mut_copy(a, NULL);
+    if (!d)
+        return err_no_memory(e);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(d);
+    if (!yyjson_mut_is_obj(root)) {
+        root = yyjson_mut_obj(d);
+        yyjson_mut_doc_set_root(d, root);
+    }
+    yyjson_val *from = yyjson_doc_get_root(b);
+    yyjson_obj_foreach(from, i, n, key, value)
+    {
+        yyjson_mut_obj_put(root, yyjson_val_mut_copy(d, key), yyjson_val_mut_copy(d, value));
+    }
+    char *text = yyjson_mut_write(d, 0, &length);
+    yyjson_mut_doc_free(d);
+    if (!text)
+        return err_no_memory(e);
+    buf_add(out, text, length);
+    free(text);
+    return buf_check(out, "annotations", e);
+}
+
+/* ---- the row -----------------------------------------------------------------------------------
+ */
+
+struct put {
+    struct db_tx *tx;
+    struct documents *d;
+    const struct image_add *add;
+    bool exists, deleting;
+    int state;
+    struct buf annotations; /* stored ones */
+};
+
+static int read_existing(struct put *p, struct err *e)
+{
+    auto_rows *rows = NULL;
+    int rc = db_query(p->tx,
+                      "SELECT analysis_status, image_status, annotations FROM catalog_image "
+                      "WHERE account = $1 AND image_digest = $2 {for_update}",
+                      DB(DBS(p->add->account), DBS(p->add->digest)), &rows, e);
+    if (rc < 0 || (rc = db_next(rows, e)) <= 0)
+        return rc;
+    p->exists = true;
+    p->state = image_state_by_name(db_text(rows, 0));
+    p->deleting = !str_eq(db_text(rows, 1), STR("active"));
+    buf_add_str(&p->annotations, db_text(rows, 2));
+    return buf_check(&p->annotations, "annotations", e);
+}
+
+static struct db_value or_now(int64_t t)
+{
+    return t > 0 ? DBI(t) : DBNULL;
+}
+
+static int insert_row(struct put *p, struct err *e)
+{
+    const struct image_add *add = p->add;
+    int64_t n = db_exec(
+        p->tx,
+        "INSERT INTO catalog_image (account, image_digest, parent_digest, image_id, image_type, "
+        "annotations, dockerfile, dockerfile_mode, analysis_status, image_status, created_at, "
+        "last_updated) VALUES ($1, $2, $3, $4, 'docker', $5, $6, $7, 'not_analyzed', 'active', "
+        "COALESCE($8, now_us()), now_us()) ON CONFLICT (account, image_digest) DO NOTHING",
+        DB(DBS(add->account), DBS(add->digest),
+           DBS(add->parent_digest.p ? add->parent_digest : add->digest), DBSN(add->id),
+           DBS(add->annotations.p ? add->annotations : STR("{}")), DBSN(add->dockerfile),
+           add->dockerfile.p ? DBS(STR("Actual")) : DBNULL, or_now(add->created)),
+        e);
+    return (int)n;
+}
+
+static int update_annotations(struct put *p, struct err *e)
+{
+    auto_buf merged;
+    buf_init(&merged, annotations_max);
+    int rc = merge_annotations(buf_view(&p->annotations), p->add->annotations, &merged, e);
+    if (rc < 0)
+        return rc;
+    if (str_eq(buf_view(&merged), buf_view(&p->annotations)))
+        return 0;
+    int64_t n = db_exec(p->tx,
+                        "UPDATE catalog_image SET annotations = $3, last_updated = now_us() "
+                        "WHERE account = $1 AND image_digest = $2",
+                        DB(DBS(p->add->account), DBS(p->add->digest), DBS(buf_view(&merged))), e);
+    return n < 0 ? (int)n : 0;
+}
+
+static int update_dockerfile(struct put *p, struct err *e)
+{
+    int64_t n = db_exec(p->tx,
+                        "UPDATE catalog_image SET dockerfile = $3, dockerfile_mode = 'Actual' "
+                        "WHERE account = $1 AND image_digest = $2",
+                        DB(DBS(p->add->account), DBS(p->add->digest), DBS(p->add->dockerfile)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+static int revive(struct put *p, struct err *e)
+{
+    int64_t n = db_exec(p->tx,
+                        "UPDATE catalog_image SET image_status = 'active', last_updated = now_us() "
+                        "WHERE account = $1 AND image_digest = $2",
+                        DB(DBS(p->add->account), DBS(p->add->digest)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+/* ---- its tag -----------------------------------------------------------------------------------
+ */
+
+static int put_tag(struct put *p, struct err *e)
+{
+    const struct image_add *add = p->add;
+    const struct fulltag *t = &add->name;
+    auto_rows *rows = NULL;
+
+    if (!t->fulltag.p)
+        return 0;
+    int rc = db_query(p->tx,
+                      "SELECT image_digest FROM catalog_image_tag WHERE account = $1 AND "
+                      "fulltag = $2 ORDER BY tag_detected_at DESC, image_digest LIMIT 1",
+                      DB(DBS(add->account), DBS(t->fulltag)), &rows, e);
+    if (rc < 0 || (rc = db_next(rows, e)) < 0)
+        return rc;
+    if (rc > 0 && str_eq(db_text(rows, 0), add->digest))
+        return 0;
+    db_rows_close(TAKE(rows));
+    /* A tag that comes back to a digest is newer there than where it was. */
+    int64_t n = db_exec(
+        p->tx,
+        "INSERT INTO catalog_image_tag (account, registry, repo, tag, image_digest, fulltag, "
+        "image_id, tag_detected_at, created_at, last_updated) VALUES ($1, $2, $3, $4, $5, $6, $7, "
+        "COALESCE($8, now_us()), now_us(), now_us()) "
+        "ON CONFLICT (account, image_digest, registry, repo, tag) DO UPDATE SET "
+        "tag_detected_at = excluded.tag_detected_at, last_updated = excluded.last_updated",
+        DB(DBS(add->account), DBS(t->registry), DBS(t->repo), DBS(t->tag), DBS(add->digest),
+           DBS(t->fulltag), DBSN(add->id), p->exists ? DBNULL : or_now(add->created)),
+        e);
+    return n < 0 ? (int)n : 0;
+}
+
+/* ---- work --------------------------------------------------------------------------------------
+ */
+
+static int put_manifests(struct put *p, struct err *e)
+{
+    const struct image_add *add = p->add;
+    int rc = 0;
+
+    if (add->manifest.n)
+        rc = document_put(p->d, p->tx, add->account, STR("manifest_data"), add->digest,
+                          add->manifest, e);
+    if (rc == 0 && add->parent_manifest.n)
+        rc = document_put(p->d, p->tx, add->account, STR("parent_manifest_data"), add->digest,
+                          add->parent_manifest, e);
+    return rc;
+}
+
+int image_queue(struct db_tx *tx, str account, str digest, struct err *e)
+{
+    auto_buf payload, dedupe;
+    buf_init(&payload, 64 << 10);
+    buf_init(&dedupe, 64 << 10);
+    buf_add_str(&payload, STR("{\"imageDigest\": "));
+    json_put_string(&payload, digest);
+    buf_add_str(&payload, STR(", \"manifest\": {\"bucket\": \"manifest_data\", \"key\": "));
+    json_put_string(&payload, digest);
+    buf_add_str(&payload, STR("}, \"userId\": "));
+    json_put_string(&payload, account);
+    buf_add_char(&payload, '}');
+    buf_addf(&dedupe, "%.*s %.*s", STR_ARG(account), STR_ARG(digest));
+    int rc = buf_check(&payload, "queue item", e);
+    if (rc == 0)
+        rc = buf_check(&dedupe, "queue item", e);
+    if (rc < 0)
+        return rc;
+    const struct queue_put put = {.queue = STR("images_to_analyze"),
+                                  .account = account,
+                                  .payload = buf_view(&payload),
+                                  .dedupe = buf_view(&dedupe)};
+    int64_t id;
+    return queue_put(tx, &put, &id, e);
+}
+
+static int ask_for_analysis(struct put *p, struct err *e)
+{
+    const struct image_add *add = p->add;
+    int rc = image_set_status(p->tx, add->account, add->digest, 0, IMAGE_NOT_ANALYZED, STR(""),
+                              add->why.p ? add->why : STR("added"), e);
+    if (rc == 0)
+        rc = image_queue(p->tx, add->account, add->digest, e);
+    return rc < 0 ? rc : 1;
+}
+
+static int change_existing(struct put *p, struct err *e)
+{
+    const struct image_add *add = p->add;
+    int rc = 0;
+
+    if (add->dockerfile.p && !add->force && !p->deleting)
+        return err_set(e, ERR_USAGE,
+                       "Cannot specify dockerfile for an image that already exists unless using "
+                       "force=True for re-analysis");
+    if (p->deleting)
+        rc = revive(p, e);
+    if (rc == 0 && add->annotations.p)
+        rc = update_annotations(p, e);
+    if (rc == 0 && add->dockerfile.p)
+        rc = update_dockerfile(p, e);
+    return rc;
+}
+
+int image_put(struct db_tx *tx, struct documents *d, const struct image_add *add, struct err *e)
+{
+    struct put p = {.tx = tx, .d = d, .add = add};
+
+    buf_init(&p.annotations, annotations_max);
+    int rc = read_existing(&p, e);
+    if (rc == 0 && (rc = insert_row(&p, e)) == 0)
+        rc = read_existing(&p, e); /* someone else was first */
+    if (rc >= 0 && p.exists)
+        rc = change_existing(&p, e);
+    if (rc >= 0)
+        rc = put_tag(&p, e);
+    bool again = !p.exists || add->force || p.deleting || p.state == IMAGE_ANALYSIS_FAILED;
+    if (rc >= 0 && again)
+        rc = put_manifests(&p, e);
+    if (rc >= 0 && again && !add->no_queue)
+        rc = ask_for_analysis(&p, e);
+    else if (rc > 0)
+        rc = 0;
+    buf_done(&p.annotations);
+    return rc;
+}

@@ -1,0 +1,108 @@
+#include "services/image.h"
+#include "services/subscription.h"
+
+/* ---- asking for it -----------------------------------------------------------------------------
+ */
+
+/* Is there a tag that points here now and has an active subscription? 1, 0. */
+static int is_wanted(struct db_tx *tx, str account, str digest, struct err *e)
+{
+    auto_rows *rows = NULL;
+    int rc = db_query(tx,
+                      "SELECT 1 FROM catalog_image_tag t JOIN subscriptions s "
+                      "ON s.account = t.account AND s.subscription_key = t.fulltag "
+                      "WHERE t.account = $1 AND t.image_digest = $2 AND s.active = 1 "
+                      "AND NOT EXISTS (SELECT 1 FROM catalog_image_tag n WHERE n.account = "
+                      "t.account AND n.fulltag = t.fulltag AND n.tag_detected_at > "
+                      "t.tag_detected_at) LIMIT 1",
+                      DB(DBS(account), DBS(digest)), &rows, e);
+    return rc < 0 ? rc : db_next(rows, e);
+}
+
+static int end_subscriptions(struct db_tx *tx, str account, str digest, struct err *e)
+{
+    int64_t n = db_exec(tx,
+                        "UPDATE subscriptions SET active = 0 WHERE account = $1 AND active = 1 AND "
+                        "subscription_key IN (SELECT t.fulltag FROM catalog_image_tag t WHERE "
+                        "t.account = $1 AND t.image_digest = $2 AND NOT EXISTS (SELECT 1 FROM "
+                        "catalog_image_tag n WHERE n.account = t.account AND n.fulltag = t.fulltag "
+                        "AND n.tag_detected_at > t.tag_detected_at))",
+                        DB(DBS(account), DBS(digest)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+static int mark(struct db_tx *tx, str account, str digest, struct err *e)
+{
+    int64_t n = db_exec(tx,
+                        "UPDATE catalog_image SET image_status = 'deleting', last_updated = "
+                        "now_us() WHERE account = $1 AND image_digest = $2",
+                        DB(DBS(account), DBS(digest)), e);
+    if (n > 0)
+        n = db_exec(tx,
+                    "INSERT INTO image_transition (account, image_digest, at, what, from_state, "
+                    "to_state, why) VALUES ($1, $2, now_us(), 'image', 'active', 'deleting', "
+                    "'deletion was asked for')",
+                    DB(DBS(account), DBS(digest)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+int image_delete(struct db_tx *tx, struct arena *a, str account, str digest, bool force,
+                 enum image_deletion *out, str *why, struct err *e)
+{
+    enum image_state state = IMAGE_NOT_ANALYZED;
+    int rc = image_status(tx, account, digest, &state, e);
+
+    *why = (str){0};
+    *out = IMAGE_DELETE_NOT_FOUND;
+    if (rc <= 0)
+        return rc;
+    *out = IMAGE_DELETE_FAILED;
+    rc = force ? 0 : is_wanted(tx, account, digest, e);
+    if (rc < 0)
+        return rc;
+    if (rc > 0)
+        *why = STR("cannot delete image that is the latest of its tags, and has active "
+                   "subscription");
+    else if (!force && state == IMAGE_ANALYZING)
+        *why = STR("cannot delete image that is being analyzed");
+    if (why->p)
+        return 0;
+    *out = IMAGE_DELETING;
+    rc = force ? end_subscriptions(tx, account, digest, e) : 0;
+    return rc < 0 ? rc : mark(tx, account, digest, e);
+}
+
+/* ---- doing it ----------------------------------------------------------------------------------
+ */
+
+static const str buckets[] = {
+    STR_INIT("analysis_data"),      STR_INIT("query_data"),    STR_INIT("image_content_data"),
+    STR_INIT("image_summary_data"), STR_INIT("manifest_data"), STR_INIT("parent_manifest_data"),
+    STR_INIT("syft_sbom"),          STR_INIT("image_facts"),   STR_INIT("image_inventory"),
+};
+
+static const char *const statements[] = {
+    "DELETE FROM package_image_group WHERE image IN (SELECT id FROM package_image WHERE "
+    "account = $1 AND image_digest = $2)",
+    "DELETE FROM package_image WHERE account = $1 AND image_digest = $2",
+    "DELETE FROM policy_eval WHERE account = $1 AND image_digest = $2",
+    "DELETE FROM catalog_image_tag WHERE account = $1 AND image_digest = $2",
+    "DELETE FROM image_transition WHERE account = $1 AND image_digest = $2",
+    "DELETE FROM catalog_image WHERE account = $1 AND image_digest = $2",
+};
+
+int image_remove(struct db_tx *tx, struct documents *d, str account, str digest, struct err *e)
+{
+    char prefix[200];
+    int64_t n = 0;
+    int rc = 0;
+
+    for (size_t i = 0; rc >= 0 && i < KE_ARRAY_LEN(buckets); i++)
+        rc = document_delete(d, tx, account, buckets[i], digest, e);
+    snprintf(prefix, sizeof prefix, "%.*s/", STR_ARG(str_sub(digest, 0, 150)));
+    if (rc >= 0)
+        n = document_delete_prefix(d, tx, account, STR("vulnerability_scan"), str_z(prefix), e);
+    for (size_t i = 0; rc >= 0 && n >= 0 && i < KE_ARRAY_LEN(statements); i++)
+        n = db_exec(tx, statements[i], DB(DBS(account), DBS(digest)), e);
+    return rc < 0 ? rc : n < 0 ? (int)n : 0;
+}
