@@ -10,6 +10,9 @@
  *     PostgreSQL, nothing on SQLite, where a writing transaction has the database to itself
  *   - INSERT ... ON CONFLICT (...) DO UPDATE / DO NOTHING, RETURNING, LIMIT/OFFSET, || are fine
  *   - LIKE: always with ESCAPE '!' (see db_like()); it is case-sensitive on both
+ *   - a parameter that may be NULL must first stand where its type is clear: "s = $1 OR $1 IS NULL"
+ *     (not the other way round), or CAST($1 AS TEXT)
+ *   - in schema steps: {text} (sorted by bytes on both), {blob}, {identity}, {no_rowid}
  *   - {json}: nothing; JSON is kept as TEXT and read in C
  * SQL never contains a value: values are bound, always.
  *

@@ -1,0 +1,164 @@
+#include "store/db_driver.h"
+
+#include <time.h>
+
+double db_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void drop(struct db *db, struct db_conn *c)
+{
+    db->open[c->writer]--;
+    pthread_cond_broadcast(&db->freed);
+    pthread_mutex_unlock(&db->lock);
+    c->broken = true; /* statements need not be taken back one by one */
+    db_stmt_drop_all(c);
+    c->driver->disconnect(c);
+    pthread_mutex_lock(&db->lock);
+}
+
+static int wait_freed(struct db *db, bool writer, const struct timespec *until, struct err *e)
+{
+    if (pthread_cond_timedwait(&db->freed, &db->lock, until) == 0)
+        return 0;
+    if (db->idle[writer] || db->open[writer] < db->max[writer])
+        return 0;
+    return err_set(e, ERR_NET, "no free database connection within %u seconds (%u are in use)",
+                   db->o.acquire_timeout, db->busy[writer]);
+}
+
+int db_acquire(struct db *db, bool writer, struct db_conn **out, struct err *e)
+{
+    writer = writer && db->driver->kind == DB_SQLITE;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += db->o.acquire_timeout;
+    pthread_mutex_lock(&db->lock);
+    while (!db->idle[writer] && db->open[writer] >= db->max[writer]) {
+        int rc = wait_freed(db, writer, &until, e);
+        if (rc < 0) {
+            pthread_mutex_unlock(&db->lock);
+            return rc;
+        }
+    }
+    struct db_conn *c = db->idle[writer];
+    db->busy[writer]++;
+    if (c) {
+        db->idle[writer] = c->next;
+        pthread_mutex_unlock(&db->lock);
+        *out = c;
+        return 0;
+    }
+    db->open[writer]++;
+    pthread_mutex_unlock(&db->lock);
+    int rc = db->driver->connect(&db->o, writer, &c, e);
+    if (rc < 0) {
+        pthread_mutex_lock(&db->lock);
+        db->open[writer]--;
+        db->busy[writer]--;
+        pthread_cond_broadcast(&db->freed);
+        pthread_mutex_unlock(&db->lock);
+        return rc;
+    }
+    c->driver = db->driver;
+    c->writer = writer;
+    *out = c;
+    return 0;
+}
+
+void db_give_back(struct db *db, struct db_conn *c)
+{
+    c->again = false;
+    pthread_mutex_lock(&db->lock);
+    db->busy[c->writer]--;
+    if (c->broken) {
+        drop(db, c);
+    } else {
+        c->next = db->idle[c->writer];
+        db->idle[c->writer] = c;
+        pthread_cond_signal(&db->freed);
+    }
+    pthread_mutex_unlock(&db->lock);
+}
+
+void db_drop_idle(struct db *db)
+{
+    pthread_mutex_lock(&db->lock);
+    for (int w = 0; w < 2; w++)
+        for (struct db_conn *c; (c = db->idle[w]);) {
+            db->idle[w] = c->next;
+            drop(db, c);
+        }
+    pthread_mutex_unlock(&db->lock);
+}
+
+int db_open(const struct db_options *o, struct db **out, struct err *e)
+{
+    str url = str_z(o->url);
+    const struct db_driver *d =
+        str_starts(url, STR("sqlite:"))                                            ? &db_sqlite
+        : str_starts(url, STR("postgresql:")) || str_starts(url, STR("postgres:")) ? &db_postgres
+                                                                                   : NULL;
+    if (!d)
+        return err_set(e, ERR_USAGE,
+                       "database URL begins neither with sqlite: nor with postgresql://");
+    struct db *db = calloc(1, sizeof *db);
+    if (!db)
+        return err_no_memory(e);
+    db->driver = d;
+    db->o = *o;
+    db->url = strdup(o->url);
+    db->o.url = db->url;
+    db->o.max_connections = o->max_connections ? o->max_connections : 4;
+    db->o.connect_timeout = o->connect_timeout ? o->connect_timeout : 10;
+    db->o.acquire_timeout = o->acquire_timeout ? o->acquire_timeout : 30;
+    db->o.statement_timeout = o->statement_timeout ? o->statement_timeout : 60;
+    db->max[0] = db->o.max_connections;
+    db->max[1] = d->kind == DB_SQLITE ? 1 : 0;
+    pthread_mutex_init(&db->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&db->freed, &attr);
+    pthread_condattr_destroy(&attr);
+    db_listen_init(db);
+    struct db_conn *c;
+    int rc = db->url ? db_acquire(db, true, &c, e) : err_no_memory(e);
+    if (rc < 0) {
+        db_close(db);
+        return rc;
+    }
+    db_give_back(db, c);
+    *out = db;
+    return 0;
+}
+
+void db_close(struct db *db)
+{
+    if (!db)
+        return;
+    db_listen_done(db);
+    db_drop_idle(db);
+    pthread_cond_destroy(&db->freed);
+    pthread_mutex_destroy(&db->lock);
+    free(db->url);
+    free(db);
+}
+
+enum db_kind db_kind(const struct db *db)
+{
+    return db->driver->kind;
+}
+
+struct db_stats db_stats(struct db *db)
+{
+    pthread_mutex_lock(&db->lock);
+    struct db_stats s = db->stats;
+    s.open = db->open[0] + db->open[1];
+    s.busy = db->busy[0] + db->busy[1];
+    pthread_mutex_unlock(&db->lock);
+    return s;
+}

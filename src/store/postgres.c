@@ -1,0 +1,584 @@
+#include "store/db_driver.h"
+
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include "base/auto.h"
+#include "base/buf.h"
+
+enum {
+    OID_BOOL = 16,
+    OID_BYTEA = 17,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_OID = 26,
+    OID_FLOAT4 = 700,
+    OID_FLOAT8 = 701,
+    OID_NUMERIC = 1700,
+};
+/* Rows that wait because another statement was run meanwhile. */
+enum { KEPT_MAX = 512 << 20 };
+
+struct pg {
+    struct db_conn conn;
+    PGconn *pg;
+    uint64_t names;
+    struct db_rows *streaming; /* rows that still come from the server */
+};
+
+struct pg_cell {
+    const char *p; /* NULL: SQL NULL */
+    size_t n;
+};
+
+struct pg_rows {
+    int columns;
+    Oid *types;
+    struct pg_cell *cells;
+    PGresult *row; /* the current one; NULL when it is in kept */
+    bool ended;    /* nothing more comes from the server */
+    int failed;
+    struct err why;
+    struct buf kept;
+    size_t kept_at;
+};
+
+static struct pg *pg_of(struct db_conn *c)
+{
+    return (struct pg *)c;
+}
+
+/* The first line of libpq's text. */
+static str first_line(const char *text)
+{
+    str rest = str_z(text), line = {0};
+    str_line(&rest, &line);
+    return str_trim(line);
+}
+
+static int fail_conn(struct pg *p, struct err *e)
+{
+    p->conn.broken = true;
+    return err_set(e, ERR_NET, "database: %.*s", STR_ARG(first_line(PQerrorMessage(p->pg))));
+}
+
+static int code_of_state(struct pg *p, const char *s, const char *text)
+{
+    if (strcmp(s, "23505") == 0)
+        return ERR_EXISTS;
+    if (strncmp(s, "23", 2) == 0)
+        return ERR_CONFLICT;
+    if (strcmp(s, "40001") == 0 || strcmp(s, "40P01") == 0 || strcmp(s, "55P03") == 0) {
+        p->conn.again = true;
+        return ERR_IO;
+    }
+    if (strcmp(s, "0A000") == 0 && str_contains(str_z(text), STR("cached plan"))) {
+        p->conn.broken = p->conn.again = true;
+        return ERR_IO;
+    }
+    if (strncmp(s, "57P", 3) == 0 || strncmp(s, "08", 2) == 0) {
+        p->conn.broken = true;
+        return ERR_NET;
+    }
+    if (strcmp(s, "25006") == 0 && PQstatus(p->pg) == CONNECTION_OK)
+        return ERR_USAGE; /* writes in a DB_READ transaction */
+    if (strncmp(s, "53", 2) == 0 || strncmp(s, "57", 2) == 0 || strncmp(s, "58", 2) == 0)
+        return ERR_IO;
+    if (strncmp(s, "22", 2) == 0)
+        return ERR_FORMAT;
+    return ERR_USAGE;
+}
+
+static int fail_result(struct pg *p, const PGresult *r, struct err *e)
+{
+    const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+    if (!state || PQstatus(p->pg) != CONNECTION_OK)
+        return fail_conn(p, e);
+    const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+    return err_set(e, code_of_state(p, state, text), "database: %.*s (%s)",
+                   STR_ARG(first_line(text)), state);
+}
+
+static bool succeeded(const PGresult *r)
+{
+    ExecStatusType t = PQresultStatus(r);
+    return t == PGRES_COMMAND_OK || t == PGRES_TUPLES_OK || t == PGRES_SINGLE_TUPLE ||
+           t == PGRES_EMPTY_QUERY;
+}
+
+static void on_notice(void *arg, const PGresult *r)
+{
+}
+
+static int fail_connect(PGconn *pg, struct err *e)
+{
+    const char *text = PQerrorMessage(pg);
+    str s = str_z(text);
+    bool refused = PQconnectionNeedsPassword(pg) || str_contains(s, STR("authentication failed")) ||
+                   str_contains(s, STR("pg_hba.conf")) || str_contains(s, STR("does not exist")) ||
+                   str_contains(s, STR("no password supplied"));
+    return err_set(e, refused ? ERR_AUTH : ERR_NET, "database: %.*s", STR_ARG(first_line(text)));
+}
+
+static int pg_script(struct db_conn *c, const char *sql, struct err *e)
+{
+    struct pg *p = pg_of(c);
+    PGresult *r = PQexec(p->pg, sql);
+    int rc = succeeded(r) ? 0 : fail_result(p, r, e);
+    PQclear(r);
+    return rc;
+}
+
+static void pg_disconnect(struct db_conn *c)
+{
+    PQfinish(pg_of(c)->pg);
+    free(c);
+}
+
+static int pg_connect(const struct db_options *o, bool writer, struct db_conn **out, struct err *e)
+{
+    char timeout[16];
+    snprintf(timeout, sizeof timeout, "%u", o->connect_timeout);
+    const char *keys[] = {"fallback_application_name", "keepalives_idle",  "keepalives_interval",
+                          "keepalives_count",          "tcp_user_timeout", "dbname",
+                          "connect_timeout",           "client_encoding",  NULL};
+    const char *values[] = {"kellet", "30", "10", "3", "30000", o->url, timeout, "UTF8", NULL};
+    struct pg *p = calloc(1, sizeof *p);
+    if (!p)
+        return err_no_memory(e);
+    p->conn.driver = &db_postgres;
+    p->pg = PQconnectdbParams(keys, values, 1);
+    if (!p->pg || PQstatus(p->pg) != CONNECTION_OK) {
+        int rc = p->pg ? fail_connect(p->pg, e) : err_no_memory(e);
+        pg_disconnect(&p->conn);
+        return rc;
+    }
+    PQsetNoticeReceiver(p->pg, on_notice, NULL);
+    char set[256];
+    snprintf(set, sizeof set,
+             "SET statement_timeout = '%us'; SET lc_messages = 'C';"
+             "SET idle_in_transaction_session_timeout = '600s'; SET TimeZone = 'UTC'",
+             o->statement_timeout);
+    int rc = pg_script(&p->conn, set, e);
+    if (rc < 0 && !p->conn.broken) { /* lc_messages is for superusers */
+        snprintf(set, sizeof set, "SET statement_timeout = '%us'", o->statement_timeout);
+        rc = pg_script(&p->conn, set, e);
+    }
+    if (rc < 0) {
+        pg_disconnect(&p->conn);
+        return rc;
+    }
+    *out = &p->conn;
+    return 0;
+}
+
+static int pg_begin(struct db_conn *c, enum db_mode mode, struct err *e)
+{
+    return pg_script(
+        c, mode == DB_WRITE ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", e);
+}
+
+static int pg_commit(struct db_conn *c, struct err *e)
+{
+    struct pg *p = pg_of(c);
+    PGresult *r = PQexec(p->pg, "COMMIT");
+    int rc = succeeded(r) ? 0 : fail_result(p, r, e);
+    if (rc == 0 && strcmp(PQcmdStatus(r), "COMMIT") != 0)
+        rc = err_set(e, ERR_CONFLICT, "the database rolled the transaction back");
+    PQclear(r);
+    return rc;
+}
+
+static void pg_rollback(struct db_conn *c)
+{
+    if (PQtransactionStatus(pg_of(c)->pg) != PQTRANS_IDLE && pg_script(c, "ROLLBACK", NULL) < 0)
+        c->broken = true;
+}
+
+/* ---- rows that come one by one */
+
+static int take_types(struct pg_rows *s, const PGresult *r, struct err *e)
+{
+    if (s->types)
+        return 0;
+    s->columns = PQnfields(r);
+    s->types = calloc(s->columns + 1, sizeof *s->types);
+    s->cells = calloc(s->columns + 1, sizeof *s->cells);
+    if (!s->types || !s->cells)
+        return err_no_memory(e);
+    for (int i = 0; i < s->columns; i++)
+        s->types[i] = PQftype(r, i);
+    return 0;
+}
+
+/* 1: *out is a row's result; 0: the end. */
+static int receive(struct pg *p, struct db_rows *rows, PGresult **out, struct err *e)
+{
+    struct pg_rows *s = rows->state;
+    for (PGresult *r; !s->ended && (r = PQgetResult(p->pg));) {
+        ExecStatusType t = PQresultStatus(r);
+        if (t == PGRES_SINGLE_TUPLE) {
+            int rc = take_types(s, r, e);
+            if (rc == 0) {
+                *out = r;
+                return 1;
+            }
+            s->failed = rc;
+        } else if (t != PGRES_TUPLES_OK && t != PGRES_COMMAND_OK && !s->failed) {
+            s->failed = fail_result(p, r, &s->why);
+        }
+        PQclear(r);
+    }
+    s->ended = true;
+    if (p->streaming == rows)
+        p->streaming = NULL;
+    if (s->failed && e)
+        *e = s->why;
+    return s->failed;
+}
+
+static void keep(struct pg_rows *s, const PGresult *r)
+{
+    for (int i = 0; i < s->columns; i++) {
+        bool null = PQgetisnull(r, 0, i);
+        int n = PQgetlength(r, 0, i);
+        buf_add_u32(&s->kept, null ? UINT32_MAX : (uint32_t)n);
+        buf_add(&s->kept, PQgetvalue(r, 0, i), null ? 0 : n);
+    }
+}
+
+/* The connection is needed for another statement: what is still under way is put aside. */
+static int put_aside(struct pg *p, struct err *e)
+{
+    struct db_rows *rows = p->streaming;
+    if (!rows)
+        return 0;
+    struct pg_rows *s = rows->state;
+    PGresult *r;
+    while (receive(p, rows, &r, NULL) == 1) {
+        keep(s, r);
+        PQclear(r);
+    }
+    return buf_check(&s->kept, "rows of an open query", e);
+}
+
+static void next_kept(struct pg_rows *s)
+{
+    for (int i = 0; i < s->columns; i++) {
+        const unsigned char *b = (const unsigned char *)s->kept.p + s->kept_at;
+        uint32_t n = b[0] | b[1] << 8 | b[2] << 16 | (uint32_t)b[3] << 24;
+        s->kept_at += 4;
+        s->cells[i] = (struct pg_cell){n == UINT32_MAX ? NULL : s->kept.p + s->kept_at,
+                                       n == UINT32_MAX ? 0 : n};
+        s->kept_at += s->cells[i].n;
+    }
+}
+
+static int pg_next(struct db_conn *c, struct db_rows *rows, struct err *e)
+{
+    struct pg *p = pg_of(c);
+    struct pg_rows *s = rows->state;
+    PQclear(s->row);
+    s->row = NULL;
+    if (s->kept_at < s->kept.n) {
+        next_kept(s);
+        return 1;
+    }
+    int rc = receive(p, rows, &s->row, e);
+    for (int i = 0; rc == 1 && i < s->columns; i++)
+        s->cells[i] = (struct pg_cell){PQgetisnull(s->row, 0, i) ? NULL : PQgetvalue(s->row, 0, i),
+                                       (size_t)PQgetlength(s->row, 0, i)};
+    return rc;
+}
+
+/* ---- statements */
+
+static Oid oid_of(enum db_type t)
+{
+    switch (t) {
+    case DB_INT:
+        return OID_INT8;
+    case DB_REAL:
+        return OID_FLOAT8;
+    case DB_TEXT:
+        return OID_TEXT;
+    case DB_BLOB:
+        return OID_BYTEA;
+    default:
+        return 0;
+    }
+}
+
+static int pg_prepare(struct db_conn *c, const char *sql, const struct db_value *v, size_t n,
+                      struct db_stmt *st, struct err *e)
+{
+    struct pg *p = pg_of(c);
+    int rc = put_aside(p, e);
+    if (rc < 0)
+        return rc;
+    autofree Oid *types = calloc(n + 1, sizeof *types);
+    if (!types)
+        return err_no_memory(e);
+    for (size_t i = 0; i < n; i++)
+        types[i] = oid_of(v[i].type);
+    char name[32];
+    uint64_t number = ++p->names;
+    snprintf(name, sizeof name, "s%llu", (unsigned long long)number);
+    PGresult *r = PQprepare(p->pg, name, sql, (int)n, types);
+    rc = succeeded(r) ? 0 : fail_result(p, r, e);
+    PQclear(r);
+    if (rc == 0)
+        st->name = number;
+    return rc;
+}
+
+static void pg_unprepare(struct db_conn *c, struct db_stmt *st)
+{
+    struct pg *p = pg_of(c);
+    if (!st->name || c->broken || PQtransactionStatus(p->pg) == PQTRANS_INERROR ||
+        put_aside(p, NULL) < 0)
+        return;
+    char sql[48];
+    snprintf(sql, sizeof sql, "DEALLOCATE s%llu", (unsigned long long)st->name);
+    PQclear(PQexec(p->pg, sql));
+}
+
+struct pg_values {
+    const char **p;
+    int *lengths, *formats;
+    char (*numbers)[32];
+    void *memory;
+};
+
+static int values_make(struct pg_values *o, const struct db_value *v, size_t n, struct err *e)
+{
+    size_t each = sizeof *o->p + 2 * sizeof(int) + sizeof *o->numbers;
+    char *m = o->memory = malloc(n * each + 1);
+    if (!m)
+        return err_no_memory(e);
+    o->p = (void *)m;
+    o->lengths = (void *)(m += n * sizeof *o->p);
+    o->formats = (void *)(m += n * sizeof(int));
+    o->numbers = (void *)(m + n * sizeof(int));
+    for (size_t i = 0; i < n; i++) {
+        o->formats[i] = v[i].type == DB_TEXT || v[i].type == DB_BLOB;
+        if (v[i].s.n > INT32_MAX / 2 && o->formats[i])
+            return err_set(e, ERR_LIMIT, "a value of %zu bytes", v[i].s.n);
+        o->lengths[i] = o->formats[i] ? (int)v[i].s.n : 0;
+        o->p[i] = o->formats[i] ? (v[i].s.p ? v[i].s.p : "") : o->numbers[i];
+        if (v[i].type == DB_INT)
+            snprintf(o->numbers[i], sizeof o->numbers[i], "%lld", (long long)v[i].i);
+        else if (v[i].type == DB_REAL)
+            snprintf(o->numbers[i], sizeof o->numbers[i], "%.17g", v[i].r);
+        else if (!o->formats[i])
+            o->p[i] = NULL;
+    }
+    return 0;
+}
+
+static int64_t pg_exec(struct db_conn *c, struct db_stmt *st, const struct db_value *v, size_t n,
+                       struct err *e)
+{
+    struct pg *p = pg_of(c);
+    int rc = put_aside(p, e);
+    struct pg_values o = {0};
+    if (rc == 0)
+        rc = values_make(&o, v, n, e);
+    if (rc < 0) {
+        free(o.memory);
+        return rc;
+    }
+    char name[32];
+    snprintf(name, sizeof name, "s%llu", (unsigned long long)st->name);
+    PGresult *r = PQexecPrepared(p->pg, name, (int)n, o.p, o.lengths, o.formats, 1);
+    free(o.memory);
+    int64_t changed = 0;
+    if (succeeded(r))
+        changed = strtoll(PQcmdTuples(r), NULL, 10);
+    else
+        changed = fail_result(p, r, e);
+    PQclear(r);
+    return changed;
+}
+
+static int send_query(struct pg *p, struct db_rows *rows, const struct db_value *v, size_t n,
+                      struct err *e)
+{
+    struct pg_values o = {0};
+    int rc = values_make(&o, v, n, e);
+    char name[32];
+    snprintf(name, sizeof name, "s%llu", (unsigned long long)rows->stmt->name);
+    if (rc == 0 && (!PQsendQueryPrepared(p->pg, name, (int)n, o.p, o.lengths, o.formats, 1) ||
+                    !PQsetSingleRowMode(p->pg)))
+        rc = fail_conn(p, e);
+    free(o.memory);
+    return rc;
+}
+
+static int pg_query(struct db_conn *c, struct db_rows *rows, const struct db_value *v, size_t n,
+                    struct err *e)
+{
+    struct pg *p = pg_of(c);
+    int rc = put_aside(p, e);
+    struct pg_rows *s = rc == 0 ? calloc(1, sizeof *s) : NULL;
+    if (!s)
+        return rc < 0 ? rc : err_no_memory(e);
+    buf_init(&s->kept, KEPT_MAX);
+    s->ended = true;
+    rows->state = s;
+    rc = send_query(p, rows, v, n, e);
+    if (rc < 0)
+        return rc;
+    s->ended = false;
+    p->streaming = rows;
+    rc = pg_next(c, rows, e);
+    rows->have = rc == 1;
+    rows->done = rc <= 0;
+    return rc < 0 ? rc : 0;
+}
+
+static void pg_close(struct db_conn *c, struct db_rows *rows)
+{
+    struct pg_rows *s = rows->state;
+    if (!s)
+        return;
+    PGresult *r;
+    while (!s->ended && receive(pg_of(c), rows, &r, NULL) == 1)
+        PQclear(r);
+    PQclear(s->row);
+    buf_done(&s->kept);
+    free(s->types);
+    free(s->cells);
+    free(s);
+    rows->state = NULL;
+}
+
+/* ---- cells: network byte order */
+
+static uint64_t be(const char *p, size_t n)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < n && i < 8; i++)
+        v = v << 8 | (unsigned char)p[i];
+    return v;
+}
+
+/* SUM() of BIGINT is NUMERIC: groups of four decimal digits. */
+static struct db_value numeric(const struct pg_cell *c)
+{
+    if (c->n < 8)
+        return DBNULL;
+    int digits = (int)be(c->p, 2), weight = (int16_t)be(c->p + 2, 2);
+    unsigned sign = (unsigned)be(c->p + 4, 2), scale = (unsigned)be(c->p + 6, 2);
+    double value = 0, unit = 1;
+    int64_t whole = 0;
+    bool fits = scale == 0 && weight < 5;
+    for (int i = 0; i < digits && 8 + 2 * (size_t)i + 2 <= c->n; i++) {
+        int64_t d = (int64_t)be(c->p + 8 + 2 * i, 2);
+        value = value * 10000 + (double)d;
+        if (fits)
+            fits = !ke_mul_overflow(whole, 10000, &whole) && !ke_add_overflow(whole, d, &whole);
+    }
+    for (int i = digits; fits && i <= weight; i++)
+        fits = !ke_mul_overflow(whole, 10000, &whole);
+    for (int i = digits - 1; i != weight && i > -100 && i < 100; i += i < weight ? 1 : -1)
+        unit *= 10000;
+    value = digits - 1 < weight ? value * unit : value / unit;
+    return fits ? DBI(sign ? -whole : whole) : DBR(sign ? -value : value);
+}
+
+static struct db_value pg_cell_value(const struct db_rows *rows, int col)
+{
+    const struct pg_rows *s = rows->state;
+    if (!s || !s->cells || col < 0 || col >= s->columns || !s->cells[col].p || rows->done)
+        return DBNULL;
+    const struct pg_cell *c = &s->cells[col];
+    double r;
+    float f;
+    uint64_t u = be(c->p, c->n);
+    uint32_t u4 = (uint32_t)u;
+    switch (s->types[col]) {
+    case OID_BOOL:
+    case OID_INT8:
+    case OID_OID:
+        return DBI(u);
+    case OID_INT4:
+        return DBI((int32_t)u);
+    case OID_INT2:
+        return DBI((int16_t)u);
+    case OID_FLOAT8:
+        memcpy(&r, &u, sizeof r);
+        return DBR(r);
+    case OID_FLOAT4:
+        memcpy(&f, &u4, sizeof f);
+        return DBR(f);
+    case OID_NUMERIC:
+        return numeric(c);
+    case OID_BYTEA:
+        return DBB(((str){c->p, c->n}));
+    default:
+        return DBS(((str){c->p, c->n}));
+    }
+}
+
+/* ---- notices */
+
+static int pg_listen(struct db_conn *c, const char *channel, struct err *e)
+{
+    char sql[128];
+    snprintf(sql, sizeof sql, "LISTEN \"%s\"", channel);
+    return pg_script(c, sql, e);
+}
+
+static int pg_wait(struct db_conn *c, int wake,
+                   void (*fn)(void *ctx, const char *channel, str payload), void *ctx,
+                   struct err *e)
+{
+    struct pg *p = pg_of(c);
+    struct pollfd fds[] = {{.fd = PQsocket(p->pg), .events = POLLIN},
+                           {.fd = wake, .events = POLLIN}};
+    /* Now and then a question, so that a server that vanished without a word is noticed. */
+    if (poll(fds, 2, 60000) == 0)
+        return pg_script(c, "SELECT 1", e);
+    if (!PQconsumeInput(p->pg))
+        return fail_conn(p, e);
+    for (PGnotify *n; (n = PQnotifies(p->pg));) {
+        fn(ctx, n->relname, str_z(n->extra));
+        PQfreemem(n);
+    }
+    return 0;
+}
+
+static const char *const dialect[][2] = {
+    {"skip_locked", "FOR UPDATE SKIP LOCKED"},
+    {"for_update", "FOR UPDATE"},
+    {"json", ""},
+    {"text", "TEXT COLLATE \"C\""},
+    {"blob", "BYTEA"},
+    {"identity", "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"},
+    {"no_rowid", ""},
+    {NULL, NULL},
+};
+
+const struct db_driver db_postgres = {
+    .kind = DB_POSTGRES,
+    .typed = true,
+    .dialect = dialect,
+    .connect = pg_connect,
+    .disconnect = pg_disconnect,
+    .begin = pg_begin,
+    .commit = pg_commit,
+    .rollback = pg_rollback,
+    .script = pg_script,
+    .prepare = pg_prepare,
+    .unprepare = pg_unprepare,
+    .exec = pg_exec,
+    .query = pg_query,
+    .next = pg_next,
+    .close = pg_close,
+    .cell = pg_cell_value,
+    .listen = pg_listen,
+    .wait = pg_wait,
+};

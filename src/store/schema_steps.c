@@ -1,0 +1,236 @@
+#include "store/schema_steps.h"
+
+#include <stddef.h>
+
+static const char functions[] =
+    "CREATE OR REPLACE FUNCTION now_us() RETURNS BIGINT LANGUAGE sql STABLE PARALLEL SAFE AS"
+    " 'SELECT (EXTRACT(EPOCH FROM statement_timestamp()) * 1000000)::bigint';";
+
+static const char system_tables[] =
+    "CREATE TABLE accounts ("
+    " name {text} NOT NULL PRIMARY KEY, type {text} NOT NULL, state {text} NOT NULL, email {text},"
+    " created_at BIGINT NOT NULL, last_updated BIGINT NOT NULL);"
+
+    "CREATE TABLE account_users ("
+    " username {text} NOT NULL PRIMARY KEY, account_name {text} NOT NULL REFERENCES accounts "
+    "(name),"
+    " type {text} NOT NULL, source {text}, uuid {text} NOT NULL UNIQUE,"
+    " created_at BIGINT NOT NULL, last_updated BIGINT NOT NULL);"
+    "CREATE INDEX account_users_account ON account_users (account_name);"
+
+    "CREATE TABLE user_access_credentials ("
+    " username {text} NOT NULL REFERENCES account_users (username) ON DELETE CASCADE,"
+    " type {text} NOT NULL, value {text} NOT NULL, created_at BIGINT NOT NULL,"
+    " PRIMARY KEY (username, type)) {no_rowid};"
+
+    "CREATE TABLE services ("
+    " hostid {text} NOT NULL, servicename {text} NOT NULL, version {text}, base_url {text},"
+    " status BIGINT NOT NULL, status_message {text}, service_detail {text}, instance {text},"
+    " heartbeat BIGINT NOT NULL, created_at BIGINT NOT NULL, last_updated BIGINT NOT NULL,"
+    " PRIMARY KEY (hostid, servicename)) {no_rowid};"
+
+    /* Secrets and facts of the system itself. */
+    "CREATE TABLE settings (name {text} NOT NULL PRIMARY KEY, value {blob} NOT NULL) {no_rowid};"
+
+    "CREATE TABLE events ("
+    " id {identity}, generated_uuid {text} NOT NULL UNIQUE, account {text} NOT NULL,"
+    " created_at BIGINT NOT NULL, resource_type {text}, resource_id {text},"
+    " resource_user_id {text}, source_servicename {text}, source_hostid {text},"
+    " source_base_url {text}, source_request_id {text}, type {text} NOT NULL,"
+    " level {text} NOT NULL, message {text}, details {text});"
+    "CREATE INDEX events_account ON events (account, created_at);"
+    "CREATE INDEX events_created ON events (created_at);"
+
+    "CREATE TABLE outbox ("
+    " id {identity}, account {text} NOT NULL, type {text} NOT NULL, key {text} NOT NULL,"
+    " notification_id {text} NOT NULL, payload {text} NOT NULL, created_at BIGINT NOT NULL,"
+    " deadline BIGINT NOT NULL, next_try BIGINT NOT NULL, tries BIGINT NOT NULL DEFAULT 0,"
+    " delivered_at BIGINT, last_error {text});"
+    "CREATE INDEX outbox_next ON outbox (next_try) WHERE delivered_at IS NULL;"
+    "CREATE INDEX outbox_account ON outbox (account, id);"
+
+    "CREATE TABLE feed ("
+    " name {text} NOT NULL PRIMARY KEY, enabled BIGINT NOT NULL DEFAULT 1, last_full_sync BIGINT,"
+    " created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL) {no_rowid};"
+    "CREATE TABLE feed_group ("
+    " feed {text} NOT NULL, group_name {text} NOT NULL, enabled BIGINT NOT NULL DEFAULT 1,"
+    " last_sync BIGINT, record_count BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL,"
+    " updated_at BIGINT NOT NULL, PRIMARY KEY (feed, group_name)) {no_rowid};";
+
+static const char catalog_tables[] =
+    "CREATE TABLE registries ("
+    " account {text} NOT NULL, registry {text} NOT NULL, registry_name {text},"
+    " registry_type {text}, registry_user {text}, registry_secret {blob},"
+    " registry_verify BIGINT NOT NULL DEFAULT 1, registry_meta {text},"
+    " created_at BIGINT NOT NULL, last_updated BIGINT NOT NULL,"
+    " PRIMARY KEY (account, registry)) {no_rowid};"
+
+    "CREATE TABLE catalog_image ("
+    " account {text} NOT NULL, image_digest {text} NOT NULL, parent_digest {text},"
+    " image_id {text}, image_type {text}, arch {text}, distro {text}, distro_version {text},"
+    " dockerfile_mode {text}, dockerfile {text}, image_size BIGINT, layer_count BIGINT,"
+    " annotations {text}, analysis_status {text} NOT NULL, image_status {text} NOT NULL,"
+    " analyzed_at BIGINT, created_at BIGINT NOT NULL, last_updated BIGINT NOT NULL,"
+    " problems {text}, generation BIGINT NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (account, image_digest)) {no_rowid};"
+    "CREATE INDEX catalog_image_id ON catalog_image (account, image_id);"
+    "CREATE INDEX catalog_image_created ON catalog_image (account, created_at);"
+    "CREATE INDEX catalog_image_open ON catalog_image (analysis_status, account)"
+    " WHERE analysis_status <> 'analyzed';"
+    "CREATE INDEX catalog_image_leaving ON catalog_image (image_status, account)"
+    " WHERE image_status <> 'active';"
+
+    "CREATE TABLE catalog_image_tag ("
+    " account {text} NOT NULL, registry {text} NOT NULL, repo {text} NOT NULL, tag {text} NOT NULL,"
+    " image_digest {text} NOT NULL, fulltag {text} NOT NULL, image_id {text},"
+    " tag_detected_at BIGINT NOT NULL, dockerfile {text}, created_at BIGINT NOT NULL,"
+    " last_updated BIGINT NOT NULL,"
+    " PRIMARY KEY (account, image_digest, registry, repo, tag)) {no_rowid};"
+    "CREATE INDEX catalog_image_tag_full ON catalog_image_tag (account, fulltag, tag_detected_at);"
+    "CREATE INDEX catalog_image_tag_id ON catalog_image_tag (account, image_id);"
+
+    "CREATE TABLE image_transition ("
+    " id {identity}, account {text} NOT NULL, image_digest {text} NOT NULL, at BIGINT NOT NULL,"
+    " what {text} NOT NULL, from_state {text}, to_state {text} NOT NULL, why {text}, host {text});"
+    "CREATE INDEX image_transition_image ON image_transition (account, image_digest);"
+
+    "CREATE TABLE subscriptions ("
+    " account {text} NOT NULL, subscription_id {text} NOT NULL, subscription_type {text} NOT NULL,"
+    " subscription_key {text} NOT NULL, subscription_value {text},"
+    " active BIGINT NOT NULL, created_at_s BIGINT NOT NULL, last_updated_s BIGINT NOT NULL,"
+    " PRIMARY KEY (account, subscription_id),"
+    " UNIQUE (account, subscription_type, subscription_key)) {no_rowid};"
+    "CREATE INDEX subscriptions_active ON subscriptions (subscription_type, account)"
+    " WHERE active = 1;"
+
+    "CREATE TABLE policy_bundle ("
+    " account {text} NOT NULL, policy_id {text} NOT NULL, active BIGINT NOT NULL,"
+    " policy_source {text}, name {text}, description {text}, created_at BIGINT NOT NULL,"
+    " last_updated BIGINT NOT NULL, PRIMARY KEY (account, policy_id)) {no_rowid};"
+    "CREATE INDEX policy_bundle_active ON policy_bundle (account) WHERE active = 1;"
+
+    "CREATE TABLE policy_eval ("
+    " account {text} NOT NULL, image_digest {text} NOT NULL, tag {text} NOT NULL,"
+    " policy_id {text} NOT NULL, created_at BIGINT NOT NULL, final_action {text} NOT NULL,"
+    " eval_id {text} NOT NULL, last_updated BIGINT NOT NULL, result_key {text},"
+    " PRIMARY KEY (account, image_digest, tag, policy_id, created_at)) {no_rowid};"
+    "CREATE INDEX policy_eval_tag ON policy_eval (account, tag, created_at);"
+
+    "CREATE TABLE image_import ("
+    " uuid {text} NOT NULL PRIMARY KEY, account {text} NOT NULL, status {text} NOT NULL,"
+    " expires_at BIGINT NOT NULL, created_at BIGINT NOT NULL, last_updated BIGINT NOT NULL)"
+    " {no_rowid};"
+    "CREATE INDEX image_import_account ON image_import (account);"
+    "CREATE TABLE image_import_content ("
+    " operation_id {text} NOT NULL REFERENCES image_import (uuid) ON DELETE CASCADE,"
+    " digest {text} NOT NULL, content_type {text} NOT NULL, created_at BIGINT NOT NULL,"
+    " PRIMARY KEY (operation_id, digest, content_type)) {no_rowid};";
+
+static const char archive_tables[] =
+    "CREATE TABLE archive_image ("
+    " account {text} NOT NULL, image_digest {text} NOT NULL, parent_digest {text},"
+    " annotations {text}, status {text} NOT NULL, image_detail {text}, analyzed_at BIGINT,"
+    " image_created_at BIGINT, created_at BIGINT NOT NULL, last_updated BIGINT NOT NULL,"
+    " archive_size_bytes BIGINT NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (account, image_digest)) {no_rowid};"
+    "CREATE TABLE archive_rule ("
+    " account {text} NOT NULL, rule_id {text} NOT NULL, transition {text} NOT NULL,"
+    " selector_registry {text}, selector_repository {text}, selector_tag {text},"
+    " tag_versions_newer BIGINT, analysis_age_days BIGINT,"
+    " system_global BIGINT NOT NULL DEFAULT 0, exclude_selector_registry {text},"
+    " exclude_selector_repository {text}, exclude_selector_tag {text},"
+    " exclude_expiration_days BIGINT, max_images_per_account BIGINT,"
+    " created_at BIGINT NOT NULL, last_updated BIGINT NOT NULL,"
+    " PRIMARY KEY (account, rule_id)) {no_rowid};"
+    "CREATE TABLE archive_rule_history ("
+    " id {identity}, account {text} NOT NULL, rule_id {text} NOT NULL,"
+    " image_digest {text} NOT NULL, transition {text} NOT NULL, transition_state {text} NOT NULL,"
+    " task_id {text}, created_at BIGINT NOT NULL, last_updated BIGINT NOT NULL);"
+    "CREATE INDEX archive_rule_history_rule ON archive_rule_history (account, rule_id);";
+
+static const char work_tables[] =
+    "CREATE TABLE queue_item ("
+    " id {identity}, queue {text} NOT NULL, account {text} NOT NULL, payload {text} NOT NULL,"
+    " dedupe {text} NOT NULL, priority BIGINT NOT NULL, turn BIGINT NOT NULL,"
+    " tries BIGINT NOT NULL, max_tries BIGINT NOT NULL, created_at BIGINT NOT NULL,"
+    " not_before BIGINT NOT NULL, leased BIGINT NOT NULL, taken_at BIGINT, deadline BIGINT,"
+    " owner {text}, receipt {text}, reason {text});"
+    "CREATE UNIQUE INDEX queue_item_dedupe ON queue_item (queue, dedupe) WHERE dedupe <> '';"
+    "CREATE INDEX queue_item_order ON queue_item (queue, priority DESC, turn, id)"
+    " WHERE leased = 0;"
+    "CREATE INDEX queue_item_account ON queue_item (queue, account, priority, turn);"
+    "CREATE INDEX queue_item_lease ON queue_item (queue, deadline) WHERE leased = 1;"
+    "CREATE UNIQUE INDEX queue_item_receipt ON queue_item (receipt) WHERE leased = 1;"
+    "CREATE TABLE queue_dead ("
+    " id BIGINT NOT NULL PRIMARY KEY, queue {text} NOT NULL, account {text} NOT NULL,"
+    " payload {text} NOT NULL, dedupe {text} NOT NULL, priority BIGINT NOT NULL,"
+    " tries BIGINT NOT NULL, max_tries BIGINT NOT NULL, created_at BIGINT NOT NULL,"
+    " owner {text}, reason {text}, died_at BIGINT NOT NULL);"
+    "CREATE INDEX queue_dead_queue ON queue_dead (queue, died_at);"
+
+    "CREATE TABLE lease ("
+    " name {text} NOT NULL PRIMARY KEY, holder {text} NOT NULL, expires_at BIGINT NOT NULL) "
+    "{no_rowid};"
+
+    "CREATE TABLE simplequeue_message ("
+    " id {identity}, queue {text} NOT NULL, payload {text} NOT NULL, data_id {text} NOT NULL,"
+    " receipt_handle {text}, visible_at BIGINT, popped BIGINT NOT NULL DEFAULT 0,"
+    " priority BIGINT NOT NULL DEFAULT 0, tries BIGINT NOT NULL DEFAULT 0,"
+    " max_tries BIGINT NOT NULL DEFAULT 0, created_at BIGINT NOT NULL,"
+    " last_updated BIGINT NOT NULL);"
+    "CREATE INDEX simplequeue_message_order ON simplequeue_message (queue, priority DESC, id);"
+    "CREATE INDEX simplequeue_message_data ON simplequeue_message (queue, data_id);"
+    "CREATE TABLE simplequeue_lease ("
+    " id {text} NOT NULL PRIMARY KEY, held_by {text}, expires_at BIGINT, epoch BIGINT NOT NULL "
+    "DEFAULT 0)"
+    " {no_rowid};";
+
+/* Images that share layers share most of their packages, so an image is a list of groups of
+ * packages (inventory.h). */
+static const char package_tables[] =
+    "CREATE TABLE package ("
+    " id {identity}, name {text} NOT NULL, version {text} NOT NULL, type {text} NOT NULL,"
+    " source {text} NOT NULL, arch {text} NOT NULL, ecosystem {text} NOT NULL,"
+    " distro {text} NOT NULL, UNIQUE (name, version, type, source, arch, ecosystem, distro));"
+    "CREATE INDEX package_source ON package (source);"
+    "CREATE TABLE package_group (id {identity}, digest {blob} NOT NULL UNIQUE);"
+    "CREATE TABLE package_group_member ("
+    " package_id BIGINT NOT NULL, group_id BIGINT NOT NULL,"
+    " PRIMARY KEY (package_id, group_id)) {no_rowid};"
+    "CREATE INDEX package_group_member_group ON package_group_member (group_id);"
+    "CREATE TABLE package_image ("
+    " id {identity}, account {text} NOT NULL, image_digest {text} NOT NULL,"
+    " UNIQUE (account, image_digest));"
+    "CREATE TABLE package_image_group ("
+    " group_id BIGINT NOT NULL, image BIGINT NOT NULL, PRIMARY KEY (group_id, image)) {no_rowid};"
+    "CREATE INDEX package_image_group_image ON package_image_group (image);"
+    "CREATE VIEW image_package AS"
+    " SELECT i.account AS account, i.image_digest AS image_digest, m.package_id AS package_id"
+    " FROM package_image i JOIN package_image_group g ON g.image = i.id"
+    " JOIN package_group_member m ON m.group_id = g.group_id;";
+
+static const char document_tables[] =
+    "CREATE TABLE chunk ("
+    " id {identity}, digest {blob} NOT NULL UNIQUE, driver BIGINT NOT NULL, size BIGINT NOT NULL,"
+    " data {blob}, unnamed_since BIGINT);"
+    "CREATE INDEX chunk_unnamed ON chunk (unnamed_since) WHERE unnamed_since IS NOT NULL;"
+    /* Either data (small: compressed here) or chunks (their ids). */
+    "CREATE TABLE content ("
+    " id {identity}, digest {blob} NOT NULL UNIQUE, size BIGINT NOT NULL, data {blob},"
+    " chunks {blob}, unnamed_since BIGINT);"
+    "CREATE INDEX content_unnamed ON content (unnamed_since) WHERE unnamed_since IS NOT NULL;"
+    "CREATE TABLE document ("
+    " account {text} NOT NULL, bucket {text} NOT NULL, key {text} NOT NULL,"
+    " content_id BIGINT NOT NULL, last_updated BIGINT NOT NULL,"
+    " PRIMARY KEY (account, bucket, key)) {no_rowid};"
+    "CREATE INDEX document_content ON document (content_id);";
+
+const struct schema_step schema_steps[] = {
+    {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
+    {.title = "images, policies, imports", .sql = catalog_tables},
+    {.title = "the analysis archive", .sql = archive_tables},
+    {.title = "queues and leases", .sql = work_tables},
+    {.title = "packages of images", .sql = package_tables},
+    {.title = "documents", .sql = document_tables},
+    {.title = NULL},
+};
