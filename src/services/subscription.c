@@ -1,0 +1,128 @@
+#include "services/subscription.h"
+
+#include "codec/digest.h"
+
+#include <openssl/evp.h>
+#include <sodium.h>
+
+static const char *const tag_types[] = {"policy_eval", "tag_update", "vuln_update",
+                                        "analysis_update"};
+
+bool subscription_type_known(str type)
+{
+    for (size_t i = 0; i < KE_ARRAY_LEN(tag_types); i++) {
+        if (str_eq(type, str_z(tag_types[i])))
+            return true;
+    }
+    return str_eq(type, STR("repo_update"));
+}
+
+void subscription_id(str account, str key, str type, char out[33])
+{
+    unsigned char md[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    const str parts[] = {account, STR("+"), key, STR("+"), type};
+    bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_md5(), NULL) == 1;
+    for (size_t i = 0; ok && i < KE_ARRAY_LEN(parts); i++)
+        ok = EVP_DigestUpdate(ctx, parts[i].p ? parts[i].p : "", parts[i].n) == 1;
+    ok = ok && EVP_DigestFinal_ex(ctx, md, &n) == 1;
+    EVP_MD_CTX_free(ctx);
+    if (!ok) /* MD5 switched off: any stable id does */
+        crypto_generichash(md, 16, (const unsigned char *)key.p, key.n, NULL, 0);
+    sodium_bin2hex(out, 33, md, 16);
+}
+
+static int64_t put(struct db_tx *tx, const struct subscription *s, struct err *e)
+{
+    char id[33];
+    subscription_id(s->account, s->key, s->type, id);
+    return db_exec(
+        tx,
+        "INSERT INTO subscriptions (account, subscription_id, subscription_type,"
+        " subscription_key, subscription_value, active, created_at_s, last_updated_s)"
+        " VALUES ($1, $2, $3, $4, $5, $6, now_us() / 1000000, now_us() / 1000000)"
+        " ON CONFLICT DO NOTHING",
+        DB(DBS(s->account), DBZ(id), DBS(s->type), DBS(s->key), DBSN(s->value), DBI(s->active)), e);
+}
+
+int subscription_add(struct db_tx *tx, const struct subscription *s, struct err *e)
+{
+    int64_t n = put(tx, s, e);
+    return n < 0    ? (int)n
+           : n == 0 ? err_set(e, ERR_EXISTS, "subscription already exists in DB")
+                    : 0;
+}
+
+int subscription_add_tag(struct db_tx *tx, str account, str fulltag, bool autosubscribe,
+                         struct err *e)
+{
+    for (size_t i = 0; i < KE_ARRAY_LEN(tag_types); i++) {
+        struct subscription s = {
+            .account = account,
+            .key = fulltag,
+            .type = str_z(tag_types[i]),
+            .active = i == 3 || (i == 1 && autosubscribe),
+        };
+        int64_t n = put(tx, &s, e);
+        if (n < 0)
+            return (int)n;
+    }
+    return 0;
+}
+
+int subscription_active(struct db_tx *tx, str account, str key, str type, struct err *e)
+{
+    int64_t n = 0;
+    int rc = db_query_int(tx,
+                          "SELECT COUNT(*) FROM subscriptions WHERE account = $1"
+                          " AND subscription_key = $2 AND active = 1"
+                          " AND (subscription_type = $3 OR ($3 = ''"
+                          " AND subscription_type <> 'analysis_update'))",
+                          DB(DBS(account), DBS(key), DBS(type)), &n, e);
+    return rc < 0 ? rc : n > 0;
+}
+
+static bool copy(struct arena *a, const struct db_rows *r, int col, str *out)
+{
+    *out = db_is_null(r, col) ? (str){0} : arena_dup(a, db_text(r, col));
+    return out->p || db_is_null(r, col);
+}
+
+int subscription_list(struct db_tx *tx, struct arena *a, str account, str key, str type,
+                      bool active_only, struct subscription **out, size_t *n, struct err *e)
+{
+    static const char where[] =
+        " FROM subscriptions WHERE ($1 = '' OR account = $1) AND ($2 = '' OR subscription_key = $2)"
+        " AND ($3 = '' OR subscription_type = $3) AND active >= $4";
+    char sql[512];
+    int64_t count = 0;
+    *n = 0;
+    *out = NULL;
+    snprintf(sql, sizeof sql, "SELECT COUNT(*)%s", where);
+    int rc =
+        db_query_int(tx, sql, DB(DBS(account), DBS(key), DBS(type), DBI(active_only)), &count, e);
+    if (rc < 0)
+        return rc;
+    struct subscription *list = arena_calloc(a, (size_t)count + 1, sizeof *list);
+    if (!list)
+        return err_no_memory(e);
+    snprintf(sql, sizeof sql,
+             "SELECT subscription_id, account, subscription_key, subscription_type,"
+             " subscription_value, active, created_at_s, last_updated_s%s"
+             " ORDER BY account, created_at_s, subscription_key, subscription_type",
+             where);
+    auto_rows *r = NULL;
+    rc = db_query(tx, sql, DB(DBS(account), DBS(key), DBS(type), DBI(active_only)), &r, e);
+    while (rc >= 0 && *n < (size_t)count && (rc = db_next(r, e)) == 1) {
+        struct subscription *s = &list[(*n)++];
+        if (!copy(a, r, 0, &s->id) || !copy(a, r, 1, &s->account) || !copy(a, r, 2, &s->key) ||
+            !copy(a, r, 3, &s->type) || !copy(a, r, 4, &s->value))
+            return err_no_memory(e);
+        s->active = db_int(r, 5) != 0;
+        s->created = db_int(r, 6) * 1000000;
+        s->updated = db_int(r, 7) * 1000000;
+    }
+    *out = list;
+    return rc < 0 ? rc : 0;
+}
