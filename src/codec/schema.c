@@ -1,5 +1,6 @@
 #include "codec/schema.h"
 
+#include "base/arena.h"
 #include "base/auto.h"
 #include "base/map.h"
 #include "base/text.h"

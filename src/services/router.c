@@ -3,6 +3,7 @@
 #include "base/auto.h"
 #include "services/auth.h"
 #include "services/log.h"
+#include "services/metrics.h"
 #include "services/router_table.h"
 
 #include <sys/random.h>
@@ -276,11 +277,25 @@ static void too_large(void *ctx, struct httpd_request *rq)
     reply(x);
 }
 
+static void count(const struct routed *x, int status, uint64_t sent, uint64_t usec)
+{
+    struct metrics *m = x->router->engine->metrics;
+    const char *service = service_key(x), *method = x->entry ? x->entry->method : "other";
+    const char *route = x->entry ? x->entry->path : "none";
+    char code[8];
+    snprintf(code, sizeof code, "%d", status);
+    metric_observe(m, METRIC_HTTP_SECONDS, (double)usec / 1e6,
+                   METRIC_LABELS(service, method, route, code));
+    metric_add(m, METRIC_HTTP_TOTAL, 1, METRIC_LABELS(service, method, code));
+    metric_add(m, METRIC_HTTP_BYTES, (double)sent, METRIC_LABELS(service));
+}
+
 static void done(void *ctx, struct httpd_request *rq, int status, uint64_t sent, uint64_t usec)
 {
     struct routed *x = httpd_data(rq);
     if (!x)
         return;
+    count(x, status, sent, usec);
     const struct call *c = &x->call;
     enum log_level level =
         x->entry && x->entry->flags & ROUTE_OPEN ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
