@@ -61,7 +61,7 @@ static const char catalog_tables[] =
     "CREATE TABLE registries ("
     " account {text} NOT NULL, registry {text} NOT NULL, registry_name {text},"
     " registry_type {text}, registry_user {text}, registry_secret {blob},"
-    " registry_verify BIGINT NOT NULL DEFAULT 1, registry_meta {text},"
+    " registry_verify BIGINT, registry_meta {text},"
     " created_at BIGINT NOT NULL, last_updated BIGINT NOT NULL,"
     " PRIMARY KEY (account, registry)) {no_rowid};"
 
