@@ -42,7 +42,11 @@ struct call {
     const char *answer_type;
     struct buf answer;
     struct httpd_request *rq; /* NULL when another service of this process asks */
+    const char *route;        /* the template that fits: "/images/{imageDigest}" */
+    bool plain;               /* the answer is not worth compressing */
+    bool replied;             /* the handler answered through httpd itself (a descriptor) */
     bool parked;              /* answered later, see call_park() */
+    uint32_t park_ms;
     int (*resume)(struct call *c);
     void *state; /* of the handler, between parking and resuming */
 };

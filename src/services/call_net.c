@@ -11,3 +11,13 @@ void call_reply_header(struct call *c, const char *name, const char *value)
     if (c->rq)
         httpd_add_header(c->rq, name, value);
 }
+
+int call_park(struct call *c, uint32_t milliseconds, int (*resume)(struct call *c))
+{
+    if (!c->rq)
+        return resume(c);
+    c->resume = resume;
+    c->park_ms = milliseconds;
+    c->parked = true;
+    return 0;
+}

@@ -17,6 +17,7 @@
 struct engine;
 struct call;
 struct metrics;
+struct router;    /* services/router.h */
 struct vulndata;  /* services/policy_engine/vulndata.h: the open vulnerability database */
 struct auth;      /* services/auth.h: credential cache, token keys */
 struct discovery; /* services/discovery.h */
@@ -82,6 +83,7 @@ struct engine {
     struct vulndata *vulndata;  /* set by the policy engine's start; NULL elsewhere */
     void *state[SERVICE_COUNT]; /* each service's own */
     struct httpd *servers[SERVICE_COUNT];
+    struct router *routers[SERVICE_COUNT];
     const char *host_id;
 };
 

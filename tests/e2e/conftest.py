@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import engines
 import registries
 from registries import Image, Registry, TokenServer, apk_files, push
 
@@ -178,3 +179,42 @@ def write_layout(where, image):
     (where / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     (where / "index.json").write_text(registries.json.dumps({"schemaVersion": 2, "manifests": [
         {"mediaType": registries.OCI_MANIFEST, "digest": image.digest, "size": len(image.manifest)}]}))
+
+
+# ---- engines
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    if not engines.postgres_bin():
+        pytest.skip("PostgreSQL's server is not installed")
+    server = engines.Postgres(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.stop("immediate")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def engine(request, kellet_binary, tmp_path_factory):
+    """All services in one process; each module that uses it runs once on SQLite and once on PostgreSQL."""
+    directory = tmp_path_factory.mktemp("engine")
+    database = None
+    if request.param == "postgres":
+        name = "t_" + request.module.__name__.replace("-", "_").lower()
+        database = request.getfixturevalue("postgres").database(name)
+    one = engines.Engine(kellet_binary, directory, database)
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="session")
+def anchore_cli():
+    """anchore_cli(engine, ARGUMENT...) -> CompletedProcess, with the original's client."""
+    program = ROOT / ".venv-anchorecli/bin/anchore-cli"
+    if not program.exists():
+        pytest.skip("anchorecli is not installed: script/setup test")
+
+    def run(engine, *arguments, user="admin", password=engines.PASSWORD, timeout=120):
+        return subprocess.run([program, "--u", user, "--p", password, "--url",
+                               f"http://127.0.0.1:{engine.port('apiext')}/v1", *map(str, arguments)],
+                              capture_output=True, text=True, timeout=timeout)
+    return run
