@@ -89,13 +89,58 @@ static bool copy(struct arena *a, const struct db_rows *r, int col, str *out)
     return out->p || db_is_null(r, col);
 }
 
+#define COLUMNS                                                                                    \
+    "subscription_id, account, subscription_key, subscription_type, subscription_value, active,"   \
+    " created_at_s, last_updated_s"
+
+static int record_read(const struct db_rows *r, struct arena *a, struct subscription *s,
+                       struct err *e)
+{
+    if (!copy(a, r, 0, &s->id) || !copy(a, r, 1, &s->account) || !copy(a, r, 2, &s->key) ||
+        !copy(a, r, 3, &s->type) || !copy(a, r, 4, &s->value))
+        return err_no_memory(e);
+    s->active = db_int(r, 5) != 0;
+    s->created = db_int(r, 6) * 1000000;
+    s->updated = db_int(r, 7) * 1000000;
+    return 1;
+}
+
+int subscription_get(struct db_tx *tx, struct arena *a, str account, str id,
+                     struct subscription *out, struct err *e)
+{
+    auto_rows *r = NULL;
+    int rc = db_query(
+        tx, "SELECT " COLUMNS " FROM subscriptions WHERE account = $1 AND subscription_id = $2",
+        DB(DBS(account), DBS(id)), &r, e);
+    if (rc == 0)
+        rc = db_next(r, e);
+    return rc == 1 ? record_read(r, a, out, e) : rc;
+}
+
+int subscription_update(struct db_tx *tx, const struct subscription *s, struct err *e)
+{
+    int64_t n = db_exec(tx,
+                        "UPDATE subscriptions SET subscription_value = $3, active = $4,"
+                        " last_updated_s = now_us() / 1000000"
+                        " WHERE account = $1 AND subscription_id = $2",
+                        DB(DBS(s->account), DBS(s->id), DBSN(s->value), DBI(s->active)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+int subscription_delete(struct db_tx *tx, str account, str id, struct err *e)
+{
+    int64_t n = db_exec(tx, "DELETE FROM subscriptions WHERE account = $1 AND subscription_id = $2",
+                        DB(DBS(account), DBS(id)), e);
+    return n < 0 ? (int)n : 0;
+}
+
 int subscription_list(struct db_tx *tx, struct arena *a, str account, str key, str type,
                       bool active_only, struct subscription **out, size_t *n, struct err *e)
 {
     static const char where[] =
         " FROM subscriptions WHERE ($1 = '' OR account = $1) AND ($2 = '' OR subscription_key = $2)"
         " AND ($3 = '' OR subscription_type = $3) AND active >= $4";
-    char sql[512];
+    char sql[1024];
     int64_t count = 0;
     *n = 0;
     *out = NULL;
@@ -108,20 +153,15 @@ int subscription_list(struct db_tx *tx, struct arena *a, str account, str key, s
     if (!list)
         return err_no_memory(e);
     snprintf(sql, sizeof sql,
-             "SELECT subscription_id, account, subscription_key, subscription_type,"
-             " subscription_value, active, created_at_s, last_updated_s%s"
-             " ORDER BY account, created_at_s, subscription_key, subscription_type",
+             "SELECT " COLUMNS "%s ORDER BY account, created_at_s, subscription_key,"
+             " CASE subscription_type WHEN 'policy_eval' THEN 1 WHEN 'tag_update' THEN 2"
+             " WHEN 'vuln_update' THEN 3 ELSE 4 END",
              where);
     auto_rows *r = NULL;
     rc = db_query(tx, sql, DB(DBS(account), DBS(key), DBS(type), DBI(active_only)), &r, e);
     while (rc >= 0 && *n < (size_t)count && (rc = db_next(r, e)) == 1) {
-        struct subscription *s = &list[(*n)++];
-        if (!copy(a, r, 0, &s->id) || !copy(a, r, 1, &s->account) || !copy(a, r, 2, &s->key) ||
-            !copy(a, r, 3, &s->type) || !copy(a, r, 4, &s->value))
-            return err_no_memory(e);
-        s->active = db_int(r, 5) != 0;
-        s->created = db_int(r, 6) * 1000000;
-        s->updated = db_int(r, 7) * 1000000;
+        rc = record_read(r, a, &list[*n], e);
+        ++*n;
     }
     *out = list;
     return rc < 0 ? rc : 0;

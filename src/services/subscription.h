@@ -21,6 +21,12 @@ int subscription_add(struct db_tx *tx, const struct subscription *s, struct err 
  * `autosubscribe`, the others not. Those that exist stay as they are. */
 int subscription_add_tag(struct db_tx *tx, str account, str fulltag, bool autosubscribe,
                          struct err *e);
+/* 1, 0: there is none. */
+int subscription_get(struct db_tx *tx, struct arena *a, str account, str id,
+                     struct subscription *out, struct err *e);
+/* Writes value and active. */
+int subscription_update(struct db_tx *tx, const struct subscription *s, struct err *e);
+int subscription_delete(struct db_tx *tx, str account, str id, struct err *e);
 /* Is there an active one of this type? 1, 0. type empty: of any of the kinds that protect a tag's
  * image from deletion (all but analysis_update). */
 int subscription_active(struct db_tx *tx, str account, str key, str type, struct err *e);

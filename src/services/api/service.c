@@ -1,0 +1,27 @@
+/* service.c - the external API: its operations come from the parts that answer them. */
+#include "services/api/images.h"
+#include "services/api/operations.h"
+#include "services/archive.h"
+
+extern const struct service_ops service_apiext;
+
+static const struct operation *const operations[] = {
+    account_operations,
+    user_operations,
+    oauth_operations,
+    event_operations,
+    subscription_operations,
+    image_operations,
+    image_add_operations,
+    image_delete_operations,
+    summary_operations,
+    registry_operations,
+    repository_operations,
+    archive_operations,
+    NULL,
+};
+
+const struct service_ops service_apiext = {
+    .id = SERVICE_APIEXT,
+    .operations = operations,
+};
