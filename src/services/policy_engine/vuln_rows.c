@@ -1,0 +1,399 @@
+#include "services/policy_engine/vuln_rows.h"
+
+#include "base/auto.h"
+#include "base/map.h"
+#include "match/finding.h"
+
+enum { SCRATCH_MAX = 512 << 20, CONTENT_MAX = 256 << 20, CPES_MAX = 256 };
+
+static const struct {
+    const char *type, *shown, *content; /* content: document with locations; NULL: none */
+    bool os;
+} shown_types[] = {
+    {"apk", "APKG", NULL, true},      {"deb", "dpkg", NULL, true},
+    {"rpm", "rpm", NULL, true},       {"alpm", "alpm", NULL, true},
+    {"npm", "npm", "npm", false},     {"python", "python", "python", false},
+    {"gem", "gem", "gem", false},     {"java-archive", "java", "java", false},
+    {"go-module", "go", "go", false},
+};
+
+static size_t shown_index(const struct package_type *t)
+{
+    size_t i = 0;
+    while (i < KE_ARRAY_LEN(shown_types) && strcmp(shown_types[i].type, t->name) != 0)
+        i++;
+    return i;
+}
+
+const char *package_type_shown(const struct package_type *t)
+{
+    size_t i = shown_index(t);
+    return i < KE_ARRAY_LEN(shown_types) ? shown_types[i].shown : t->name;
+}
+
+bool package_type_is_os(str shown)
+{
+    for (size_t i = 0; i < KE_ARRAY_LEN(shown_types); i++)
+        if (str_eq(str_z(shown_types[i].shown), shown))
+            return shown_types[i].os;
+    return false;
+}
+
+/* ---- building ----------------------------------------------------------------------------------
+ */
+
+struct rows {
+    const struct vulndb *db;
+    const struct inventory *inv;
+    struct content_reader content;
+    yyjson_doc *contents[KE_ARRAY_LEN(shown_types)]; /* read when first needed */
+    bool read[KE_ARRAY_LEN(shown_types)];
+    yyjson_mut_doc *doc;
+    yyjson_mut_val *out;
+    struct map scores; /* CVE -> struct nvd_scores */
+    struct arena scratch;
+    struct err *e;
+};
+
+static void put(struct rows *r, yyjson_mut_val *o, const char *key, str v)
+{
+    if (v.n)
+        yyjson_mut_obj_add_strncpy(r->doc, o, key, v.p, v.n);
+    else
+        yyjson_mut_obj_add_str(r->doc, o, key, "None");
+}
+
+/* The content rows of a package's type; NULL: none. */
+static yyjson_val *content_of(struct rows *r, const struct package *p)
+{
+    size_t i = shown_index(p->type);
+    if (i == KE_ARRAY_LEN(shown_types) || !shown_types[i].content)
+        return NULL;
+    if (!r->read[i]) {
+        auto_buf text;
+        buf_init(&text, CONTENT_MAX);
+        r->read[i] = true;
+        struct err ignored;
+        if (r->content.read &&
+            r->content.read(r->content.ctx, shown_types[i].content, &text, &ignored) == 1)
+            json_parse(buf_view(&text), shown_types[i].content, &r->contents[i], NULL);
+    }
+    yyjson_val *root = yyjson_doc_get_root(r->contents[i]);
+    return yyjson_is_arr(root) ? root : json_get(root, "content");
+}
+
+/* The stored row of a package: by name and version, and by place where there are several. */
+static yyjson_val *content_row(struct rows *r, const struct package *p)
+{
+    size_t i, n;
+    yyjson_val *row, *first = NULL;
+    yyjson_arr_foreach(content_of(r, p), i, n, row)
+    {
+        if (!str_eq(json_str(row, "package"), p->name))
+            continue;
+        str version = json_str(row, "version"), location = json_str(row, "location");
+        if (version.n && !str_eq(version, p->version))
+            continue;
+        if (location.n && str_starts(p->path, str_from(location, location.p[0] == '/')))
+            return row;
+        if (!first)
+            first = row;
+    }
+    return first;
+}
+
+static int scores_of(struct rows *r, str cve, const struct nvd_scores **out)
+{
+    void **slot = map_slot(&r->scores, cve);
+    if (!slot)
+        return err_no_memory(r->e);
+    if (!*slot) {
+        struct nvd_scores *s = arena_new(&r->scratch, struct nvd_scores);
+        if (!s)
+            return err_no_memory(r->e);
+        *slot = s;
+        int rc = nvd_scores_of(r->db, cve, &r->scratch, s, r->e);
+        if (rc < 0)
+            return rc;
+    }
+    *out = *slot;
+    return 0;
+}
+
+static void put_parts(struct rows *r, yyjson_mut_val *o, const char *key, struct cvss_parts p)
+{
+    yyjson_mut_val *v = yyjson_mut_obj(r->doc);
+    yyjson_mut_obj_add_real(r->doc, v, "base_score", p.base);
+    yyjson_mut_obj_add_real(r->doc, v, "exploitability_score", p.exploitability);
+    yyjson_mut_obj_add_real(r->doc, v, "impact_score", p.impact);
+    yyjson_mut_obj_add_val(r->doc, o, key, v);
+}
+
+static int add_scores(struct rows *r, yyjson_mut_val *list, str cve)
+{
+    const struct nvd_scores *s;
+    if (!str_starts(cve, STR("CVE-")))
+        return 0;
+    int rc = scores_of(r, cve, &s);
+    if (rc < 0 || !s->any)
+        return rc;
+    yyjson_mut_val *o = yyjson_mut_arr_add_obj(r->doc, list);
+    put_parts(r, o, "cvss_v2", s->v2);
+    put_parts(r, o, "cvss_v3", s->v3);
+    yyjson_mut_obj_add_strncpy(r->doc, o, "id", cve.p, cve.n);
+    return 0;
+}
+
+static yyjson_mut_val *add_row(struct rows *r, const struct package *p, yyjson_val *content)
+{
+    yyjson_mut_val *o = yyjson_mut_arr_add_obj(r->doc, r->out);
+    const char *type = package_type_shown(p->type);
+    str path = json_str(content, "location");
+    auto_buf text;
+    buf_init(&text, 1 << 20);
+    buf_addf(&text, "%.*s-%.*s", STR_ARG(p->name), STR_ARG(p->version));
+    put(r, o, "package", buf_view(&text));
+    put(r, o, "package_name", p->name);
+    put(r, o, "package_version", p->version);
+    put(r, o, "package_type", str_z(type));
+    buf_clear(&text);
+    buf_addf(&text, "/%.*s", STR_ARG(p->path));
+    put(r, o, "package_path",
+        package_type_is_os(str_z(type)) ? STR("pkgdb")
+        : path.n                        ? path
+                                        : buf_view(&text));
+    return o;
+}
+
+static const char *group_of_ecosystem(str ecosystem)
+{
+    static const struct {
+        const char *ecosystem, *group;
+    } groups[] = {
+        {"PyPI", "github:python"}, {"npm", "github:npm"},        {"RubyGems", "github:gem"},
+        {"Maven", "github:java"},  {"Go", "github:go"},          {"Packagist", "github:composer"},
+        {"NuGet", "github:nuget"}, {"crates.io", "github:rust"},
+    };
+    for (size_t i = 0; i < KE_ARRAY_LEN(groups); i++)
+        if (str_eq(str_z(groups[i].ecosystem), ecosystem))
+            return groups[i].group;
+    return NULL;
+}
+
+static void put_group(struct rows *r, yyjson_mut_val *o, const struct finding *f, bool distro)
+{
+    const char *group = distro ? NULL : group_of_ecosystem(f->platform);
+    put(r, o, "feed", STR("vulnerabilities"));
+    if (distro)
+        put(r, o, "feed_group", f->platform);
+    else if (group && str_starts(f->advisory, STR("GHSA-")))
+        put(r, o, "feed_group", str_z(group));
+    else
+        put(r, o, "feed_group", arena_printf(&r->scratch, "osv:%.*s", STR_ARG(f->platform)));
+}
+
+static void put_fix(struct rows *r, yyjson_mut_val *o, const struct finding *f)
+{
+    auto_buf text;
+    buf_init(&text, 1 << 20);
+    for (size_t i = 0; i < f->n_fix_versions; i++)
+        buf_addf(&text, i ? ",%.*s" : "%.*s", STR_ARG(f->fix_versions[i]));
+    put(r, o, "fix", buf_view(&text));
+    yyjson_mut_obj_add_bool(r->doc, o, "will_not_fix",
+                            f->fix_state == FIX_WONT_FIX || f->fix_state == FIX_END_OF_LIFE);
+}
+
+static str url_of(struct rows *r, const struct finding *f, str shown)
+{
+    if (f->url.n || !str_starts(shown, STR("CVE-")))
+        return f->url;
+    return arena_printf(&r->scratch, "https://nvd.nist.gov/vuln/detail/%.*s", STR_ARG(shown));
+}
+
+static int finding_row(struct rows *r, const struct finding *f)
+{
+    const struct package *p = &r->inv->packages[f->package].p;
+    bool distro = !p->type->ecosystem;
+    str shown = !distro && str_starts(f->advisory, STR("GHSA-")) ? f->advisory : f->id;
+    yyjson_mut_val *o = add_row(r, p, distro ? NULL : content_row(r, p));
+    yyjson_mut_val *nvd = yyjson_mut_arr(r->doc), *vendor = yyjson_mut_arr(r->doc);
+    put(r, o, "vuln", shown);
+    put(r, o, "severity", str_z(severity_name(f->severity)));
+    put(r, o, "url", url_of(r, f, shown));
+    put(r, o, "package_cpe", STR(""));
+    put(r, o, "package_cpe23", STR(""));
+    put_group(r, o, f, distro);
+    put_fix(r, o, f);
+    int rc = add_scores(r, nvd, f->id);
+    for (size_t i = 0; rc == 0 && i < f->n_aliases; i++)
+        rc = add_scores(r, nvd, f->aliases[i]);
+    if (str_starts(f->cvss_vector, STR("CVSS:3.")) && !str_eq(f->severity_source, STR("nvd")) &&
+        str_starts(shown, STR("GHSA-"))) {
+        yyjson_mut_val *v = yyjson_mut_arr_add_obj(r->doc, vendor);
+        put_parts(r, v, "cvss_v2", (struct cvss_parts){-1, -1, -1});
+        put_parts(r, v, "cvss_v3", cvss_parts_v3(f->cvss_vector));
+        put(r, v, "id", shown);
+    }
+    yyjson_mut_obj_add_val(r->doc, o, "nvd_data", nvd);
+    yyjson_mut_obj_add_val(r->doc, o, "vendor_data", vendor);
+    return rc;
+}
+
+/* ---- the NVD's CPEs ----------------------------------------------------------------------------
+ */
+
+struct cpe {
+    str vendor, product;
+};
+
+static str cpe_field(str *rest)
+{
+    size_t i = 0;
+    while (i < rest->n && rest->p[i] != ':')
+        i += rest->p[i] == '\\' ? 2 : 1;
+    str field = str_sub(*rest, 0, i);
+    *rest = str_from(*rest, i + 1);
+    return field;
+}
+
+/* Of each product that the package's CPEs name, the last vendor in byte order. */
+static size_t cpe_candidates(yyjson_val *content, struct cpe out[CPES_MAX])
+{
+    size_t i, max, n = 0, k;
+    yyjson_val *item;
+    yyjson_arr_foreach(json_get(content, "cpes"), i, max, item)
+    {
+        str rest = json_text(item);
+        if (!str_starts(rest, STR("cpe:2.3:a:")))
+            continue;
+        rest = str_from(rest, STR("cpe:2.3:a:").n);
+        str vendor = cpe_field(&rest), product = cpe_field(&rest);
+        for (k = 0; k < n && !str_eq(out[k].product, product);)
+            k++;
+        if (k == n && n < CPES_MAX)
+            out[n++] = (struct cpe){vendor, product};
+        else if (k < n && str_cmp(out[k].vendor, vendor) < 0)
+            out[k].vendor = vendor;
+    }
+    return n;
+}
+
+static bool named_by_advisory(const struct findings *f, uint32_t package, str cve)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        if (f->items[i].package != package)
+            continue;
+        if (str_eq(f->items[i].id, cve))
+            return true;
+        for (size_t k = 0; k < f->items[i].n_aliases; k++)
+            if (str_eq(f->items[i].aliases[k], cve))
+                return true;
+    }
+    return false;
+}
+
+static int cpe_row(struct rows *r, const struct package *p, yyjson_val *content,
+                   const struct cpe *cpe, const struct db_claim *c)
+{
+    yyjson_mut_val *o = add_row(r, p, content), *nvd = yyjson_mut_arr(r->doc);
+    put(r, o, "vuln", c->vuln.id);
+    put(r, o, "severity", str_z(severity_name(c->claim.severity)));
+    put(r, o, "url", c->vuln.url);
+    put(r, o, "fix", STR(""));
+    put(r, o, "feed", STR("nvdv2"));
+    put(r, o, "feed_group", STR("nvdv2:cves"));
+    put(r, o, "package_cpe",
+        arena_printf(&r->scratch, "cpe:a:%.*s:%.*s:%.*s:*:*", STR_ARG(cpe->vendor),
+                     STR_ARG(cpe->product), STR_ARG(p->version)));
+    put(r, o, "package_cpe23",
+        arena_printf(&r->scratch, "cpe:2.3:a:%.*s:%.*s:%.*s:*:*:-:-:-:-:-", STR_ARG(cpe->vendor),
+                     STR_ARG(cpe->product), STR_ARG(p->version)));
+    yyjson_mut_obj_add_bool(r->doc, o, "will_not_fix", false);
+    int rc = add_scores(r, nvd, c->vuln.id);
+    yyjson_mut_obj_add_val(r->doc, o, "nvd_data", nvd);
+    yyjson_mut_obj_add_val(r->doc, o, "vendor_data", yyjson_mut_arr(r->doc));
+    return rc;
+}
+
+static int cpe_rows(struct rows *r, const struct findings *f, uint32_t package)
+{
+    const struct package *p = &r->inv->packages[package].p;
+    yyjson_val *content = content_row(r, p);
+    struct cpe candidates[CPES_MAX];
+    size_t n = cpe_candidates(content, candidates);
+    struct map told;
+    map_init(&told);
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && i < n; i++) {
+        struct db_claim *claims;
+        size_t n_claims = 0;
+        rc = vulndb_lookup(r->db, STR(""), STR("CPE"), candidates[i].product, p->version,
+                           &r->scratch, &claims, &n_claims, r->e);
+        for (size_t k = 0; rc >= 0 && k < n_claims; k++) {
+            str cve = claims[k].vuln.id;
+            if (map_get(&told, cve) || named_by_advisory(f, package, cve))
+                continue;
+            rc = map_put(&told, cve, r) ? cpe_row(r, p, content, &candidates[i], &claims[k])
+                                        : err_no_memory(r->e);
+        }
+    }
+    map_done(&told);
+    return rc;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------
+ */
+
+/* Two CVEs of one advisory about one package are one row. Findings of a package need not stand
+ * together. */
+static bool shown_before(struct rows *r, struct map *told, const struct finding *f, int *rc)
+{
+    if (!str_starts(f->advisory, STR("GHSA-")))
+        return false;
+    str key = arena_printf(&r->scratch, "%u %.*s", f->package, STR_ARG(f->advisory));
+    void **slot = map_slot(told, key);
+    if (!slot)
+        *rc = err_no_memory(r->e);
+    bool before = slot && *slot;
+    if (slot)
+        *slot = r;
+    return before;
+}
+
+static int all_rows(struct rows *r, const struct findings *f)
+{
+    struct map told;
+    map_init(&told);
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && i < f->n; i++)
+        if (!shown_before(r, &told, &f->items[i], &rc) && rc >= 0)
+            rc = finding_row(r, &f->items[i]);
+    map_done(&told);
+    bool cpes = vulndb_covers(r->db, STR(""), STR("CPE"));
+    for (size_t i = 0; cpes && rc >= 0 && i < r->inv->n_packages; i++)
+        if (r->inv->packages[i].p.type->ecosystem)
+            rc = cpe_rows(r, f, (uint32_t)i);
+    return rc;
+}
+
+int vuln_rows(const struct vulndb *db, const struct inventory *inv, struct content_reader content,
+              yyjson_mut_doc *doc, yyjson_mut_val **out, struct err *e)
+{
+    struct rows r = {
+        .db = db, .inv = inv, .content = content, .doc = doc, .out = yyjson_mut_arr(doc), .e = e};
+    struct findings *findings = NULL;
+    *out = r.out;
+    if (!db || !r.out)
+        return r.out ? 0 : err_no_memory(e);
+    arena_init(&r.scratch, SCRATCH_MAX);
+    map_init(&r.scores);
+    int rc = match_inventory(db, inv, &findings, e);
+    if (rc >= 0)
+        rc = all_rows(&r, findings);
+    findings_free(findings);
+    map_done(&r.scores);
+    arena_done(&r.scratch);
+    for (size_t i = 0; i < KE_ARRAY_LEN(r.contents); i++)
+        yyjson_doc_free(r.contents[i]);
+    return rc < 0 ? rc : 0;
+}
