@@ -337,7 +337,8 @@ yyjson_val *vuln_report_rows(const struct vuln_report *r)
 
 static bool row_wanted(yyjson_val *row, enum vuln_kind kind, bool vendor_only)
 {
-    if (vendor_only && yyjson_is_true(json_get(row, "will_not_fix")))
+    if ((vendor_only && yyjson_is_true(json_get(row, "will_not_fix"))) ||
+        yyjson_is_true(json_get(row, "shadowed")))
         return false;
     return kind == VULN_ALL ||
            package_type_is_os(json_str(row, "package_type")) == (kind == VULN_OS);
@@ -357,8 +358,11 @@ static int render(const struct vuln_report *r, enum vuln_kind kind, bool vendor_
     yyjson_mut_obj_add_str(doc, root, "vulnerability_type", vuln_kind_names[kind]);
     yyjson_arr_foreach(vuln_report_rows(r), i, n, row)
     {
-        if (row_wanted(row, kind, vendor_only))
-            yyjson_mut_arr_append(list, yyjson_val_mut_copy(doc, row));
+        if (!row_wanted(row, kind, vendor_only))
+            continue;
+        yyjson_mut_val *copy = yyjson_val_mut_copy(doc, row);
+        yyjson_mut_obj_remove_str(copy, "aliases");
+        yyjson_mut_arr_append(list, copy);
     }
     int rc = json_pretty(root, out, e);
     yyjson_mut_doc_free(doc);
@@ -374,9 +378,10 @@ int vuln_report_text(struct vuln_reports *rs, struct vuln_report *r, enum vuln_k
     if (!text->max) {
         buf_init(text, REPORT_MAX);
         rc = render(r, kind, vendor_only, text, e);
-        if (rc < 0)
+        if (rc < 0) {
             buf_done(text);
-        else if (map_get(&rs->by_key, str_z(r->key)) == r) {
+            *text = (struct buf){0};
+        } else if (map_get(&rs->by_key, str_z(r->key)) == r) {
             r->bytes += text->n;
             rs->bytes += text->n;
         }

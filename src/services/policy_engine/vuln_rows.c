@@ -210,6 +210,17 @@ static str url_of(struct rows *r, const struct finding *f, str shown)
     return arena_printf(&r->scratch, "https://nvd.nist.gov/vuln/detail/%.*s", STR_ARG(shown));
 }
 
+/* Other ids of the finding: for questions, not for reports. */
+static void put_aliases(struct rows *r, yyjson_mut_val *o, const struct finding *f, str shown)
+{
+    yyjson_mut_val *list = yyjson_mut_obj_add_arr(r->doc, o, "aliases");
+    if (!str_eq(f->id, shown))
+        yyjson_mut_arr_add_strncpy(r->doc, list, f->id.p, f->id.n);
+    for (size_t i = 0; i < f->n_aliases; i++)
+        if (!str_eq(f->aliases[i], shown))
+            yyjson_mut_arr_add_strncpy(r->doc, list, f->aliases[i].p, f->aliases[i].n);
+}
+
 static int finding_row(struct rows *r, const struct finding *f)
 {
     const struct package *p = &r->inv->packages[f->package].p;
@@ -224,6 +235,7 @@ static int finding_row(struct rows *r, const struct finding *f)
     put(r, o, "package_cpe23", STR(""));
     put_group(r, o, f, distro);
     put_fix(r, o, f);
+    put_aliases(r, o, f, shown);
     int rc = add_scores(r, nvd, f->id);
     for (size_t i = 0; rc == 0 && i < f->n_aliases; i++)
         rc = add_scores(r, nvd, f->aliases[i]);
@@ -293,7 +305,7 @@ static bool named_by_advisory(const struct findings *f, uint32_t package, str cv
 }
 
 static int cpe_row(struct rows *r, const struct package *p, yyjson_val *content,
-                   const struct cpe *cpe, const struct db_claim *c)
+                   const struct cpe *cpe, const struct db_claim *c, bool shadowed)
 {
     yyjson_mut_val *o = add_row(r, p, content), *nvd = yyjson_mut_arr(r->doc);
     put(r, o, "vuln", c->vuln.id);
@@ -309,6 +321,8 @@ static int cpe_row(struct rows *r, const struct package *p, yyjson_val *content,
         arena_printf(&r->scratch, "cpe:2.3:a:%.*s:%.*s:%.*s:*:*:-:-:-:-:-", STR_ARG(cpe->vendor),
                      STR_ARG(cpe->product), STR_ARG(p->version)));
     yyjson_mut_obj_add_bool(r->doc, o, "will_not_fix", false);
+    if (shadowed)
+        yyjson_mut_obj_add_bool(r->doc, o, "shadowed", true);
     int rc = add_scores(r, nvd, c->vuln.id);
     yyjson_mut_obj_add_val(r->doc, o, "nvd_data", nvd);
     yyjson_mut_obj_add_val(r->doc, o, "vendor_data", yyjson_mut_arr(r->doc));
@@ -331,9 +345,10 @@ static int cpe_rows(struct rows *r, const struct findings *f, uint32_t package)
                            &r->scratch, &claims, &n_claims, r->e);
         for (size_t k = 0; rc >= 0 && k < n_claims; k++) {
             str cve = claims[k].vuln.id;
-            if (map_get(&told, cve) || named_by_advisory(f, package, cve))
+            if (map_get(&told, cve))
                 continue;
-            rc = map_put(&told, cve, r) ? cpe_row(r, p, content, &candidates[i], &claims[k])
+            rc = map_put(&told, cve, r) ? cpe_row(r, p, content, &candidates[i], &claims[k],
+                                                  named_by_advisory(f, package, cve))
                                         : err_no_memory(r->e);
         }
     }

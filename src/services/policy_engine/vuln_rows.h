@@ -4,7 +4,10 @@
  * "debian:12" or "github:python" ("osv:PyPI" for other databases of ecosystems), feed "nvdv2" with
  * feed_group "nvdv2:cves" for what only the NVD's CPEs say. CPEs are looked up only where the
  * database has them (feeds/anchore.h), and not for a CVE that an advisory about the same package
- * names. Missing texts are the string "None". */
+ * names. Missing texts are the string "None".
+ *
+ * Two members are for questions only, and not shown: "aliases" (other ids of the vulnerability) and
+ * "shadowed" (true: a row of the NVD's that stands back behind an advisory). */
 #ifndef KELLET_SERVICES_POLICY_ENGINE_VULN_ROWS_H
 #define KELLET_SERVICES_POLICY_ENGINE_VULN_ROWS_H
 

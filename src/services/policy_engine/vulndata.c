@@ -127,6 +127,13 @@ void vulndata_close(struct vulndata *v)
     free(v);
 }
 
+void vulndata_refresh(struct vulndata *v)
+{
+    pthread_mutex_lock(&v->lock);
+    look(v);
+    pthread_mutex_unlock(&v->lock);
+}
+
 struct vulndata_view *vulndata_take(struct vulndata *v)
 {
     pthread_mutex_lock(&v->lock);

@@ -29,6 +29,8 @@ int vulndata_open(const char *data_dir, struct vulndata **out, struct err *e);
 void vulndata_close(struct vulndata *v); /* NULL is fine; all views were dropped */
 /* Never NULL. Safe from any thread. When a new database cannot be opened, the one before stays. */
 struct vulndata_view *vulndata_take(struct vulndata *v);
+/* Looks at once whether there is a newer one: after an installation by this process. */
+void vulndata_refresh(struct vulndata *v);
 void vulndata_drop(struct vulndata_view *view); /* NULL is fine */
 static inline void vulndata_drop_(struct vulndata_view **view)
 {
