@@ -22,6 +22,7 @@ struct vulndata;  /* services/policy_engine/vulndata.h: the open vulnerability d
 struct auth;      /* services/auth.h: credential cache, token keys */
 struct discovery; /* services/discovery.h */
 struct secrets;   /* services/secrets.h: encrypts what is stored (registry passwords) */
+struct engine_life;
 
 /* What a route needs; see router.h for how requests reach it. */
 enum route_flags {
@@ -69,6 +70,8 @@ struct service_ops {
     /* MAY: 0, or why it is not ready. */
     int (*ready)(struct engine *en, struct err *e);
 };
+extern const struct service_ops service_catalog, service_apiext, service_simplequeue,
+    service_policy_engine, service_analyzer, service_kubernetes_webhook;
 extern const struct service_ops *const all_services[SERVICE_COUNT]; /* all.c */
 
 struct engine {
@@ -84,10 +87,18 @@ struct engine {
     void *state[SERVICE_COUNT]; /* each service's own */
     struct httpd *servers[SERVICE_COUNT];
     struct router *routers[SERVICE_COUNT];
-    const char *host_id;
+    const char *host_id;      /* as registered: see discovery.h */
+    struct engine_life *life; /* engine.c's own */
 };
 
+/* Starts the services that the configuration selects, serves until SIGTERM or SIGINT, drains and
+ * stops. `upgrade`: bring the database to the newest schema also when the catalog does not run
+ * here. Returns 0 after a clean stop; a negative code when it could not start or a service died. */
+int engine_serve(const struct config *c, bool upgrade, struct err *e);
+
 bool engine_stopping(const struct engine *en);
+/* All services that run here have started and none is being drained. */
+bool engine_up(const struct engine *en);
 /* Waits for `us` microseconds; true when the engine is stopping. */
 bool engine_wait(struct engine *en, int64_t us);
 /* A service's thread met something that it can't go on after: the process ends with this text. */

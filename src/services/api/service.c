@@ -2,8 +2,7 @@
 #include "services/api/images.h"
 #include "services/api/operations.h"
 #include "services/archive.h"
-
-extern const struct service_ops service_apiext;
+#include "services/discovery.h"
 
 static const struct operation *const operations[] = {
     account_operations,
@@ -18,6 +17,7 @@ static const struct operation *const operations[] = {
     registry_operations,
     repository_operations,
     archive_operations,
+    discovery_operations,
     NULL,
 };
 

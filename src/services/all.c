@@ -1,0 +1,16 @@
+/* all.c - the services, in the order of their ids. */
+#include "services/engine.h"
+
+const struct service_ops service_catalog = {.id = SERVICE_CATALOG};
+const struct service_ops service_simplequeue = {.id = SERVICE_SIMPLEQUEUE};
+const struct service_ops service_policy_engine = {.id = SERVICE_POLICY_ENGINE};
+const struct service_ops service_analyzer = {.id = SERVICE_ANALYZER};
+
+const struct service_ops *const all_services[SERVICE_COUNT] = {
+    [SERVICE_CATALOG] = &service_catalog,
+    [SERVICE_APIEXT] = &service_apiext,
+    [SERVICE_SIMPLEQUEUE] = &service_simplequeue,
+    [SERVICE_POLICY_ENGINE] = &service_policy_engine,
+    [SERVICE_ANALYZER] = &service_analyzer,
+    [SERVICE_KUBERNETES_WEBHOOK] = &service_kubernetes_webhook,
+};

@@ -1,0 +1,329 @@
+#include "base/fs.h"
+#include "services/auth.h"
+#include "services/discovery.h"
+#include "services/log.h"
+#include "services/metrics.h"
+#include "services/router.h"
+#include "services/secrets.h"
+#include "services/watch.h"
+#include "store/queue.h"
+#include "store/schema.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { DATABASE_TRIES = 300, DRAIN_SECONDS = 15, STOP_SECONDS = 40, BEAT_US = 10000000 };
+
+struct engine_life {
+    atomic_bool stopping, up;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t beater;
+    bool beats;
+    struct watch *watch;
+    struct err failure; /* of engine_fail(), under the lock */
+    sigset_t signals;
+    bool started[SERVICE_COUNT];
+};
+
+/* ---- for services
+ * --------------------------------------------------------------------------------- */
+
+bool engine_stopping(const struct engine *en)
+{
+    return atomic_load(&en->life->stopping);
+}
+
+bool engine_up(const struct engine *en)
+{
+    return atomic_load(&en->life->up) && !engine_stopping(en);
+}
+
+bool engine_wait(struct engine *en, int64_t us)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t ns = t.tv_nsec + us % 1000000 * 1000;
+    t.tv_sec += us / 1000000 + ns / 1000000000;
+    t.tv_nsec = ns % 1000000000;
+    pthread_mutex_lock(&en->life->lock);
+    int r = 0;
+    while (!engine_stopping(en) && r != ETIMEDOUT)
+        r = pthread_cond_timedwait(&en->life->wake, &en->life->lock, &t);
+    pthread_mutex_unlock(&en->life->lock);
+    return engine_stopping(en);
+}
+
+void engine_fail(struct engine *en, const char *what, const struct err *why)
+{
+    pthread_mutex_lock(&en->life->lock);
+    if (!en->life->failure.code)
+        err_set(&en->life->failure, why->code ? why->code : ERR_IO, "%s: %s", what, why->text);
+    pthread_mutex_unlock(&en->life->lock);
+    kill(getpid(), SIGTERM);
+}
+
+/* ---- signals
+ * -------------------------------------------------------------------------------------- */
+
+/* Waits for SIGTERM or SIGINT, at most `seconds`; negative: without end. True: one came. */
+static bool signal_wait(struct engine *en, int seconds)
+{
+    const struct timespec t = {.tv_sec = seconds};
+    for (;;) {
+        int s = seconds < 0 ? sigwaitinfo(&en->life->signals, NULL)
+                            : sigtimedwait(&en->life->signals, NULL, &t);
+        if (s > 0)
+            return true;
+        if (errno != EINTR)
+            return false;
+    }
+}
+
+static void signals_open(struct engine *en)
+{
+    sigemptyset(&en->life->signals);
+    sigaddset(&en->life->signals, SIGTERM);
+    sigaddset(&en->life->signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &en->life->signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- the database
+ * --------------------------------------------------------------------------------- */
+
+static int database_open(struct engine *en, struct err *e)
+{
+    const struct config *c = en->config;
+    const struct db_options o = {.url = c->database_url,
+                                 .max_connections = c->database_connections,
+                                 .connect_timeout = c->database_timeout};
+    for (int i = 1;; i++) {
+        int r = db_open(&o, &en->db, e);
+        if (r != ERR_NET || i == DATABASE_TRIES)
+            return r < 0 ? err_wrap(e, "the database cannot be opened") : 0;
+        int wait = i < 5 ? i : 5;
+        log_warn(NULL, "the database does not answer (try %d of %d), next try in %d s: %s", i,
+                 DATABASE_TRIES, wait, e->text);
+        if (signal_wait(en, wait))
+            return err_set(e, ERR_NET, "stopped while waiting for the database");
+    }
+}
+
+static void upgrade_tell(void *ctx, int step, const char *title)
+{
+    log_info(NULL, "database: step %d: %s", step, title);
+}
+
+static int schema_ready(struct engine *en, bool upgrade, struct err *e)
+{
+    const struct config *c = en->config;
+    if (upgrade || c->services[SERVICE_CATALOG].selected || db_kind(en->db) == DB_SQLITE)
+        return schema_upgrade(en->db, upgrade_tell, NULL, e);
+    for (int i = 0;; i++) {
+        int version;
+        int r = schema_version(en->db, &version, e);
+        if (r < 0)
+            return r;
+        if (version >= schema_newest())
+            return 0;
+        if (i % 10 == 0)
+            log_info(NULL,
+                     "waiting for the catalog to bring the database from version %d to version %d",
+                     version, schema_newest());
+        if (signal_wait(en, 1))
+            return err_set(e, ERR_CONFLICT, "stopped while waiting for the database's upgrade");
+    }
+}
+
+/* ---- start
+ * ---------------------------------------------------------------------------------------- */
+
+static void password_print(const struct engine *en)
+{
+    const char *password = auth_new_password(en->auth);
+    if (password)
+        fprintf(stderr,
+                "kellet: the user \"admin\" was made with this password, which is shown only now: "
+                "%s\n",
+                password);
+}
+
+static int stores_open(struct engine *en, bool upgrade, struct err *e)
+{
+    const struct config *c = en->config;
+    int r = fs_mkdirs(c->data_dir, e);
+    if (r == 0)
+        r = fs_mkdirs(c->tmp_dir, e);
+    if (r == 0)
+        r = database_open(en, e);
+    if (r == 0)
+        r = schema_ready(en, upgrade, e);
+    const struct documents_options documents = {.driver = c->document_driver,
+                                                .directory = c->document_dir};
+    if (r == 0)
+        r = documents_open(en->db, &documents, &en->documents, e);
+    const struct http_options http = {.connect_timeout = c->client_connect_timeout,
+                                      .idle_timeout = c->client_read_timeout};
+    if (r == 0)
+        r = http_new(&http, &en->http, e);
+    if (r == 0)
+        r = secrets_open(en, e);
+    if (r == 0)
+        r = auth_open(en, e);
+    if (r == 0)
+        password_print(en);
+    return r;
+}
+
+static int service_start(struct engine *en, int id, struct err *e)
+{
+    const struct service_ops *ops = all_services[id];
+    int r = ops->start ? ops->start(en, e) : 0;
+    if (r < 0)
+        return err_wrap(e, "the %s service", service_names[id].words);
+    en->life->started[id] = true;
+    r = router_start(en, ops, e);
+    if (r < 0)
+        return err_wrap(e, "the %s service", service_names[id].words);
+    const struct service_config *s = &en->config->services[id];
+    log_info(service_names[id].key, "listens on %s://%s:%u", s->ssl_cert ? "https" : "http",
+             s->listen, httpd_port(en->servers[id]));
+    return 0;
+}
+
+static void *beat_run(void *arg)
+{
+    struct engine *en = arg;
+    int64_t wait = BEAT_US;
+    while (!engine_wait(en, wait)) {
+        struct err e = {0};
+        wait = BEAT_US;
+        if (discovery_beat(en, &e) < 0) {
+            log_warn(NULL, "heartbeat: %s", e.text);
+            wait = BEAT_US / 5;
+        }
+        watch_keep(en->life->watch);
+    }
+    return NULL;
+}
+
+static int services_start(struct engine *en, struct err *e)
+{
+    int r = 0;
+    for (int i = 0; i < SERVICE_COUNT && r == 0; i++)
+        if (en->config->services[i].selected)
+            r = service_start(en, i, e);
+    if (r == 0)
+        r = discovery_register(en, e);
+    if (r == 0)
+        r = watch_start(en, discovery_instance(en), &en->life->watch, e);
+    if (r < 0)
+        return r;
+    if (pthread_create(&en->life->beater, NULL, beat_run, en) != 0)
+        return err_set(e, ERR_IO, "no thread for the heartbeat");
+    en->life->beats = true;
+    atomic_store(&en->life->up, true);
+    return 0;
+}
+
+/* ---- stop
+ * ----------------------------------------------------------------------------------------- */
+
+static void services_drain(struct engine *en)
+{
+    struct err e = {0};
+    if (en->life->beats)
+        pthread_join(en->life->beater, NULL);
+    if (en->db && en->discovery && en->life->up && discovery_leave(en, &e) < 0)
+        log_warn(NULL, "while leaving the table of services: %s", e.text);
+    for (int i = SERVICE_COUNT - 1; i >= 0; i--)
+        if (en->life->started[i] && all_services[i]->drain)
+            all_services[i]->drain(en);
+    for (int i = 0; i < SERVICE_COUNT; i++)
+        router_stop(en, (enum service_id)i, DRAIN_SECONDS);
+    watch_stop(TAKE(en->life->watch));
+    int64_t n = en->life->up ? queue_release_owner(en->db, str_z(discovery_instance(en)), &e) : 0;
+    if (n > 0)
+        log_info(NULL, "%lld queue items were handed back", (long long)n);
+    else if (n < 0)
+        log_warn(NULL, "while handing work back: %s", e.text);
+}
+
+static void engine_close(struct engine *en)
+{
+    for (int i = SERVICE_COUNT - 1; i >= 0; i--) {
+        if (en->life->started[i] && all_services[i]->stop)
+            all_services[i]->stop(en);
+    }
+    metrics_free(TAKE(en->metrics));
+    auth_close(en->auth);
+    secrets_close(en->secrets);
+    discovery_close(en->discovery);
+    documents_close(en->documents);
+    http_free(en->http);
+    db_close(en->db);
+}
+
+static void engine_stop(struct engine *en)
+{
+    pthread_mutex_lock(&en->life->lock);
+    atomic_store(&en->life->stopping, true);
+    pthread_cond_broadcast(&en->life->wake);
+    pthread_mutex_unlock(&en->life->lock);
+    /* A second SIGINT ends at once, and nothing can hold us for ever. */
+    sigset_t again;
+    sigemptyset(&again);
+    sigaddset(&again, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &again, NULL);
+    alarm(STOP_SECONDS);
+    services_drain(en);
+    engine_close(en);
+    alarm(0);
+}
+
+static int engine_run(struct engine *en, bool upgrade, struct err *e)
+{
+    en->metrics = metrics_new();
+    int r = en->metrics ? stores_open(en, upgrade, e) : err_no_memory(e);
+    if (r == 0)
+        r = discovery_open(en, e);
+    if (r == 0)
+        r = services_start(en, e);
+    if (r < 0)
+        return r;
+    log_info(NULL, "ready, as host %s", en->host_id);
+    signal_wait(en, -1);
+    pthread_mutex_lock(&en->life->lock);
+    struct err failure = en->life->failure;
+    pthread_mutex_unlock(&en->life->lock);
+    if (failure.code)
+        return err_set(e, failure.code, "%s", failure.text);
+    log_info(NULL, "stops: finishing what is under way");
+    return 0;
+}
+
+int engine_serve(const struct config *c, bool upgrade, struct err *e)
+{
+    struct engine_life life = {0};
+    struct engine en = {.config = c, .host_id = c->host_id, .life = &life};
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&life.lock, NULL);
+    pthread_cond_init(&life.wake, &attr);
+    pthread_condattr_destroy(&attr);
+    log_open(c->log_level);
+    signals_open(&en);
+    int r = engine_run(&en, upgrade, e);
+    engine_stop(&en);
+    if (r == 0)
+        log_info(NULL, "stopped");
+    return r;
+}
