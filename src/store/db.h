@@ -8,6 +8,7 @@
  * clock
  *   - {skip_locked} and {for_update} after a SELECT: "FOR UPDATE SKIP LOCKED" and "FOR UPDATE" on
  *     PostgreSQL, nothing on SQLite, where a writing transaction has the database to itself
+ *   - {for_share} ("FOR KEY SHARE"): the row must not go away before this transaction ends
  *   - INSERT ... ON CONFLICT (...) DO UPDATE / DO NOTHING, RETURNING, LIMIT/OFFSET, || are fine
  *   - LIKE: always with ESCAPE '!' (see db_like()); it is case-sensitive on both
  *   - a parameter that may be NULL must first stand where its type is clear: "s = $1 OR $1 IS NULL"

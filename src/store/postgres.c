@@ -554,6 +554,7 @@ static int pg_wait(struct db_conn *c, int wake,
 static const char *const dialect[][2] = {
     {"skip_locked", "FOR UPDATE SKIP LOCKED"},
     {"for_update", "FOR UPDATE"},
+    {"for_share", "FOR KEY SHARE"},
     {"json", ""},
     {"text", "TEXT COLLATE \"C\""},
     {"blob", "BYTEA"},

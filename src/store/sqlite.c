@@ -279,6 +279,7 @@ static struct db_value lite_cell(const struct db_rows *r, int col)
 static const char *const dialect[][2] = {
     {"skip_locked", ""},
     {"for_update", ""},
+    {"for_share", ""},
     {"json", ""},
     {"text", "TEXT"},
     {"blob", "BLOB"},
