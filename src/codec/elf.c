@@ -49,11 +49,14 @@ int elf_parse(str head, struct elf *out, struct err *e)
     word(&r); /* version */
     wide(&r); /* entry */
     out->segments_at = wide(&r);
-    wide(&r); /* section headers */
+    out->sections_at = wide(&r);
     word(&r); /* flags */
     half(&r); /* size of this header */
     out->segment_size = half(&r);
     out->n_segments = half(&r);
+    out->section_size = half(&r);
+    out->n_sections = half(&r);
+    out->names = half(&r);
     if (head.n < (out->is64 ? 64 : 52))
         return err_set(e, ERR_FORMAT, "ELF header is cut short");
     if (out->n_segments && out->segment_size < (out->is64 ? 56 : 32))
@@ -79,5 +82,24 @@ bool elf_segment(const struct elf *elf, str table, size_t i, struct elf_segment 
     out->memory_size = wide(&r);
     if (!elf->is64)
         out->flags = word(&r);
+    return cursor_ok(&r.c);
+}
+
+size_t elf_sections_bytes(const struct elf *elf)
+{
+    return (size_t)elf->n_sections * elf->section_size;
+}
+
+bool elf_section(const struct elf *elf, str table, size_t i, struct elf_section *out)
+{
+    if (elf->section_size < (elf->is64 ? 64 : 40))
+        return false;
+    struct reader r = reader_over(elf, str_from(table, i * elf->section_size));
+    out->name = word(&r);
+    out->type = word(&r);
+    wide(&r); /* flags */
+    wide(&r); /* address */
+    out->offset = wide(&r);
+    out->size = wide(&r);
     return cursor_ok(&r.c);
 }

@@ -4,6 +4,7 @@
  * every 16th byte of its data segment as it streams by. Only what pointers may lead into is
  * spooled, and only for files that carry Go's note. */
 #include "packages/go.h"
+#include "packages/rust.h"
 
 enum {
     HEAD = 4096, /* file header, program headers and Go's note are in here */
@@ -282,6 +283,21 @@ static int elf_stream(struct walk *w, struct go_info *info, struct err *e)
     return 0;
 }
 
+/* What is not loaded lies behind what is. */
+static int elf_tail(struct walk *w, struct err *e)
+{
+    uint64_t end = w->at, segment_end;
+    for (size_t i = 0; i < w->n_segments; i++) {
+        const struct elf_segment *s = &w->segments[i];
+        if (!ke_add_overflow(s->offset, s->file_size, &segment_end) && segment_end > end)
+            end = segment_end;
+    }
+    if (w->elf.sections_at < end || end >= w->file->size)
+        return 0;
+    int r = skip_to(w, end, e);
+    return r < 0 ? r : rust_tail(w->c, &w->elf, w->file->content, end, w->file->size - end, e);
+}
+
 static bool magic_in_head(const struct walk *w)
 {
     for (size_t i = 0; i + 16 <= w->head.n; i += 16)
@@ -309,7 +325,8 @@ static int elf_info(struct walk *w, struct go_info *info, struct err *e)
         w->segments[0] = (struct elf_segment){.flags = ELF_PF_WRITE, .file_size = w->file->size};
         w->n_segments = 1;
     }
-    return elf_stream(w, info, e);
+    int r = elf_stream(w, info, e);
+    return r < 0 || info->version.n || w->go_note || !streams ? r : elf_tail(w, e);
 }
 
 static bool foreign_program(str head)
