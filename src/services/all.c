@@ -1,7 +1,6 @@
 /* all.c - the services, in the order of their ids. */
 #include "services/engine.h"
 
-const struct service_ops service_catalog = {.id = SERVICE_CATALOG};
 const struct service_ops service_simplequeue = {.id = SERVICE_SIMPLEQUEUE};
 const struct service_ops service_policy_engine = {.id = SERVICE_POLICY_ENGINE};
 const struct service_ops service_analyzer = {.id = SERVICE_ANALYZER};

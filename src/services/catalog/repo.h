@@ -11,7 +11,4 @@ str repo_value(struct arena *a, const str *tags, size_t n, bool autosubscribe);
 /* POST /repo of the catalog: regrepo, autosubscribe, dryrun. */
 int repo_post(struct call *c);
 
-/* The watcher repo_watcher. */
-int repo_watch(struct engine *en, struct err *e);
-
 #endif
