@@ -10,6 +10,7 @@ static const struct operation *const operations[] = {
     oauth_operations,
     event_operations,
     subscription_operations,
+    policy_operations,
     image_operations,
     image_add_operations,
     image_delete_operations,
