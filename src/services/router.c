@@ -214,12 +214,11 @@ static void serve_deferred(void *ctx, struct httpd_request *rq)
 
 static bool must_defer(struct routed *x)
 {
-    if (x->entry->flags & ROUTE_SLOW)
+    if (x->entry->flags & ROUTE_SLOW || strcmp(x->entry->method, "GET") != 0)
         return true;
     if (is_open(x))
         return false;
-    return !str_eq(str_z(x->entry->method), STR("GET")) ||
-           db_kind(x->router->engine->db) == DB_POSTGRES || auth_will_wait(&x->call);
+    return db_kind(x->router->engine->db) == DB_POSTGRES || auth_will_wait(&x->call);
 }
 
 /* The call of a request: made when its headers are there, found again when the body is. */
