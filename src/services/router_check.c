@@ -175,7 +175,10 @@ static int check_param(const struct router *r, struct call *c, const struct para
         return err_set(c->err, k, "%s", why.text);
     if (k == 1)
         return 0;
-    call_problem(c, 400, "Bad Request", "%s", why.text);
+    /* The place inside of a parameter's list is not told. */
+    ptrdiff_t place = s->type == TYPE_ARRAY ? str_find(str_z(why.text), STR("] - '")) : -1;
+    call_problem(c, 400, "Bad Request", "%.*s", place < 0 ? (int)strlen(why.text) : (int)place + 1,
+                 why.text);
     return 1;
 }
 

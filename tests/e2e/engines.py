@@ -26,7 +26,7 @@ log_level: {log_level}
 default_admin_password: '${{ANCHORE_ADMIN_PASSWORD}}'
 default_admin_email: 'admin@myanchore'
 allow_awsecr_iam_auto: true
-metrics: {{enabled: true, auth_disabled: true}}
+metrics: {{enabled: true, auth_disabled: {open_metrics}}}
 keys: {{secret: 'a secret of the tests, long enough'}}
 user_authentication: {{oauth: {{enabled: true, default_token_expiration_seconds: 3600}}, hashed_passwords: true}}
 {extra}
@@ -135,7 +135,7 @@ class Engine:
     """All services in one process, or (split) each in its own; `add` starts one more of a service."""
 
     def __init__(self, binary, directory, database=None, split=False, environment=None, extra="", more=None,
-                 log_level="INFO"):
+                 log_level="INFO", services=SERVICES, host_id=None, open_metrics=True):
         self.binary, self.directory = binary, Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.database = database or f"sqlite:{self.directory}/kellet.db"
@@ -143,22 +143,24 @@ class Engine:
                             "ANCHORE_ADMIN_PASSWORD": PASSWORD}
         self.environment.pop("ANCHORE_ENGINE_SERVICES", None)
         self.extra, self.more, self.log_level = extra, more or {}, log_level
+        self.services, self.host_id, self.open_metrics = services, host_id, open_metrics
         self.processes, self.ports = [], {}
-        for service in (SERVICES if split else [None]):
+        for service in (services if split else [None]):
             self.add(service)
         self.client = Client(self.port("apiext"))
 
     def add(self, service=None):
         """Starts a process; None: all services. Returns it."""
         number = len(self.processes)
-        names = (service,) if service else SERVICES
+        names = (service,) if service else self.services
         ports = {name: free_port() for name in names}
         where = self.directory / f"process{number}"
         where.mkdir(parents=True, exist_ok=True)
         sections = "".join(SERVICE.format(name=n, auth="false" if n == "kubernetes_webhook" else "true", port=ports[n],
                                           more=self.more.get(n, "")) for n in names)
         (where / "config.yaml").write_text(CONFIG.format(
-            directory=where, log_level=self.log_level, host_id="", extra=self.extra, database=self.database,
+            directory=where, log_level=self.log_level, open_metrics=str(self.open_metrics).lower(),
+            host_id=f"host_id: {self.host_id}" if self.host_id else "", extra=self.extra, database=self.database,
             services=sections))
         log = open(where / "log", "ab")
         process = subprocess.Popen([self.binary, "serve", "--config", str(where), *([service] if service else ["--all"])],

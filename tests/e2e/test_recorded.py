@@ -149,7 +149,8 @@ class Replayer:
 def recorded_engine(kellet_binary, tmp_path_factory):
     if not DATA.exists():
         pytest.skip(f"{DATA} is not here")
-    engine = engines.Engine(kellet_binary, tmp_path_factory.mktemp("recorded"))
+    engine = engines.Engine(kellet_binary, tmp_path_factory.mktemp("recorded"), host_id="oracle-host", open_metrics=False,
+                            services=[s for s in engines.SERVICES if s != "kubernetes_webhook"])
     engine.replayer = Replayer(engine.port("apiext"))
     yield engine
     engine.stop()
