@@ -2,7 +2,6 @@
 #include "services/engine.h"
 
 const struct service_ops service_simplequeue = {.id = SERVICE_SIMPLEQUEUE};
-const struct service_ops service_policy_engine = {.id = SERVICE_POLICY_ENGINE};
 const struct service_ops service_analyzer = {.id = SERVICE_ANALYZER};
 
 const struct service_ops *const all_services[SERVICE_COUNT] = {

@@ -1,6 +1,7 @@
 /* service.c - the external API: its operations come from the parts that answer them. */
 #include "services/api/images.h"
 #include "services/api/operations.h"
+#include "services/api/policy_engine.h"
 #include "services/archive.h"
 #include "services/discovery.h"
 
@@ -19,6 +20,9 @@ static const struct operation *const operations[] = {
     repository_operations,
     archive_operations,
     discovery_operations,
+    vulnerability_operations,
+    query_operations,
+    feed_operations,
     NULL,
 };
 

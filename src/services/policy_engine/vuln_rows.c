@@ -10,11 +10,18 @@ static const struct {
     const char *type, *shown, *content; /* content: document with locations; NULL: none */
     bool os;
 } shown_types[] = {
-    {"apk", "APKG", NULL, true},      {"deb", "dpkg", NULL, true},
-    {"rpm", "rpm", NULL, true},       {"alpm", "alpm", NULL, true},
-    {"npm", "npm", "npm", false},     {"python", "python", "python", false},
-    {"gem", "gem", "gem", false},     {"java-archive", "java", "java", false},
+    {"apk", "APKG", NULL, true},
+    {"deb", "dpkg", NULL, true},
+    {"rpm", "rpm", NULL, true},
+    {"alpm", "alpm", NULL, true},
+    {"npm", "npm", "npm", false},
+    {"python", "python", "python", false},
+    {"gem", "gem", "gem", false},
+    {"java-archive", "java", "java", false},
+    {"jenkins-plugin", "java", "java", false},
     {"go-module", "go", "go", false},
+    {"rust-crate", "rust-crate", "binary", false},
+    {"binary", "binary", "binary", false},
 };
 
 static size_t shown_index(const struct package_type *t)

@@ -152,27 +152,23 @@ struct publication {
     struct engine *engine;
     str key, bytes;
     struct buf *out;
-    bool last;
     int found; /* 1: the document was there */
+    char digest[72];
 };
 
 static int put_one(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct publication *p = ctx;
     struct documents *d = p->engine->documents;
-    int r = document_put(d, tx, STR(VULNDATA_ACCOUNT), STR(VULNDATA_BUCKET), p->key, p->bytes, e);
-    if (r >= 0 && p->last)
-        r = db_notify(tx, "vulndata", STR(""), e);
-    return r;
+    return document_put(d, tx, STR(VULNDATA_ACCOUNT), STR(VULNDATA_BUCKET), p->key, p->bytes, e);
 }
 
 static int stat_one(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct publication *p = ctx;
     uint64_t size;
-    char digest[72];
     p->found = document_stat(p->engine->documents, tx, STR(VULNDATA_ACCOUNT), STR(VULNDATA_BUCKET),
-                             p->key, &size, digest, e);
+                             p->key, &size, p->digest, e);
     return p->found;
 }
 
@@ -289,7 +285,7 @@ int vulndata_publish(struct engine *en, struct err *e)
         r = each_shard(en, &m, publish_shard, e);
     if (newer && r >= 0) {
         struct publication p = {
-            .engine = en, .key = STR(VULNDATA_MANIFEST), .bytes = buf_view(&here), .last = true};
+            .engine = en, .key = STR(VULNDATA_MANIFEST), .bytes = buf_view(&here)};
         r = db_run(en->db, DB_WRITE, put_one, &p, e);
     }
     if (newer && r >= 0) {
@@ -308,9 +304,14 @@ static int fetch_shard(void *ctx, str file, struct buf *out, struct err *e)
 
 int vulndata_fetch(struct engine *en, struct err *e)
 {
+    auto_vulndata *view = vulndata_take(en->vulndata);
+    struct publication p = {.engine = en, .key = STR(VULNDATA_MANIFEST)};
+    int r = db_run(en->db, DB_READ, stat_one, &p, e);
+    if (r != 1 || strcmp(p.digest, view->generation) == 0)
+        return r < 0 ? r : 0;
     auto_buf text;
     buf_init(&text, MANIFEST_MAX);
-    int r = published(en, &text, e);
+    r = published(en, &text, e);
     if (r != 1)
         return r;
     return vulndb_adopt(en->config->data_dir, buf_view(&text), fetch_shard, en, e);

@@ -6,8 +6,8 @@
  * looked up at most once a second.
  *
  * Sharing: the process that synchronised the feeds puts the shards and then the manifest into the
- * store (documents of account "anchore-system", bucket "vulndata") and tells channel "vulndata";
- * the others fetch what they lack, when told and once a minute. */
+ * store (documents of account "anchore-system", bucket "vulndata"); the others look at the
+ * manifest's digest every few seconds and fetch what they lack. */
 #ifndef KELLET_SERVICES_POLICY_ENGINE_VULNDATA_H
 #define KELLET_SERVICES_POLICY_ENGINE_VULNDATA_H
 

@@ -1,0 +1,46 @@
+#include "services/api/policy_engine.h"
+
+enum { ANSWER_MAX = 512 << 20, SYNC_SECONDS = 6 * 3600 };
+
+void policy_engine_escape(struct buf *out, str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (ke_isalnum(c) || memchr("-_.~", c, 4))
+            buf_add_char(out, c);
+        else
+            buf_addf(out, "%%%02X", (unsigned char)c);
+    }
+}
+
+void policy_engine_param(struct call *c, struct buf *out, const char *name)
+{
+    str value = call_param(c, name);
+    if (!value.p)
+        return;
+    buf_addf(out, "&%s=", name);
+    policy_engine_escape(out, value);
+}
+
+int policy_engine_ask(struct call *c, const char *method, const char *path, int *status,
+                      struct buf *body)
+{
+    const struct service_request rq = {
+        .service = SERVICE_POLICY_ENGINE,
+        .method = method,
+        .path = path,
+        .account = c->account,
+        .timeout = strcmp(method, "POST") == 0 ? SYNC_SECONDS : 0,
+        .request_id = c->request_id,
+    };
+    buf_init(body, ANSWER_MAX);
+    return path ? service_request(c->engine, &rq, status, body, c->err) : err_no_memory(c->err);
+}
+
+int policy_engine_pass(struct call *c, const char *method, const char *path)
+{
+    auto_buf body;
+    int status = 0;
+    int r = policy_engine_ask(c, method, path, &status, &body);
+    return r < 0 ? r : call_send_text(c, status, "application/json", buf_view(&body));
+}
