@@ -1,7 +1,6 @@
 #include "services/event.h"
 
 #include "codec/json.h"
-#include "store/queue.h"
 
 #include <sodium.h>
 
@@ -15,22 +14,6 @@ static str base_url_of(const struct engine *en, enum service_id service, char *o
     int n = snprintf(out, size, "%s://%s:%u", s->external_tls || s->ssl_cert ? "https" : "http",
                      host ? host : "localhost", port);
     return (str){out, n > 0 && (size_t)n < size ? (size_t)n : 0};
-}
-
-static int tell_watchers(struct db_tx *tx, const struct event *ev, const char *uuid, struct err *e)
-{
-    if (!ev->engine || !ev->engine->config->event_notification)
-        return 0;
-    char payload[64];
-    int n = snprintf(payload, sizeof payload, "{\"event\": \"%s\"}", uuid);
-    struct queue_put put = {
-        .queue = STR("event_log"),
-        .account = ev->account,
-        .payload = {payload, (size_t)n},
-    };
-    int64_t id;
-    int rc = queue_put(tx, &put, &id, e);
-    return rc < 0 ? rc : 0;
 }
 
 int event_add(struct db_tx *tx, const struct event *ev, struct err *e)
@@ -61,7 +44,7 @@ int event_add(struct db_tx *tx, const struct event *ev, struct err *e)
            DBS(ev->message.n ? ev->message : str_z(kind->message)),
            DBS(ev->details.n ? ev->details : STR("{}"))),
         e);
-    return n < 0 ? (int)n : tell_watchers(tx, ev, uuid, e);
+    return n < 0 ? (int)n : 0;
 }
 
 static int tell_run(struct db_tx *tx, void *ctx, struct err *e)

@@ -1,7 +1,7 @@
-/* event.h - what happened, for users: rows of the table of events, and their delivery.
+/* event.h - what happened, for users: rows of the table of events.
  *
- * An event is written in the transaction of the thing that it tells of, together with an item in
- * the queue of notices, so that neither exists without the other. */
+ * An event is written in the transaction of the thing that it tells of, so that neither exists
+ * without the other. */
 #ifndef KELLET_SERVICES_EVENT_H
 #define KELLET_SERVICES_EVENT_H
 

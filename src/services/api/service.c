@@ -12,6 +12,8 @@ static const struct operation *const operations[] = {
     event_operations,
     subscription_operations,
     policy_operations,
+    check_operations,
+    misc_operations,
     image_operations,
     image_add_operations,
     image_delete_operations,
