@@ -141,7 +141,7 @@ static bool take_bound(str *text, struct version_range *r)
         end++;
     str version = str_sub(rest, 0, end);
     *text = str_from(rest, end);
-    if (!version.n)
+    if (!version.n || !ke_isalnum(version.p[0]))
         return false;
     if (str_eq(op, STR(">=")) || str_eq(op, STR(">"))) {
         r->lo = version;

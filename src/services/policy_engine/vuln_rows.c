@@ -217,6 +217,25 @@ static str url_of(struct rows *r, const struct finding *f, str shown)
     return arena_printf(&r->scratch, "https://nvd.nist.gov/vuln/detail/%.*s", STR_ARG(shown));
 }
 
+/* What the advisory's own publisher says. */
+static int add_vendor_scores(struct rows *r, yyjson_mut_val *list, const struct finding *f)
+{
+    struct db_vuln *vulns;
+    size_t n = 0;
+    int rc = vulndb_vuln(r->db, f->advisory, &r->scratch, &vulns, &n, r->e);
+    for (size_t i = 0; rc >= 0 && i < n; i++) {
+        struct cvss_parts v3 = cvss_parts_v3(vulns[i].vuln.cvss_vector);
+        if (v3.base < 0 || !str_eq(vulns[i].source, f->source))
+            continue;
+        yyjson_mut_val *v = yyjson_mut_arr_add_obj(r->doc, list);
+        put_parts(r, v, "cvss_v2", (struct cvss_parts){-1, -1, -1});
+        put_parts(r, v, "cvss_v3", v3);
+        put(r, v, "id", f->advisory);
+        break;
+    }
+    return rc < 0 ? rc : 0;
+}
+
 /* Other ids of the finding: for questions, not for reports. */
 static void put_aliases(struct rows *r, yyjson_mut_val *o, const struct finding *f, str shown)
 {
@@ -246,13 +265,8 @@ static int finding_row(struct rows *r, const struct finding *f)
     int rc = add_scores(r, nvd, f->id);
     for (size_t i = 0; rc == 0 && i < f->n_aliases; i++)
         rc = add_scores(r, nvd, f->aliases[i]);
-    if (str_starts(f->cvss_vector, STR("CVSS:3.")) && !str_eq(f->severity_source, STR("nvd")) &&
-        str_starts(shown, STR("GHSA-"))) {
-        yyjson_mut_val *v = yyjson_mut_arr_add_obj(r->doc, vendor);
-        put_parts(r, v, "cvss_v2", (struct cvss_parts){-1, -1, -1});
-        put_parts(r, v, "cvss_v3", cvss_parts_v3(f->cvss_vector));
-        put(r, v, "id", shown);
-    }
+    if (rc == 0 && str_starts(shown, STR("GHSA-")))
+        rc = add_vendor_scores(r, vendor, f);
     yyjson_mut_obj_add_val(r->doc, o, "nvd_data", nvd);
     yyjson_mut_obj_add_val(r->doc, o, "vendor_data", vendor);
     return rc;
