@@ -89,6 +89,8 @@ static int broker_wait(int sock, uint32_t quiet_s, const struct broker_events *e
         if (n < 0 && errno != EINTR)
             return err_errno(e, "cannot wait for the analyser");
         uint64_t progress = ev->tick(ev->ctx);
+        if (ev->unwanted && ev->unwanted(ev->ctx))
+            return err_set(e, ERR_CONFLICT, "the scan was given up");
         if (n > 0)
             return 0;
         if (progress != before)

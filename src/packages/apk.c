@@ -30,10 +30,10 @@ static bool apk_wants(str path, uint64_t size, uint32_t mode)
            (apk_at_root(path) || str_ends(path, STR("/lib/apk/db/installed")));
 }
 
-enum value { NAME, VERSION, ARCH, ORIGIN, LICENCE, MAINTAINER, FOLDER, N_VALUES };
+enum value { NAME, VERSION, ARCH, ORIGIN, LICENCE, MAINTAINER, SIZE, FOLDER, N_VALUES };
 static const char value_keys[N_VALUES] = {
-    [NAME] = 'P',    [VERSION] = 'V',    [ARCH] = 'A',   [ORIGIN] = 'o',
-    [LICENCE] = 'L', [MAINTAINER] = 'm', [FOLDER] = 'F',
+    [NAME] = 'P',    [VERSION] = 'V',    [ARCH] = 'A', [ORIGIN] = 'o',
+    [LICENCE] = 'L', [MAINTAINER] = 'm', [SIZE] = 'I', [FOLDER] = 'F',
 };
 
 struct apk_parse {
@@ -72,6 +72,7 @@ static int package_end(struct apk_parse *a, struct err *e)
         .source_name = buf_view(&a->values[ORIGIN]),
         .licence = buf_view(&a->values[LICENCE]),
         .vendor = buf_view(&a->values[MAINTAINER]),
+        .size = buf_view(&a->values[SIZE]),
     };
     if (a->begun && p.name.n && p.version.n)
         r = cat_package(a->c, &p, e);

@@ -228,7 +228,8 @@ int cat_package(struct cat *c, const struct package *p, struct err *e)
                 keep(c, &copy.source_name, before.source_name) &&
                 keep(c, &copy.source_version, before.source_version) &&
                 keep(c, &copy.group, before.group) && keep(c, &copy.module, before.module) &&
-                keep(c, &copy.licence, before.licence) && keep(c, &copy.vendor, before.vendor);
+                keep(c, &copy.licence, before.licence) && keep(c, &copy.vendor, before.vendor) &&
+                keep(c, &copy.size, before.size);
     if (!kept) {
         cat_facts_full(c);
         return err_set(e, ERR_LIMIT, "too many packages in one layer");

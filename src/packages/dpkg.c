@@ -73,11 +73,12 @@ static bool dpkg_wants(str path, uint64_t size, uint32_t mode)
 /* ---- stanzas -----------------------------------------------------------------------------------
  */
 
-enum field { PACKAGE, STATUS, VERSION, ARCHITECTURE, SOURCE, MAINTAINER, N_FIELDS };
+enum field { PACKAGE, STATUS, VERSION, ARCHITECTURE, SOURCE, MAINTAINER, SIZE, N_FIELDS };
 static const str field_names[N_FIELDS] = {
-    [PACKAGE] = STR_INIT("Package"), [STATUS] = STR_INIT("Status"),
-    [VERSION] = STR_INIT("Version"), [ARCHITECTURE] = STR_INIT("Architecture"),
-    [SOURCE] = STR_INIT("Source"),   [MAINTAINER] = STR_INIT("Maintainer"),
+    [PACKAGE] = STR_INIT("Package"),     [STATUS] = STR_INIT("Status"),
+    [VERSION] = STR_INIT("Version"),     [ARCHITECTURE] = STR_INIT("Architecture"),
+    [SOURCE] = STR_INIT("Source"),       [MAINTAINER] = STR_INIT("Maintainer"),
+    [SIZE] = STR_INIT("Installed-Size"),
 };
 
 struct dpkg_parse {
@@ -158,6 +159,7 @@ static int stanza_end(struct dpkg_parse *d, struct err *e)
             .version = str_trim(buf_view(&d->values[VERSION])),
             .arch = str_trim(buf_view(&d->values[ARCHITECTURE])),
             .vendor = str_trim(buf_view(&d->values[MAINTAINER])),
+            .size = str_trim(buf_view(&d->values[SIZE])),
         };
         split_source(str_trim(buf_view(&d->values[SOURCE])), &p);
         if (p.name.n == 0 || p.version.n == 0)

@@ -6,7 +6,7 @@
 #include "packages/catalogue.h"
 #include "packages/links.h"
 
-enum { FACTS_VERSION = 3 };
+enum { FACTS_VERSION = 4 };
 static const char magic[3] = {'K', 'L', 'F'};
 
 /* The strings of each record, in the order they are stored. */
@@ -15,7 +15,7 @@ static const size_t package_strings[] = {
     OFFSET(package, name),        OFFSET(package, version),        OFFSET(package, arch),
     OFFSET(package, source_name), OFFSET(package, source_version), OFFSET(package, group),
     OFFSET(package, module),      OFFSET(package, licence),        OFFSET(package, vendor),
-    OFFSET(package, path),
+    OFFSET(package, path),        OFFSET(package, size),
 };
 static const size_t release_strings[] = {
     OFFSET(release_info, path),        OFFSET(release_info, id),

@@ -153,6 +153,12 @@ static uint64_t scan_tick(void *ctx)
     return bytes + entries + layers;
 }
 
+static bool scan_unwanted(void *ctx)
+{
+    const struct scan_progress *p = &((const struct scan *)ctx)->options->progress;
+    return p->unwanted && p->unwanted(p->ctx);
+}
+
 /* ---- the child
  * -----------------------------------------------------------------------------------------------
  */
@@ -233,7 +239,7 @@ static int scan_run(struct scan *s, struct err *e)
     }
     close(ends[1]);
     struct broker_events events = {
-        .ctx = s, .have = scan_have, .record = scan_record, .image = scan_image, .tick = scan_tick};
+        .ctx = s, .have = scan_have, .record = scan_record, .image = scan_image, .tick = scan_tick, .unwanted = scan_unwanted};
     struct broker_limits limits = analyst_limits;
     if (s->source->shape == SHAPE_ARCHIVE && !s->source->seekable && s->source->fd >= 0)
         limits.quiet_s = 0; /* whoever writes into the pipe may take all the time */

@@ -34,6 +34,7 @@ struct package {
     str module;         /* rpm modularity label "name:stream:version:context" */
     str licence;        /* as stated */
     str vendor;
+    str size; /* when installed, decimal: bytes; deb: KiB; "" when not stated */
     str path; /* evidence: path in the layer, clean; nested archives after ':'
                  ("a.war:WEB-INF/lib/b.jar") */
 };

@@ -2,7 +2,6 @@
 #include "services/engine.h"
 
 const struct service_ops service_simplequeue = {.id = SERVICE_SIMPLEQUEUE};
-const struct service_ops service_analyzer = {.id = SERVICE_ANALYZER};
 
 const struct service_ops *const all_services[SERVICE_COUNT] = {
     [SERVICE_CATALOG] = &service_catalog,

@@ -4,7 +4,7 @@
 #include "base/cursor.h"
 #include "base/map.h"
 
-enum { DOCUMENT_VERSION = 1, INVENTORY_ARENA_MAX = 1 << 30 };
+enum { DOCUMENT_VERSION = 2, INVENTORY_ARENA_MAX = 1 << 30 };
 static const char magic[3] = {'K', 'L', 'I'};
 
 /* The strings of each record, in the order they are stored. */
@@ -40,6 +40,7 @@ static const size_t package_strings[] = {
     OFFSET(inv_package, p.licence),
     OFFSET(inv_package, p.vendor),
     OFFSET(inv_package, p.path),
+    OFFSET(inv_package, p.size),
     OFFSET(inv_package, purl),
     OFFSET(inv_package, owner),
 };

@@ -1,7 +1,7 @@
 /* inventory_document.h - an image's inventory as bytes: what the analyzer stores and the policy
  * engine matches, again and again, without looking at the image.
  *
- * Document bucket "inventory", key: the image's digest, account: the image's. Format 1, integers as
+ * Document bucket "inventory", key: the image's digest, account: the image's. Format 2, integers as
  * LEB128 varints:
  *     "KLI" version(1 byte)
  *     number of strings, then each one's length; then all their bytes

@@ -118,8 +118,8 @@ static const char catalog_tables[] =
 
     "CREATE TABLE image_import ("
     " uuid {text} NOT NULL PRIMARY KEY, account {text} NOT NULL, status {text} NOT NULL,"
-    " expires_at BIGINT NOT NULL, created_at BIGINT NOT NULL, last_updated BIGINT NOT NULL)"
-    " {no_rowid};"
+    " expires_at BIGINT NOT NULL, created_at BIGINT NOT NULL, last_updated BIGINT NOT NULL,"
+    " image_digest {text}, contents {text}) {no_rowid};"
     "CREATE INDEX image_import_account ON image_import (account);"
     "CREATE TABLE image_import_content ("
     " operation_id {text} NOT NULL REFERENCES image_import (uuid) ON DELETE CASCADE,"

@@ -21,6 +21,8 @@ static const struct operation *const operations[] = {
     registry_operations,
     repository_operations,
     archive_operations,
+    content_operations,
+    import_operations,
     discovery_operations,
     vulnerability_operations,
     query_operations,

@@ -1,0 +1,62 @@
+/* analysis.h - what is kept of an analysed image: the answers of the API in their final form.
+ *
+ * One document per kind of content in bucket "image_content_data", key "<digest>/<type>": exactly
+ * the bytes that a client gets (services/api/content.c). Kinds: os, files, npm, gem, python, java,
+ * binary, go, malware; manifest, docker_history, dockerfile; retrieved_files, file_content_search,
+ * secret_search; sbom (gzip). */
+#ifndef KELLET_SERVICES_ANALYZER_ANALYSIS_H
+#define KELLET_SERVICES_ANALYZER_ANALYSIS_H
+
+#include "packages/inventory.h"
+#include "services/analyzer/settings.h"
+#include "services/call.h"
+
+#define CONTENT_BUCKET "image_content_data"
+enum { ANALYSIS_DOCUMENTS = 16, ANALYSIS_DOCUMENT_MAX = 512 << 20 };
+
+struct analysis_input {
+    str digest;
+    struct inventory *inv; /* hinted packages are added to it */
+    const struct analyzer_settings *settings;
+    str dockerfile; /* base64, of the user; p NULL: none */
+    bool imported;  /* from an SBOM: nothing is known of files */
+};
+
+struct analysis {
+    struct arena arena;
+    struct {
+        const char *type;
+        struct buf text;
+    } documents[ANALYSIS_DOCUMENTS];
+    size_t n_documents;
+    str dockerfile, dockerfile_mode; /* base64; "Actual" or "Guessed" */
+    int64_t size;                    /* as one tar archive */
+    str problems;                    /* JSON text of a list; p NULL: there were none */
+};
+
+int analysis_make(const struct analysis_input *in, struct analysis **out, struct err *e);
+void analysis_free(struct analysis *s);
+/* The document of a type, for tests and callers that need one; p NULL: there is none. */
+str analysis_document(const struct analysis *s, const char *type);
+
+/* ---- parts -------------------------------------------------------------------------------------
+ */
+/* Packages: os, npm, gem, python, java, binary, go. From index `hinted` on they are hints. */
+int analysis_packages(struct analysis *s, const struct analysis_input *in, size_t hinted,
+                      struct err *e);
+/* files, retrieved_files, file_content_search, secret_search, malware. */
+int analysis_files(struct analysis *s, const struct analysis_input *in, struct err *e);
+/* manifest, docker_history, dockerfile. */
+int analysis_metadata(struct analysis *s, const struct analysis_input *in, struct err *e);
+int analysis_sbom(struct analysis *s, const struct analysis_input *in, struct err *e);
+/* Adds the packages of the hints file that the image does not have to in->inv. Sets *hinted to the
+ * index of the first. A broken file is a problem, not an error. */
+int analysis_hints(struct analysis *s, const struct analysis_input *in, size_t *hinted,
+                   struct err *e);
+/* A new document to write into; NULL when there are too many. */
+struct buf *analysis_begin(struct analysis *s, const char *type);
+/* Adds {"content": [...], "content_type": type, "imageDigest": digest} of `list`. */
+int analysis_add_content(struct analysis *s, const char *type, str digest, yyjson_mut_doc *d,
+                         yyjson_mut_val *list, struct err *e);
+
+#endif

@@ -1,0 +1,205 @@
+#include "base/auto.h"
+#include "net/base64.h"
+#include "services/analyzer/analysis.h"
+
+#include <stdlib.h>
+
+static const char *const type_names[] = {
+    [FACT_FILE] = "file",  [FACT_DIR] = "dir",      [FACT_SYMLINK] = "slink",
+    [FACT_DEVICE] = "dev", [FACT_FIFO] = "UNKNOWN", [FACT_OTHER] = "UNKNOWN",
+};
+
+static void put_path(struct buf *b, str path)
+{
+    if (!path.n) {
+        buf_add_str(b, STR("\"/.\""));
+        return;
+    }
+    size_t at = b->n;
+    json_put_ascii(b, path); /* "path" -> "/path" */
+    buf_add_char(b, '"');
+    if (!buf_ok(b))
+        return;
+    memmove(b->p + at + 2, b->p + at + 1, b->n - at - 2);
+    b->p[at + 1] = '/';
+}
+
+static void put_digest(struct buf *b, const struct sha256 *digest)
+{
+    static const char hex[] = "0123456789abcdef";
+    buf_add_char(b, '"');
+    for (size_t i = 0; i < sizeof digest->b; i++) {
+        buf_add_char(b, hex[digest->b[i] >> 4]);
+        buf_add_char(b, hex[digest->b[i] & 15]);
+    }
+    buf_add_char(b, '"');
+}
+
+static void put_file(struct buf *b, const struct image_file *f)
+{
+    bool link = f->type == FACT_SYMLINK;
+    buf_add_str(b, STR("\n    {\n      \"filename\": "));
+    put_path(b, f->path);
+    buf_addf(b, ",\n      \"gid\": %u,\n      \"linkdest\": ", f->gid);
+    if (link)
+        json_put_ascii(b, f->link);
+    else
+        buf_add_str(b, STR("null"));
+    buf_addf(b, ",\n      \"mode\": \"%05o\",\n      \"sha256\": ", f->mode);
+    if (f->has_digest && f->type == FACT_FILE)
+        put_digest(b, &f->digest);
+    else
+        buf_add_str(b, STR("null"));
+    buf_addf(b, ",\n      \"size\": %llu,\n      \"type\": \"%s\",\n      \"uid\": %u\n    }",
+             (unsigned long long)(link ? f->link.n : f->size), type_names[f->type], f->uid);
+}
+
+static int list_files(struct analysis *s, const struct analysis_input *in, struct err *e)
+{
+    struct buf *b = analysis_begin(s, "files");
+    if (!b)
+        return err_no_memory(e);
+    buf_add_str(b, STR("{\n  \"content\": ["));
+    for (size_t i = 0; i < in->inv->n_files; i++) {
+        if (i)
+            buf_add_char(b, ',');
+        put_file(b, &in->inv->files[i]);
+    }
+    buf_add_str(b, in->inv->n_files ? STR("\n  ],\n") : STR("],\n"));
+    buf_add_str(b, STR("  \"content_type\": \"files\",\n  \"imageDigest\": "));
+    json_put_ascii(b, in->digest);
+    buf_add_str(b, STR("\n}\n"));
+    return buf_check(b, "the list of files", e);
+}
+
+/* ---- what was found in files -------------------------------------------------------------------
+ */
+
+static int by_path(const void *a, const void *b)
+{
+    return str_cmp((*(const struct image_file *const *)a)->path,
+                   (*(const struct image_file *const *)b)->path);
+}
+
+static size_t sorted_files(const struct inventory *inv, struct arena *a,
+                           const struct image_file ***out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < inv->n_files; i++)
+        n += inv->files[i].content.p || inv->files[i].n_matches;
+    const struct image_file **list = arena_calloc(a, n + 1, sizeof(struct image_file *));
+    *out = list;
+    if (!list)
+        return 0;
+    n = 0;
+    for (size_t i = 0; i < inv->n_files; i++)
+        if (inv->files[i].content.p || inv->files[i].n_matches)
+            list[n++] = &inv->files[i];
+    qsort(list, n, sizeof *list, by_path);
+    return n;
+}
+
+/* Base64 in lines of 76 characters, each with its end. */
+static void base64_lines(str bytes, struct buf *out)
+{
+    enum { line = 57 };
+    for (size_t i = 0; i < bytes.n; i += line) {
+        base64_encode(str_sub(bytes, i, i + line), out);
+        buf_add_char(out, '\n');
+    }
+}
+
+static void put_absolute(yyjson_mut_doc *d, yyjson_mut_val *o, struct arena *a, str path)
+{
+    put_str(d, o, "path", arena_printf(a, "/%.*s", STR_ARG(path)));
+}
+
+static bool wanted(const struct analyzer_settings *s, str path)
+{
+    for (size_t i = 0; i < s->n_retrieve; i++)
+        if (str_eq(str_from(s->facts.retrieve[i], 1), path))
+            return true;
+    return false;
+}
+
+static int list_retrieved(struct analysis *s, const struct analysis_input *in,
+                          const struct image_file *const *files, size_t n, struct err *e)
+{
+    yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *list = yyjson_mut_arr(d);
+    for (size_t i = 0; i < n; i++) {
+        if (!files[i]->content.p || !wanted(in->settings, files[i]->path))
+            continue;
+        auto_buf text;
+        buf_init(&text, ANALYSIS_DOCUMENT_MAX);
+        base64_lines(files[i]->content, &text);
+        yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, list);
+        put_str(d, o, "b64_content", text.n ? buf_view(&text) : STR(""));
+        put_absolute(d, o, &s->arena, files[i]->path);
+    }
+    struct buf *b = analysis_begin(s, "retrieved_files");
+    int rc = b && list ? json_pretty(list, b, e) : err_no_memory(e);
+    yyjson_mut_doc_free(d);
+    return rc;
+}
+
+/* The matches of one file by rules [from, to), as a list of rules with their lines. */
+static void add_matches(yyjson_mut_doc *d, yyjson_mut_val *list, struct analysis *s,
+                        const struct facts_wanted *w, const struct image_file *f, size_t from,
+                        size_t to)
+{
+    yyjson_mut_val *o = NULL, *matches = NULL, *lines = NULL;
+    uint32_t rule = UINT32_MAX;
+    for (size_t i = 0; i < f->n_matches; i++) {
+        const struct fact_match *m = &f->matches[i];
+        if (m->rule < from || m->rule >= to)
+            continue;
+        if (!o) {
+            o = yyjson_mut_arr_add_obj(d, list);
+            put_absolute(d, o, &s->arena, f->path);
+            matches = yyjson_mut_obj_add_arr(d, o, "matches");
+        }
+        if (m->rule != rule) {
+            rule = m->rule;
+            yyjson_mut_val *r = yyjson_mut_arr_add_obj(d, matches);
+            put_str(d, r, "name", w->rules[rule].name);
+            put_str(d, r, "regex", w->rules[rule].pattern);
+            lines = yyjson_mut_obj_add_arr(d, r, "lines");
+        }
+        yyjson_mut_arr_add_uint(d, lines, m->line);
+    }
+}
+
+static int list_search(struct analysis *s, const struct analysis_input *in, const char *type,
+                       const struct image_file *const *files, size_t n, size_t from, size_t to,
+                       struct err *e)
+{
+    yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *list = yyjson_mut_arr(d);
+    for (size_t i = 0; i < n; i++)
+        add_matches(d, list, s, &in->settings->facts, files[i], from, to);
+    struct buf *b = analysis_begin(s, type);
+    int rc = b && list ? json_pretty(list, b, e) : err_no_memory(e);
+    yyjson_mut_doc_free(d);
+    return rc;
+}
+
+int analysis_files(struct analysis *s, const struct analysis_input *in, struct err *e)
+{
+    const struct analyzer_settings *w = in->settings;
+    const struct image_file **found = NULL;
+    size_t n = sorted_files(in->inv, &s->arena, &found);
+    int rc = list_files(s, in, e);
+    if (rc >= 0)
+        rc = list_retrieved(s, in, found, n, e);
+    if (rc >= 0)
+        rc = list_search(s, in, "secret_search", found, n, 0, w->n_secrets, e);
+    if (rc >= 0)
+        rc = list_search(s, in, "file_content_search", found, n, w->n_secrets, w->facts.n_rules, e);
+    if (rc >= 0) {
+        yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
+        rc = analysis_add_content(s, "malware", in->digest, d, yyjson_mut_arr(d), e);
+        yyjson_mut_doc_free(d);
+    }
+    return rc;
+}

@@ -1,0 +1,192 @@
+#include "base/auto.h"
+#include "services/analyzer/analysis.h"
+#include "services/analyzer/cpes.h"
+
+static const char *const content_types[] = {"os", "npm", "gem", "python", "java", "binary", "go"};
+
+/* Which list a type of package is shown in, and under which name. */
+static const struct {
+    const char *type, *content, *shown;
+} shown_types[] = {
+    {"deb", "os", "DPKG"},
+    {"apk", "os", "APKG"},
+    {"rpm", "os", "RPM"},
+    {"alpm", "os", "ALPM"},
+    {"npm", "npm", "NPM"},
+    {"python", "python", "PYTHON"},
+    {"gem", "gem", "GEM"},
+    {"java-archive", "java", "JAVA-JAR"},
+    {"jenkins-plugin", "java", "JAVA-HPI"},
+    {"go-module", "go", "GO"},
+    {"rust-crate", "binary", "RUST-CRATE"},
+    {"binary", "binary", "BINARY"},
+};
+
+struct lister {
+    struct analysis *s;
+    const struct analysis_input *in;
+    yyjson_mut_doc *d;
+    struct arena scratch;
+};
+
+static void add_cpes(struct lister *l, yyjson_mut_val *o, const struct package *p, bool hint)
+{
+    const str *cpes = NULL;
+    size_t n = hint ? 0 : cpes_of_package(&l->scratch, p, &cpes);
+    yyjson_mut_val *list = yyjson_mut_obj_add_arr(l->d, o, "cpes");
+    for (size_t i = 0; i < n; i++)
+        yyjson_mut_arr_add_strncpy(l->d, list, cpes[i].p, cpes[i].n);
+}
+
+/* An expression in parentheses is one licence; otherwise blanks separate them. */
+static void add_licences(struct lister *l, yyjson_mut_val *o, str licence, str when_empty)
+{
+    put_str(l->d, o, "license", licence.n ? licence : STR("Unknown"));
+    yyjson_mut_val *list = yyjson_mut_obj_add_arr(l->d, o, "licenses");
+    if (!licence.n || licence.p[0] == '(') {
+        str one = licence.n ? licence : when_empty;
+        yyjson_mut_arr_add_strncpy(l->d, list, one.n ? one.p : "", one.n);
+        return;
+    }
+    str rest = licence;
+    while (rest.n) {
+        str part = str_trim(str_split(&rest, ' '));
+        if (part.n)
+            yyjson_mut_arr_add_strncpy(l->d, list, part.p, part.n);
+    }
+}
+
+static str absolute(struct lister *l, str path)
+{
+    return path.n && path.p[0] == '/' ? path : arena_printf(&l->scratch, "/%.*s", STR_ARG(path));
+}
+
+static bool has_directory(const struct inventory *inv, str path)
+{
+    for (size_t i = 0; i < inv->n_files; i++)
+        if (inv->files[i].type == FACT_DIR && str_eq(inv->files[i].path, path))
+            return true;
+    return false;
+}
+
+/* Python packages are said to be where their modules are, beside the directory of their metadata.
+ */
+static str python_location(struct lister *l, const struct package *p)
+{
+    str site = str_dirname(p->path), base = str_basename(site);
+    if (str_ends(base, STR(".dist-info")) || str_ends(base, STR(".egg-info")))
+        site = str_dirname(site);
+    str lower = arena_dup(&l->scratch, p->name);
+    for (size_t i = 0; i < lower.n; i++)
+        ((char *)lower.p)[i] = ke_tolower(lower.p[i]);
+    str path = arena_printf(&l->scratch, "%.*s/%.*s", STR_ARG(site), STR_ARG(lower));
+    if (!has_directory(l->in->inv, path))
+        path = arena_printf(&l->scratch, "%.*s/%.*s", STR_ARG(site), STR_ARG(p->name));
+    return absolute(l, path);
+}
+
+static str or_word(str s, str word)
+{
+    return s.n ? s : word;
+}
+
+static void add_java(struct lister *l, yyjson_mut_val *o, const struct package *p, bool hint)
+{
+    str none = STR("N/A");
+    str version = or_word(p->version, none);
+    put_str(l->d, o, "implementation-version", version);
+    put_str(l->d, o, "specification-version", version);
+    put_str(l->d, o, "maven-version", hint || p->group.n ? version : none);
+    put_str(l->d, o, "origin", hint ? STR("Unknown") : or_word(p->group, none));
+    yyjson_mut_val *metadata = yyjson_mut_obj_add_obj(l->d, o, "metadata");
+    if (!hint) {
+        str nothing = STR("None");
+        str text = arena_printf(&l->scratch, "\ngroupId=%.*s\nartifactId=%.*s\nversion=%.*s\n",
+                                STR_ARG(or_word(p->group, nothing)),
+                                STR_ARG(p->group.n ? p->name : nothing),
+                                STR_ARG(p->group.n ? version : nothing));
+        put_str(l->d, metadata, "pom.properties", text);
+    }
+}
+
+static str java_type(struct lister *l, const struct package *p, str fallback)
+{
+    ptrdiff_t dot = str_rindex(str_basename(p->path), '.');
+    if (dot < 0)
+        return fallback;
+    str ext = str_from(str_basename(p->path), (size_t)dot + 1);
+    str type = arena_printf(&l->scratch, "JAVA-%.*s", STR_ARG(ext));
+    for (size_t i = 0; i < type.n; i++)
+        if (type.p[i] >= 'a' && type.p[i] <= 'z')
+            ((char *)type.p)[i] = (char)(type.p[i] - 32);
+    return type.n ? type : fallback;
+}
+
+static str installed_size(struct lister *l, const struct package *p)
+{
+    uint64_t n;
+    if (!str_to_u64(p->size, &n))
+        return STR("N/A");
+    return str_eq(str_z(p->type->name), STR("deb"))
+               ? arena_printf(&l->scratch, "%llu", (unsigned long long)n * 1000)
+               : p->size;
+}
+
+static void add_package(struct lister *l, yyjson_mut_val *list, const struct inv_package *ip,
+                        const char *content, const char *shown, bool hint)
+{
+    const struct package *p = &ip->p;
+    yyjson_mut_val *o = yyjson_mut_arr_add_obj(l->d, list);
+    str type = str_z(shown), where = str_z(content);
+    add_cpes(l, o, p, hint);
+    put_str(l->d, o, "package", p->name);
+    if (str_eq(where, STR("java"))) {
+        add_java(l, o, p, hint);
+        type = java_type(l, p, type);
+        put_str(l->d, o, "version", or_word(p->version, STR("*")));
+    } else {
+        bool bare = str_eq(where, STR("binary")) || str_eq(where, STR("go"));
+        add_licences(l, o, p->licence, bare ? STR("") : STR("Unknown"));
+        put_str(l->d, o, "version", p->version);
+        put_str(l->d, o, "origin", or_word(bare ? STR("") : p->vendor, STR("Unknown")));
+    }
+    put_str(l->d, o, "type", type);
+    if (str_eq(where, STR("os"))) {
+        put_str(l->d, o, "sourcepkg", or_word(p->source_name, p->name));
+        put_str(l->d, o, "size", installed_size(l, p));
+    } else if (!hint && str_eq(where, STR("python"))) {
+        put_str(l->d, o, "location", python_location(l, p));
+    } else {
+        put_str(l->d, o, "location", absolute(l, p->path));
+    }
+}
+
+static int list_type(struct lister *l, const char *content, size_t hinted, struct err *e)
+{
+    const struct inventory *inv = l->in->inv;
+    yyjson_mut_val *list = yyjson_mut_arr(l->d);
+    for (size_t i = 0; i < inv->n_packages; i++) {
+        const struct inv_package *p = &inv->packages[i];
+        for (size_t k = 0; k < KE_ARRAY_LEN(shown_types); k++)
+            if (str_eq(str_z(shown_types[k].content), str_z(content)) &&
+                str_eq(str_z(shown_types[k].type), str_z(p->p.type->name)))
+                add_package(l, list, p, content, shown_types[k].shown, i >= hinted);
+        if (l->scratch.used > 16 << 20)
+            arena_done(&l->scratch);
+    }
+    return analysis_add_content(l->s, content, l->in->digest, l->d, list, e);
+}
+
+int analysis_packages(struct analysis *s, const struct analysis_input *in, size_t hinted,
+                      struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && i < KE_ARRAY_LEN(content_types); i++) {
+        struct lister l = {.s = s, .in = in, .d = yyjson_mut_doc_new(NULL)};
+        arena_init(&l.scratch, 64 << 20);
+        rc = l.d ? list_type(&l, content_types[i], hinted, e) : err_no_memory(e);
+        arena_done(&l.scratch);
+        yyjson_mut_doc_free(l.d);
+    }
+    return rc;
+}

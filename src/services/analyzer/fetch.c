@@ -1,0 +1,100 @@
+#include "base/auto.h"
+#include "services/analyzer/analyzer.h"
+#include "services/log.h"
+#include "services/registry_record.h"
+
+struct manifest {
+    struct analyzer_job *job;
+    struct buf text;
+};
+
+static int read_manifest(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct manifest *m = ctx;
+    buf_clear(&m->text);
+    return document_get(m->job->en->documents, tx, m->job->account, STR("manifest_data"),
+                        m->job->digest, &m->text, e);
+}
+
+static uint64_t layers_size(str manifest)
+{
+    auto_json *doc = NULL;
+    size_t i, n;
+    yyjson_val *layer;
+    uint64_t total = 0;
+    if (json_parse(manifest, "manifest", &doc, NULL) < 0)
+        return 0;
+    yyjson_arr_foreach(json_get(yyjson_doc_get_root(doc), "layers"), i, n, layer)
+    {
+        total += yyjson_get_uint(json_get(layer, "size"));
+    }
+    return total;
+}
+
+static int check_size(struct analyzer_job *job, struct err *e)
+{
+    int64_t max = job->en->config->max_compressed_image_size_mb;
+    struct manifest m = {.job = job};
+    if (max < 0)
+        return 0;
+    buf_init(&m.text, 16 << 20);
+    int rc = db_run(job->en->db, DB_READ, read_manifest, &m, e);
+    uint64_t size = rc < 0 ? 0 : layers_size(buf_view(&m.text));
+    buf_done(&m.text);
+    if (rc < 0 && rc != ERR_NOT_FOUND)
+        return rc;
+    if (size <= (uint64_t)max << 20)
+        return 0;
+    return err_set(e, ERR_LIMIT,
+                   "the image has %llu MiB (compressed), which is more than "
+                   "max_compressed_image_size_mb: %lld",
+                   (unsigned long long)(size >> 20), (long long)max);
+}
+
+static int fetch_as(struct analyzer_job *job, str registry, str repo, struct err *e)
+{
+    struct registry_options login;
+    int rc = registry_login(job->en, &job->arena, job->account, registry, repo, &login, e);
+    if (rc < 0)
+        return rc;
+    str name = arena_printf(&job->arena, "%.*s/%.*s@%.*s", STR_ARG(registry), STR_ARG(repo),
+                            STR_ARG(job->digest));
+    if (!name.p)
+        return err_no_memory(e);
+    struct scan_options o = {
+        .source = name.p,
+        .data_dir = job->en->config->data_dir,
+        .registry = &login,
+        .facts = &job->slot->an->settings->facts,
+        .progress = {.unwanted = slot_unwanted, .ctx = job->slot},
+    };
+    return inventory_scan(&o, &job->inv, e);
+}
+
+/* The first tag of each repository. */
+static bool seen_before(const struct analyzer_job *job, size_t n)
+{
+    const struct image_tag *t = job->image.tags;
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(t[i].registry, t[n].registry) && str_eq(t[i].repo, t[n].repo))
+            return true;
+    return false;
+}
+
+int analyzer_fetch(struct analyzer_job *job, struct err *e)
+{
+    int rc = check_size(job, e);
+    if (rc < 0)
+        return rc;
+    rc = err_set(e, ERR_NOT_FOUND, "the image has no tag that says where it can be fetched");
+    for (size_t i = 0; i < job->image.n_tags && !slot_unwanted(job->slot); i++) {
+        const struct image_tag *t = &job->image.tags[i];
+        if (seen_before(job, i))
+            continue;
+        rc = fetch_as(job, t->registry, t->repo, e);
+        if (rc >= 0)
+            return 0;
+        log_info("analyzer", "%.*s: %s", STR_ARG(job->digest), e->text);
+    }
+    return rc;
+}

@@ -1,0 +1,217 @@
+#include "base/auto.h"
+#include "services/analyzer/analyzer.h"
+#include "services/event.h"
+#include "services/inventory_document.h"
+#include "store/package_index.h"
+
+static str index_type(const struct package *p)
+{
+    static const char *const types[][2] = {
+        {"deb", "dpkg"},
+        {"apk", "APKG"},
+        {"java-archive", "java"},
+        {"go-module", "go"},
+    };
+    for (size_t i = 0; i < KE_ARRAY_LEN(types); i++)
+        if (str_eq(str_z(p->type->name), str_z(types[i][0])))
+            return str_z(types[i][1]);
+    return str_z(p->type->name);
+}
+
+static int put_packages(struct db_tx *tx, struct analyzer_job *job, struct err *e)
+{
+    const struct inventory *inv = job->inv;
+    autofree struct indexed_package *list = calloc(inv->n_packages + 1, sizeof *list);
+    char distro[300];
+    if (!list)
+        return err_no_memory(e);
+    snprintf(distro, sizeof distro, "%.*s:%.*s", STR_ARG(inv->release.id),
+             STR_ARG(inv->release.version_id));
+    for (size_t i = 0; i < inv->n_packages; i++) {
+        const struct package *p = &inv->packages[i].p;
+        list[i] = (struct indexed_package){
+            .name = p->name,
+            .version = p->version,
+            .type = index_type(p),
+            .source = p->source_name,
+            .arch = p->arch,
+            .ecosystem = str_z(p->type->ecosystem ? p->type->ecosystem : ""),
+            .distro = str_z(p->type->ecosystem || !inv->release.id.n ? "" : distro),
+        };
+    }
+    return package_index_put(tx, job->account, job->digest, list, inv->n_packages, e);
+}
+
+static int put_documents(struct db_tx *tx, struct analyzer_job *job, struct err *e)
+{
+    struct documents *d = job->en->documents;
+    const struct analysis *s = job->analysis;
+    int rc = document_put(d, tx, job->account, STR(INVENTORY_BUCKET), job->digest,
+                          buf_view(&job->inventory), e);
+    for (size_t i = 0; rc >= 0 && i < s->n_documents; i++) {
+        char key[300];
+        snprintf(key, sizeof key, "%.*s/%s", STR_ARG(str_sub(job->digest, 0, 200)),
+                 s->documents[i].type);
+        rc = document_put(d, tx, job->account, STR(CONTENT_BUCKET), str_z(key),
+                          buf_view(&s->documents[i].text), e);
+    }
+    /* The configuration, for policies; the manifest is there since the image was added. */
+    if (rc >= 0 && job->inv->config_json.n) {
+        char key[300];
+        snprintf(key, sizeof key, "%.*s/config", STR_ARG(str_sub(job->digest, 0, 200)));
+        rc = document_put(d, tx, job->account, STR(CONTENT_BUCKET), str_z(key),
+                          job->inv->config_json, e);
+    }
+    return rc;
+}
+
+static str or_null(str s)
+{
+    return s.n ? s : (str){0};
+}
+
+static int put_facts(struct db_tx *tx, struct analyzer_job *job, struct err *e)
+{
+    const struct inventory *inv = job->inv;
+    str id = inv->config_digest, prefix = STR("sha256:");
+    struct image_facts f = {
+        .arch = or_null(inv->architecture),
+        .distro = or_null(inv->release.id),
+        .distro_version = or_null(inv->release.version_id),
+        .dockerfile = job->analysis->dockerfile,
+        .dockerfile_mode = job->analysis->dockerfile_mode,
+        .id = job->import_uuid.p ? (str){0}
+                                 : or_null(str_starts(id, prefix) ? str_from(id, prefix.n) : id),
+        .size = job->analysis->size,
+        .layers = (int64_t)inv->n_layers,
+    };
+    int rc = image_set_facts(tx, job->account, job->digest, &f, e);
+    if (rc < 0)
+        return rc;
+    int64_t n = db_exec(tx,
+                        "UPDATE catalog_image SET problems = $3 WHERE account = $1 AND "
+                        "image_digest = $2",
+                        DB(DBS(job->account), DBS(job->digest), DBSN(job->analysis->problems)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+static str resource_of(const struct image_record *r, str digest)
+{
+    const struct image_tag *t = r->n_tags ? image_newest_tag(r) : NULL;
+    return t ? t->fulltag : digest;
+}
+
+static int tell(struct db_tx *tx, struct engine *en, const struct image_record *r, str account,
+                str digest, const char *type, str reason, struct err *e)
+{
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    static const char *const names[] = {"image_digest", "msg"};
+    str values[] = {digest, reason};
+    struct event ev = {
+        .engine = en,
+        .service = SERVICE_ANALYZER,
+        .type = type,
+        .account = account,
+        .resource_id = resource_of(r, digest),
+        .details = event_details(&a, names, values, reason.n ? 2 : 1),
+    };
+    int rc = event_add(tx, &ev, e);
+    arena_done(&a);
+    return rc;
+}
+
+static int end_import(struct db_tx *tx, struct analyzer_job *job, struct err *e)
+{
+    if (!job->import_uuid.p)
+        return 0;
+    int64_t n = db_exec(tx,
+                        "UPDATE image_import SET status = 'complete', last_updated = now_us() "
+                        "WHERE uuid = $1 AND account = $2",
+                        DB(DBS(job->import_uuid), DBS(job->account)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+static int store_tx(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct analyzer_job *job = ctx;
+    /* First: whoever lost the lease must not write. */
+    int rc = queue_done(tx, STR(ANALYZER_QUEUE), job->item->receipt, e);
+    if (rc >= 0)
+        rc = image_set_status(tx, job->account, job->digest, 1 << IMAGE_ANALYZING, IMAGE_ANALYZED,
+                              str_z(job->en->host_id), STR("analysis completed"), e);
+    if (rc >= 0)
+        rc = put_facts(tx, job, e);
+    if (rc >= 0)
+        rc = put_documents(tx, job, e);
+    if (rc >= 0)
+        rc = put_packages(tx, job, e);
+    if (rc >= 0)
+        rc = end_import(tx, job, e);
+    if (rc >= 0)
+        rc = tell(tx, job->en, &job->image, job->account, job->digest,
+                  "user.image.analysis.completed", (str){0}, e);
+    return rc;
+}
+
+int analyzer_store(struct analyzer_job *job, struct err *e)
+{
+    buf_init(&job->inventory, INVENTORY_DOCUMENT_MAX);
+    int rc = inventory_document_write(job->inv, &job->inventory, e);
+    return rc < 0 ? rc : db_run(job->en->db, DB_WRITE, store_tx, job, e);
+}
+
+/* ---- failures ----------------------------------------------------------------------------------
+ */
+
+static int put_reason(struct db_tx *tx, str account, str digest, str reason, struct err *e)
+{
+    auto_buf text;
+    buf_init(&text, 1 << 20);
+    buf_add_str(&text, STR("[\n  {\n    \"detail\": "));
+    json_put_ascii(&text, reason);
+    buf_add_str(&text, STR(",\n    \"path\": \"\",\n    \"what\": \"analysis\"\n  }\n]\n"));
+    int64_t n = db_exec(tx,
+                        "UPDATE catalog_image SET problems = $3 WHERE account = $1 AND "
+                        "image_digest = $2",
+                        DB(DBS(account), DBS(digest), DBS(buf_view(&text))), e);
+    if (n >= 0)
+        n = db_exec(tx,
+                    "UPDATE image_import SET status = 'failed', last_updated = now_us() WHERE "
+                    "account = $1 AND status = 'processing' AND image_digest = $2",
+                    DB(DBS(account), DBS(digest)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+int analyzer_give_up(struct db_tx *tx, struct engine *en, str account, str digest, str reason,
+                     struct err *e)
+{
+    struct arena a;
+    struct image_record r;
+    arena_init(&a, 64 << 20);
+    int rc = image_get(tx, &a, account, digest, &r, e);
+    if (rc == 1) {
+        rc = image_set_status(tx, account, digest, 1 << IMAGE_ANALYZING | 1 << IMAGE_NOT_ANALYZED,
+                              IMAGE_ANALYSIS_FAILED, str_z(en->host_id), reason, e);
+        if (rc >= 0)
+            rc = put_reason(tx, account, digest, reason, e);
+        if (rc >= 0)
+            rc = tell(tx, en, &r, account, digest, "user.image.analysis.failed", reason, e);
+    }
+    arena_done(&a);
+    return rc < 0 ? rc : 0;
+}
+
+int analyzer_item_dead(struct db_tx *tx, const struct queue_item *q, void *ctx, struct err *e)
+{
+    if (!str_eq(q->queue, STR(ANALYZER_QUEUE)))
+        return 0;
+    auto_json *doc = NULL;
+    struct err ignored = {0};
+    if (json_parse(q->payload, "queue item", &doc, &ignored) < 0)
+        return 0;
+    str digest = json_str(yyjson_doc_get_root(doc), "imageDigest");
+    str reason = q->reason.n ? q->reason : STR("every worker that took the image died");
+    int rc = analyzer_give_up(tx, ctx, q->account, digest, reason, e);
+    return rc == ERR_CONFLICT || rc == ERR_NOT_FOUND ? 0 : rc;
+}

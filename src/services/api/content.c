@@ -1,0 +1,205 @@
+/* content.c - what analyses found: documents are sent as they were stored. */
+#include "services/analyzer/analysis.h"
+#include "services/api/operations.h"
+#include "services/image.h"
+
+static const str content_types[] = {
+    STR_INIT("os"),   STR_INIT("files"),  STR_INIT("npm"), STR_INIT("gem"),     STR_INIT("python"),
+    STR_INIT("java"), STR_INIT("binary"), STR_INIT("go"),  STR_INIT("malware"),
+};
+static const str metadata_types[] = {
+    STR_INIT("manifest"),
+    STR_INIT("docker_history"),
+    STR_INIT("dockerfile"),
+};
+
+static int send_types(struct call *c, const str *types, size_t n)
+{
+    yyjson_mut_doc *d = call_doc(c);
+    yyjson_mut_val *list = yyjson_mut_arr(d);
+    for (size_t i = 0; i < n; i++)
+        yyjson_mut_arr_add_strn(d, list, types[i].p, types[i].n);
+    return call_send(c, 200, d, list);
+}
+
+static int list_content(struct call *c)
+{
+    return send_types(c, content_types, KE_ARRAY_LEN(content_types));
+}
+
+static int list_metadata(struct call *c)
+{
+    return send_types(c, metadata_types, KE_ARRAY_LEN(metadata_types));
+}
+
+static bool is_one_of(str type, const str *types, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(type, types[i]))
+            return true;
+    return false;
+}
+
+struct wanted {
+    struct call *c;
+    str digest, type;
+    bool by_id;
+};
+
+/* 1: the answer holds the document; 0: there is none. */
+static int read_document(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct wanted *w = ctx;
+    struct call *c = w->c;
+    enum image_state state = IMAGE_NOT_ANALYZED;
+    if (w->by_id) {
+        struct image_record r;
+        int rc = image_get_by_id(tx, &c->arena, c->account, w->digest, &r, e);
+        if (rc <= 0)
+            return rc;
+        w->digest = r.digest;
+        w->by_id = false;
+    }
+    int rc = image_status(tx, c->account, w->digest, &state, e);
+    if (rc <= 0 || state != IMAGE_ANALYZED)
+        return rc < 0 ? rc : 0;
+    char key[300];
+    snprintf(key, sizeof key, "%.*s/%.*s", STR_ARG(str_sub(w->digest, 0, 200)),
+             STR_ARG(str_sub(w->type, 0, 50)));
+    struct buf *out = call_text(c);
+    buf_clear(out);
+    rc =
+        document_get(c->engine->documents, tx, c->account, STR(CONTENT_BUCKET), str_z(key), out, e);
+    return rc == ERR_NOT_FOUND ? 0 : rc < 0 ? rc : 1;
+}
+
+static int find(struct wanted *w)
+{
+    return db_run(w->c->engine->db, DB_READ, read_document, w, w->c->err);
+}
+
+/* As the original's API told of the catalog's answer. */
+static int send_missing(struct wanted *w)
+{
+    struct call *c = w->c;
+    buf_clear(call_text(c));
+    return call_error(c, 500,
+                      "{\"message\": \"Resource Image not found not found\", \"detail\": "
+                      "\"{\\\"account_id\\\": \\\"%.*s\\\", \\\"content_type\\\": \\\"%.*s\\\", "
+                      "\\\"image_digest\\\": \\\"%.*s\\\"}\", \"httpcode\": 404}",
+                      STR_ARG(c->account), STR_ARG(w->type), STR_ARG(w->digest));
+}
+
+static int send_document(struct call *c, str type, const str *types, size_t n)
+{
+    struct wanted w = {.c = c, .digest = call_param(c, "imageDigest"), .type = type};
+    if (!is_one_of(type, types, n))
+        return call_error(c, 500, "content type (%.*s) not available", STR_ARG(type));
+    if (!w.digest.p) {
+        w.digest = call_param(c, "imageId");
+        w.by_id = true;
+    }
+    int rc = find(&w);
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        return w.by_id ? call_error(c, 404, "image not found in DB") : send_missing(&w);
+    return call_text_end(c, 200, "application/json");
+}
+
+static int get_content(struct call *c)
+{
+    return send_document(c, call_param(c, "ctype"), content_types, KE_ARRAY_LEN(content_types));
+}
+
+static int get_files(struct call *c)
+{
+    return send_document(c, STR("files"), content_types, KE_ARRAY_LEN(content_types));
+}
+
+static int get_java(struct call *c)
+{
+    return send_document(c, STR("java"), content_types, KE_ARRAY_LEN(content_types));
+}
+
+static int get_malware(struct call *c)
+{
+    return send_document(c, STR("malware"), content_types, KE_ARRAY_LEN(content_types));
+}
+
+static int get_metadata(struct call *c)
+{
+    return send_document(c, call_param(c, "mtype"), metadata_types, KE_ARRAY_LEN(metadata_types));
+}
+
+/* ---- artifacts ---------------------------------------------------------------------------------
+ */
+
+static int send_no_artifact(struct wanted *w)
+{
+    struct call *c = w->c;
+    const struct service_config *s = &c->engine->config->services[SERVICE_CATALOG];
+    struct buf url;
+    buf_init(&url, 4096);
+    for (size_t i = 0; i < w->digest.n && i < 512; i++) {
+        char ch = w->digest.p[i];
+        if (ke_isalnum(ch) || ch == '-' || ch == '.' || ch == '_')
+            buf_add_char(&url, ch);
+        else
+            buf_addf(&url, "%%%02X", (unsigned char)ch);
+    }
+    buf_clear(call_text(c));
+    int rc = call_error(c, 500, "failed get url=http://%s:%u/v1/images/%.*s",
+                        s->endpoint_hostname ? s->endpoint_hostname : "localhost", s->port,
+                        STR_ARG(buf_view(&url)));
+    buf_done(&url);
+    return rc;
+}
+
+static int send_artifact(struct call *c, str type, const char *content_type)
+{
+    struct wanted w = {.c = c, .digest = call_param(c, "imageDigest"), .type = type};
+    int rc = find(&w);
+    if (rc <= 0)
+        return rc < 0 ? rc : send_no_artifact(&w);
+    return call_text_end(c, 200, content_type);
+}
+
+static int get_retrieved(struct call *c)
+{
+    return send_artifact(c, STR("retrieved_files"), "application/json");
+}
+
+static int get_searched(struct call *c)
+{
+    return send_artifact(c, STR("file_content_search"), "application/json");
+}
+
+static int get_secrets(struct call *c)
+{
+    return send_artifact(c, STR("secret_search"), "application/json");
+}
+
+static int get_sbom(struct call *c)
+{
+    return send_artifact(c, STR("sbom"), "application/gzip");
+}
+
+const struct operation content_operations[] = {
+    {"list_image_content", list_content, 0},
+    {"list_image_content_by_imageid", list_content, 0},
+    {"get_image_content_by_type", get_content, 0},
+    {"get_image_content_by_type_files", get_files, 0},
+    {"get_image_content_by_type_javapackage", get_java, 0},
+    {"get_image_content_by_type_malware", get_malware, 0},
+    {"get_image_content_by_type_imageId", get_content, 0},
+    {"get_image_content_by_type_imageId_files", get_files, 0},
+    {"get_image_content_by_type_imageId_javapackage", get_java, 0},
+    {"list_retrieved_files", get_retrieved, 0},
+    {"list_file_content_search_results", get_searched, 0},
+    {"list_secret_search_results", get_secrets, 0},
+    {"list_image_metadata", list_metadata, 0},
+    {"get_image_sbom_native", get_sbom, 0},
+    {"get_image_metadata_by_type", get_metadata, 0},
+    {0},
+};
