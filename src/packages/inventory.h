@@ -70,9 +70,9 @@ struct scan_progress {
     /* Called from one thread. totals are 0 while unknown. */
     void (*update)(void *ctx, const char *phase, uint64_t bytes, uint64_t total_bytes,
                    uint32_t layers_done, uint32_t layers_total);
+    void *ctx;
     /* MAY: true: the scan is no longer wanted and ends within a second (ERR_CONFLICT). */
     bool (*unwanted)(void *ctx);
-    void *ctx;
 };
 
 struct registry_options;

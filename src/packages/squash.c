@@ -335,7 +335,7 @@ static int squash_keep(struct squash *s, struct err *e)
         *p = s->packages.p[i];
         str *fields[] = {&p->p.name,           &p->p.version, &p->p.arch,   &p->p.source_name,
                          &p->p.source_version, &p->p.group,   &p->p.module, &p->p.licence,
-                         &p->p.vendor,         &p->p.path};
+                         &p->p.vendor,         &p->p.path,    &p->p.size};
         for (size_t f = 0; f < KE_ARRAY_LEN(fields); f++)
             *fields[f] = arena_dup(s->a, *fields[f]);
         for (size_t k = 0; k < p->n_evidence; k++)

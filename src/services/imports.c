@@ -131,7 +131,6 @@ static int put_image(struct db_tx *tx, struct finalize *f, struct err *e)
             .dockerfile = f->dockerfile,
             .manifest = buf_view(&f->image_manifest),
             .parent_manifest = buf_view(&f->parent_manifest),
-            .compressed_size = -1,
             .force = true,
             .no_queue = true,
         };

@@ -35,15 +35,15 @@ str analysis_document(const struct analysis *s, const char *type)
     return (str){0};
 }
 
-/* The size of the squashed image as a tar archive: headers, contents in blocks, padded to a record.
- */
+/* The size of the squashed image as a tar archive in pax format: three blocks of headers for each
+ * member, contents in blocks, padded to a record. */
 static int64_t archive_size(const struct inventory *inv)
 {
     enum { block = 512, record = 10240 };
     uint64_t total = 2 * block;
     for (size_t i = 0; i < inv->n_files; i++) {
         const struct image_file *f = &inv->files[i];
-        total += block;
+        total += 3 * block;
         if (f->type == FACT_FILE && !f->hard_link)
             total += (f->size + block - 1) / block * block;
     }

@@ -148,7 +148,8 @@ static void add_package(struct lister *l, yyjson_mut_val *list, const struct inv
         bool bare = str_eq(where, STR("binary")) || str_eq(where, STR("go"));
         add_licences(l, o, p->licence, bare ? STR("") : STR("Unknown"));
         put_str(l->d, o, "version", p->version);
-        put_str(l->d, o, "origin", or_word(bare ? STR("") : p->vendor, STR("Unknown")));
+        str unknown = str_eq(where, STR("os")) ? STR("N/A") : STR("Unknown");
+        put_str(l->d, o, "origin", or_word(bare ? STR("") : p->vendor, unknown));
     }
     put_str(l->d, o, "type", type);
     if (str_eq(where, STR("os"))) {
