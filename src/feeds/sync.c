@@ -200,6 +200,12 @@ static void on_bytes(void *ctx, uint64_t bytes)
                       s->out->bytes + bytes);
 }
 
+static bool stopped(void *ctx)
+{
+    const struct sync *s = ctx;
+    return s->o->stop && s->o->stop(s->o->ctx);
+}
+
 static int item_fetch(struct sync *s, struct sync_item *item, struct err *e)
 {
     char path[PATH_MAX], dir[PATH_MAX];
@@ -217,6 +223,7 @@ static int item_fetch(struct sync *s, struct sync_item *item, struct err *e)
                            .path = path,
                            .optional = item->optional,
                            .on_bytes = on_bytes,
+                           .stop = stopped,
                            .ctx = s};
     on_bytes(s, 0);
     r = sync_fetch(&f, &outcome, e);
@@ -234,6 +241,8 @@ static int items_fetch(struct sync *s, struct err *e)
     int r = 0;
     s->out->files = s->items.n;
     for (s->at = 0; s->at < s->items.n; s->at++) {
+        if (stopped(s))
+            return err_set(e, ERR_CONFLICT, "the synchronisation was stopped");
         int one = item_fetch(s, &s->items.p[s->at], r == 0 ? e : &ignored);
         if (r == 0)
             r = one;
@@ -292,6 +301,48 @@ static bool in_database(const struct sync *s)
     return found;
 }
 
+/* The builder's sink, asking between records whether to go on. */
+struct stoppable {
+    struct claim_sink sink, *below;
+    struct sync *sync;
+};
+
+static int stoppable_check(const struct stoppable *t, struct err *e)
+{
+    return stopped(t->sync) ? err_set(e, ERR_CONFLICT, "the synchronisation was stopped") : 0;
+}
+
+static int stoppable_vuln(struct claim_sink *s, const struct vuln *v, struct err *e)
+{
+    const struct stoppable *t = (const struct stoppable *)s;
+    int r = stoppable_check(t, e);
+    return r < 0 ? r : t->below->vuln(t->below, v, e);
+}
+
+static int stoppable_claim(struct claim_sink *s, const struct claim *c, struct err *e)
+{
+    const struct stoppable *t = (const struct stoppable *)s;
+    return t->below->claim(t->below, c, e);
+}
+
+static void stoppable_drop(struct claim_sink *s, const char *reason, uint64_t n)
+{
+    const struct stoppable *t = (const struct stoppable *)s;
+    t->below->drop(t->below, reason, n);
+}
+
+static void stoppable_record(struct claim_sink *s, uint64_t n)
+{
+    const struct stoppable *t = (const struct stoppable *)s;
+    t->below->record(t->below, n);
+}
+
+static void stoppable_dated(struct claim_sink *s, int64_t date, str version)
+{
+    const struct stoppable *t = (const struct stoppable *)s;
+    t->below->dated(t->below, date, version);
+}
+
 static int load(struct sync *s, struct err *e)
 {
     int r = vulndb_builder_new(s->o->data_dir, str_z(s->feed->name), &s->out->builder, e);
@@ -299,8 +350,11 @@ static int load(struct sync *s, struct err *e)
         return r;
     struct feed_progress progress = {s->o->on_load, s->o->ctx};
     const char *dir = s->dir;
-    r = feeds_load(s->feed, &dir, 1, vulndb_builder_sink(s->out->builder),
-                   s->o->on_load ? &progress : NULL, e);
+    struct stoppable sink = {
+        {stoppable_vuln, stoppable_claim, stoppable_drop, stoppable_record, stoppable_dated},
+        vulndb_builder_sink(s->out->builder),
+        s};
+    r = feeds_load(s->feed, &dir, 1, &sink.sink, s->o->on_load ? &progress : NULL, e);
     if (r == 0)
         r = vulndb_builder_install(s->out->builder, &s->out->stats, e);
     return r;
@@ -316,15 +370,16 @@ static int load_if_changed(struct sync *s, struct err *e)
     if (!s->o->force && loaded_from(marker, print) && in_database(s))
         return 0;
     r = load(s, e);
-    if (r < 0) { /* what came may be garbage: fetch it whole the next time */
+    if (r < 0 && !stopped(s)) { /* what came may be garbage: fetch it whole the next time */
         for (size_t i = 0; i < s->items.n; i++) {
             char path[PATH_MAX];
             snprintf(path, sizeof path, "%s/%s", s->dir, s->items.p[i].store);
             if (s->items.p[i].changed)
                 sync_forget(path);
         }
-        return r;
     }
+    if (r < 0)
+        return r;
     s->out->loaded = true;
     return fs_write_atomic(marker, str_z(print), 0644, e);
 }

@@ -35,6 +35,7 @@ struct feed_sync_options {
     bool force;           /* load even when nothing changed */
     void (*on_file)(void *ctx, const char *name, size_t i, size_t n, uint64_t bytes);
     void (*on_load)(void *ctx, str path, uint64_t inputs, uint64_t bytes);
+    bool (*stop)(void *ctx); /* MAY. Asked often: true gives up with ERR_CONFLICT */
     void *ctx;
 };
 

@@ -83,6 +83,8 @@ static int on_body(void *ctx, const void *p, size_t n, struct err *e)
     d->f->bytes += n;
     if (d->f->on_bytes)
         d->f->on_bytes(d->f->ctx, d->have);
+    if (d->f->stop && d->f->stop(d->f->ctx))
+        return err_set(e, ERR_CONFLICT, "the download was stopped");
     return 0;
 }
 

@@ -12,6 +12,7 @@ struct sync_fetch {
     const char *path; /* its directory exists */
     bool optional;
     void (*on_bytes)(void *ctx, uint64_t bytes); /* of this file, so far */
+    bool (*stop)(void *ctx); /* MAY. Asked now and then: true ends the download */
     void *ctx;
     uint64_t bytes; /* out: downloaded in this run */
 };

@@ -240,6 +240,11 @@ static bool upstream_wanted(const struct run *r, const struct feed_ops *f)
     return true;
 }
 
+static bool stop_upstream(void *ctx)
+{
+    return stopping(ctx) != 0;
+}
+
 static void sync_upstream(struct run *r, const struct feed_ops *f)
 {
     struct feed_sync_result result;
@@ -250,6 +255,8 @@ static void sync_upstream(struct run *r, const struct feed_ops *f)
         .base_url = feed_sync_base_url(f),
         .http = r->http,
         .force = r->force,
+        .stop = stop_upstream,
+        .ctx = r,
     };
     str name = str_z(f->name);
     tell(r, "system.feeds.sync.group_started", name, STR(""));
@@ -321,7 +328,10 @@ static int sync_all(struct run *r, struct err *e)
 {
     struct engine *en = r->engine;
     struct err why = {0};
-    const struct http_options o = {.insecure = !en->config->feeds_ssl_verify, .retries = 2};
+    const struct http_options o = {.insecure = !en->config->feeds_ssl_verify,
+                                   .connect_timeout = 10,
+                                   .idle_timeout = 30,
+                                   .retries = 1};
     int rc = vulndata_fetch(en, e);
     if (rc >= 0)
         rc = db_run(en->db, DB_READ, read_table, r, e);
