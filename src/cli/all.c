@@ -4,12 +4,15 @@
 const struct command *const commands[] = {
     /* clang-format off */
     &command_completion,
+    &command_db,
     &command_explain,
     &command_feeds,
     &command_help,
     &command_man,
+    &command_manager,
     &command_sbom,
     &command_scan,
+    &command_serve,
     &command_vercmp,
     &command_version,
     NULL,

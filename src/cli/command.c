@@ -19,6 +19,14 @@ const struct command *command_find(const char *name)
 
 int command_main(int argc, char **argv)
 {
+    str self = argc ? str_basename(str_z(argv[0])) : (str){NULL, 0};
+    if (str_eq(self, STR("anchore-manager")))
+        return command_manager.run(argc, argv);
+    if (str_eq(self, STR("anchore-engine"))) {
+        char words[][8] = {"service", "start", "--all"};
+        char *start[] = {argv[0], words[0], words[1], words[2], NULL};
+        return command_manager.run(4, start);
+    }
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         int code = command_help.run(1, argv);
         return argc < 2 ? EXIT_USAGE : code;

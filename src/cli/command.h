@@ -52,12 +52,15 @@ struct command {
 };
 extern const struct command *const commands[]; /* ended by NULL */
 extern const struct command command_completion;
+extern const struct command command_db;
 extern const struct command command_explain;
 extern const struct command command_feeds;
 extern const struct command command_help;
 extern const struct command command_man;
+extern const struct command command_manager;
 extern const struct command command_sbom;
 extern const struct command command_scan;
+extern const struct command command_serve;
 extern const struct command command_vercmp;
 extern const struct command command_version;
 
