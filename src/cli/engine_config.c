@@ -1,5 +1,6 @@
 #include "cli/engine_config.h"
 
+#include "base/fs.h"
 #include "services/config_internal.h"
 #include "services/engine.h"
 #include "store/schema.h"
@@ -50,8 +51,10 @@ int engine_database(const struct config *c, const char *url, struct db **out, st
         url ? config_database_url(&a, str_z(url), c->data_dir, (str){NULL, 0}) : c->database_url;
     const struct db_options o = {
         .url = own, .max_connections = 2, .connect_timeout = c->database_timeout};
-    int r = own ? db_open(&o, out, e)
+    int r = own ? fs_mkdirs(c->data_dir, e)
                 : err_set(e, ERR_USAGE, "a database is postgresql://... or sqlite:PATH");
+    if (r == 0)
+        r = db_open(&o, out, e);
     arena_done(&a);
     return r;
 }

@@ -62,7 +62,7 @@ def serve(kellet_binary, clean_environment, tmp_path):
     def run(*arguments, env=None, name="log"):
         for word in ("ANCHORE_ENGINE_SERVICES", "KELLET_SERVICES", "ANCHORE_CONFIG_DIR"):
             clean_environment.pop(word, None)
-        one = Served(kellet_binary, {**clean_environment, **(env or {})}, tmp_path / name, *arguments)
+        one = Served(kellet_binary, {**clean_environment, **(env or {})}, tmp_path / f"{name}.log", *arguments)
         running.append(one)
         return one
     yield run
@@ -309,7 +309,7 @@ def test_webhook_of_kubernetes(serve, tmp_path):
 
 
 def test_database_commands(kellet, tmp_path):
-    assert kellet("db", "check").returncode == 5 or kellet("db", "check").returncode == 1
+    assert kellet("db", "check").returncode == 1
     first = kellet("db", "upgrade")
     assert first.returncode == 0 and "step 1" in first.stdout
     assert "nothing to do" in kellet("db", "upgrade").stdout
