@@ -97,7 +97,7 @@ def free_default_ports():
 
 def test_no_configuration(serve):
     free_default_ports()
-    one = serve("serve")
+    one = serve("serve", env={"ANCHORE_FEEDS_ENABLED": "false"})
     password = one.wait_text(r'user "admin" .*: (\S+)\n').group(1)
     one.wait_text("ready, as host")
     for port in PORTS.values():
@@ -118,7 +118,7 @@ def test_no_configuration(serve):
     assert client("DELETE", "/v1/system/services/catalog/nobody").status == 404
     assert one.stop() == 0
     assert "stopped" in one.text()
-    again = serve("serve", name="again")
+    again = serve("serve", env={"ANCHORE_FEEDS_ENABLED": "false"}, name="again")
     again.wait_text("ready, as host")
     assert "was made with this password" not in again.text()
     assert again.stop() == 0
