@@ -265,6 +265,34 @@ def test_many_processes_on_postgresql(serve, postgres, tmp_path):
     assert first != second
 
 
+def test_database_goes_and_comes_back(serve, tmp_path):
+    if not engines.postgres_bin():
+        pytest.skip("PostgreSQL's server is not installed")
+    server = engines.Postgres(tmp_path / "pg")
+    try:
+        ports = configuration(tmp_path / "c", ["apiext", "catalog"], database=server.database("goes"),
+                              extra="default_admin_password: foobar")
+        one = serve("serve", "--config", str(tmp_path / "c"))
+        one.wait_text("ready, as host")
+        client = engines.Client(ports["apiext"])
+        assert client.get("/v1/system").status == 200
+        server.stop("immediate")
+        assert get(ports["apiext"], "/health")[0] == 200
+        status, body = get(ports["apiext"], "/ready")
+        assert status == 503 and json.loads(body)["checks"]["database"] == "does not answer"
+        assert client.get("/v1/system").status in (500, 503)
+        assert one.process.poll() is None
+        server.start()
+        end = time.monotonic() + 30
+        while get(ports["apiext"], "/ready")[0] != 200:
+            assert time.monotonic() < end, one.text()
+            time.sleep(0.2)
+        assert client.get("/v1/system").status == 200
+        assert one.stop() == 0
+    finally:
+        server.stop("immediate")
+
+
 def test_webhook_of_kubernetes(serve, tmp_path):
     ports = configuration(tmp_path / "c", ["kubernetes_webhook", "apiext"])
     one = serve("serve", "--config", str(tmp_path / "c"))
