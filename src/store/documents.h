@@ -17,14 +17,15 @@ struct documents;
 
 struct documents_options {
     const char *driver;    /* "db" (default), "fs" */
-    const char *directory; /* fs */
+    const char *directory; /* fs; with "db" too, when chunks are left there */
+    int64_t keep_us; /* how long documents_sweep() leaves what no one names; default an hour */
 };
 int documents_open(struct db *db, const struct documents_options *o, struct documents **out,
                    struct err *e);
 void documents_close(struct documents *d);
 
-/* Writes or replaces. Chunks that are new go to the driver first, the rows that name them in tx, so
- * that a crash leaves at most unreferenced chunks, which documents_sweep() removes. */
+/* Writes or replaces. Rows are written in tx, files before tx is committed, so that a crash leaves
+ * at most files that no row names, which documents_sweep() removes. */
 int document_put(struct documents *d, struct db_tx *tx, str account, str bucket, str key, str bytes,
                  struct err *e);
 /* Appends to *out (initialised by the caller, whose max is the limit). ERR_NOT_FOUND; ERR_MISMATCH
@@ -44,7 +45,8 @@ int document_stat(struct documents *d, struct db_tx *tx, str account, str bucket
 /* Copies without moving bytes (archives, restored images, other accounts). */
 int document_copy(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
                   str to_account, str to_bucket, str to_key, struct err *e);
-/* Removes chunks that no document has named for an hour; at most `limit`. Returns how many. */
+/* Removes contents and chunks that no document has named for an hour, at most `limit` of each.
+ * Returns how many. */
 int64_t documents_sweep(struct documents *d, size_t limit, struct err *e);
 
 #endif

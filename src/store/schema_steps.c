@@ -210,14 +210,15 @@ static const char package_tables[] =
     " JOIN package_group_member m ON m.group_id = g.group_id;";
 
 static const char document_tables[] =
+    /* Blobs stand last: what stands behind them is slow to reach in SQLite. */
     "CREATE TABLE chunk ("
     " id {identity}, digest {blob} NOT NULL UNIQUE, driver BIGINT NOT NULL, size BIGINT NOT NULL,"
-    " data {blob}, unnamed_since BIGINT);"
+    " unnamed_since BIGINT, data {blob});"
     "CREATE INDEX chunk_unnamed ON chunk (unnamed_since) WHERE unnamed_since IS NOT NULL;"
     /* Either data (small: compressed here) or chunks (their ids). */
     "CREATE TABLE content ("
-    " id {identity}, digest {blob} NOT NULL UNIQUE, size BIGINT NOT NULL, data {blob},"
-    " chunks {blob}, unnamed_since BIGINT);"
+    " id {identity}, digest {blob} NOT NULL UNIQUE, size BIGINT NOT NULL, unnamed_since BIGINT,"
+    " chunks {blob}, data {blob});"
     "CREATE INDEX content_unnamed ON content (unnamed_since) WHERE unnamed_since IS NOT NULL;"
     "CREATE TABLE document ("
     " account {text} NOT NULL, bucket {text} NOT NULL, key {text} NOT NULL,"
@@ -225,12 +226,16 @@ static const char document_tables[] =
     " PRIMARY KEY (account, bucket, key)) {no_rowid};"
     "CREATE INDEX document_content ON document (content_id);";
 
+/* They are compressed already. */
+static const char document_storage[] = "ALTER TABLE chunk ALTER data SET STORAGE EXTERNAL;"
+                                       "ALTER TABLE content ALTER data SET STORAGE EXTERNAL;";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
     {.title = "the analysis archive", .sql = archive_tables},
     {.title = "queues and leases", .sql = work_tables},
     {.title = "packages of images", .sql = package_tables},
-    {.title = "documents", .sql = document_tables},
+    {.title = "documents", .sql = document_tables, .postgres_after = document_storage},
     {.title = NULL},
 };

@@ -6,10 +6,10 @@
 
 struct schema_step {
     const char *title;
-    const char *postgres; /* MAY: before sql, on PostgreSQL only */
-    const char *sql;      /* several statements in db.h's dialect; columns' types as {text}, {blob},
-                             {identity}, BIGINT, DOUBLE PRECISION */
-    bool breaks;          /* builds that do not know this step cannot use the database any more */
+    const char *postgres, *postgres_after; /* MAY: before and after sql, on PostgreSQL only */
+    const char *sql; /* several statements in db.h's dialect; columns' types as {text}, {blob},
+                        {identity}, BIGINT, DOUBLE PRECISION */
+    bool breaks;     /* builds that do not know this step cannot use the database any more */
 };
 /* Version n is made by schema_steps[n - 1]; ended by title NULL. */
 extern const struct schema_step schema_steps[];

@@ -1,0 +1,270 @@
+#include "store/documents.h"
+
+#include "base/cursor.h"
+#include "base/fs.h"
+#include "store/chunk_store.h"
+
+/* Up to this size a document is kept whole, in its content's row. */
+enum { INLINE_MAX = CHUNK_MIN, RECIPE_MAX = 64 << 20 };
+
+int documents_open(struct db *db, const struct documents_options *o, struct documents **out,
+                   struct err *e)
+{
+    str name = o->driver ? str_z(o->driver) : STR("db");
+    bool fs = str_eq(name, STR("fs"));
+    if (!fs && !str_eq(name, STR("db")))
+        return err_set(e, ERR_UNSUPPORTED, "documents: there is no driver '%.*s' (db, fs)",
+                       STR_ARG(name));
+    if (fs && !o->directory)
+        return err_set(e, ERR_USAGE, "documents: driver fs needs a directory");
+    int rc = fs ? fs_mkdirs(o->directory, e) : 0;
+    if (rc < 0)
+        return rc;
+    struct documents *d = calloc(1, sizeof *d);
+    if (!d)
+        return err_no_memory(e);
+    d->db = db;
+    d->driver = fs ? CHUNK_FS : CHUNK_DB;
+    d->keep_us = o->keep_us ? o->keep_us : INT64_C(3600000000);
+    d->directory = o->directory ? strdup(o->directory) : NULL;
+    chunk_cutter_init(&d->cutter);
+    *out = d;
+    return 0;
+}
+
+void documents_close(struct documents *d)
+{
+    if (!d)
+        return;
+    free(d->directory);
+    free(d);
+}
+
+/* ---- contents */
+
+static int put_chunks(struct documents *d, struct db_tx *tx, str bytes, struct buf *ids,
+                      struct err *e)
+{
+    for (str rest = bytes; rest.n;) {
+        size_t n = chunk_cut(&d->cutter, rest);
+        int64_t id = 0;
+        int rc = chunk_put(d, tx, str_sub(rest, 0, n), &id, e);
+        if (rc < 0)
+            return rc;
+        buf_add_varint(ids, (uint64_t)id);
+        rest = str_from(rest, n);
+    }
+    return buf_check(ids, "list of chunks", e);
+}
+
+static int insert_content(struct documents *d, struct db_tx *tx, str digest, str bytes, int64_t *id,
+                          struct err *e)
+{
+    bool whole = bytes.n <= INLINE_MAX;
+    auto_buf b;
+    buf_init(&b, RECIPE_MAX);
+    int rc = whole ? chunk_compress(bytes, &b, e) : put_chunks(d, tx, bytes, &b, e);
+    if (rc < 0)
+        return rc;
+    struct db_value v = DBB(buf_view(&b));
+    return db_query_int(tx,
+                        "INSERT INTO content (digest, size, chunks, data) VALUES ($1, $2, $3, $4)"
+                        " ON CONFLICT (digest) DO NOTHING RETURNING id",
+                        DB(DBB(digest), DBI(bytes.n), whole ? DBNULL : v, whole ? v : DBNULL), id,
+                        e);
+}
+
+/* The row must not go away before tx ends: a sweep waits for whoever names it now. */
+static int content_put(struct documents *d, struct db_tx *tx, str bytes, int64_t *id, struct err *e)
+{
+    struct sha256 sum = sha256_of(bytes.p ? bytes.p : "", bytes.n);
+    str digest = {(const char *)sum.b, sizeof sum.b};
+    for (int attempt = 0; attempt < 3; attempt++) {
+        int rc = db_query_int(tx, "SELECT id FROM content WHERE digest = $1 {for_share}",
+                              DB(DBB(digest)), id, e);
+        if (rc == ERR_NOT_FOUND)
+            rc = insert_content(d, tx, digest, bytes, id, e);
+        if (rc != ERR_NOT_FOUND)
+            return rc;
+    }
+    return err_set(e, ERR_CONFLICT, "the content of a document comes and goes");
+}
+
+/* A document names it no longer: documents_sweep() looks whether another does. */
+static int content_left(struct db_tx *tx, int64_t id, struct err *e)
+{
+    int64_t n = db_exec(tx,
+                        "UPDATE content SET unnamed_since = now_us()"
+                        " WHERE id = $1 AND unnamed_since IS NULL",
+                        DB(DBI(id)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+/* ---- documents */
+
+static int name_content(struct db_tx *tx, str account, str bucket, str key, int64_t content,
+                        struct err *e)
+{
+    int64_t old = 0;
+    int rc = db_query_int(tx,
+                          "SELECT content_id FROM document"
+                          " WHERE account = $1 AND bucket = $2 AND key = $3 {for_update}",
+                          DB(DBS(account), DBS(bucket), DBS(key)), &old, e);
+    bool is_new = rc == ERR_NOT_FOUND;
+    if (rc < 0 && !is_new)
+        return rc;
+    int64_t n = db_exec(tx,
+                        "INSERT INTO document (account, bucket, key, content_id, last_updated)"
+                        " VALUES ($1, $2, $3, $4, now_us()) ON CONFLICT (account, bucket, key)"
+                        " DO UPDATE SET content_id = excluded.content_id,"
+                        " last_updated = excluded.last_updated",
+                        DB(DBS(account), DBS(bucket), DBS(key), DBI(content)), e);
+    if (n < 0)
+        return (int)n;
+    return is_new || old == content ? 0 : content_left(tx, old, e);
+}
+
+int document_put(struct documents *d, struct db_tx *tx, str account, str bucket, str key, str bytes,
+                 struct err *e)
+{
+    int64_t content = 0;
+    int rc = content_put(d, tx, bytes, &content, e);
+    if (rc == 0)
+        rc = name_content(tx, account, bucket, key, content, e);
+    return rc < 0 ? err_wrap(e, "document %.*s/%.*s", STR_ARG(bucket), STR_ARG(key)) : 0;
+}
+
+static int get_chunks(struct documents *d, struct db_tx *tx, str recipe, uint64_t size,
+                      struct buf *out, struct err *e)
+{
+    struct cursor c = cursor_over(recipe.p, recipe.n);
+    size_t before = out->n;
+    if (!buf_reserve(out, size + 1))
+        return err_set(e, ERR_LIMIT, "it is larger than %zu bytes", out->max);
+    while (cursor_left(&c)) {
+        int rc = chunk_get(d, tx, (int64_t)cursor_varint(&c), out, e);
+        if (rc < 0)
+            return rc;
+    }
+    if (!cursor_ok(&c) || out->n - before != size)
+        return err_set(e, ERR_MISMATCH, "a stored document is damaged (chunks)");
+    return 0;
+}
+
+static int get(struct documents *d, struct db_tx *tx, const struct db_rows *r, struct buf *out,
+               struct err *e)
+{
+    struct sha256 want;
+    uint64_t size = (uint64_t)db_int(r, 0);
+    str digest = db_blob(r, 1);
+    if (digest.n != sizeof want.b)
+        return err_set(e, ERR_MISMATCH, "a stored document is damaged (row)");
+    memcpy(want.b, digest.p, sizeof want.b);
+    if (size >= out->max || out->n > out->max - size)
+        return err_set(e, ERR_LIMIT, "it has %llu bytes, more than %zu", (unsigned long long)size,
+                       out->max);
+    if (db_is_null(r, 3))
+        return chunk_expand(db_blob(r, 2), size, &want, out, e);
+    struct buf recipe;
+    buf_init(&recipe, RECIPE_MAX);
+    buf_add_str(&recipe, db_blob(r, 3));
+    int rc = buf_check(&recipe, "list of chunks", e);
+    if (rc == 0)
+        rc = get_chunks(d, tx, buf_view(&recipe), size, out, e);
+    buf_done(&recipe);
+    return rc;
+}
+
+int document_get(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
+                 struct buf *out, struct err *e)
+{
+    size_t before = out->n;
+    auto_rows *r = NULL;
+    int rc = db_query(tx,
+                      "SELECT c.size, c.digest, c.data, c.chunks FROM document d"
+                      " JOIN content c ON c.id = d.content_id"
+                      " WHERE d.account = $1 AND d.bucket = $2 AND d.key = $3",
+                      DB(DBS(account), DBS(bucket), DBS(key)), &r, e);
+    if (rc == 0)
+        rc = db_next(r, e);
+    if (rc == 0)
+        return err_set(e, ERR_NOT_FOUND, "no document %.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
+    if (rc == 1)
+        rc = get(d, tx, r, out, e);
+    if (rc < 0) {
+        out->n = before;
+        return err_wrap(e, "document %.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
+    }
+    return 0;
+}
+
+int document_delete(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
+                    struct err *e)
+{
+    int64_t content = 0;
+    int rc = db_query_int(tx,
+                          "DELETE FROM document WHERE account = $1 AND bucket = $2 AND key = $3"
+                          " RETURNING content_id",
+                          DB(DBS(account), DBS(bucket), DBS(key)), &content, e);
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    if (rc == 0)
+        rc = content_left(tx, content, e);
+    return rc < 0 ? rc : 1;
+}
+
+int64_t document_delete_prefix(struct documents *d, struct db_tx *tx, str account, str bucket,
+                               str prefix, struct err *e)
+{
+    /* The last character there is ends the range of keys. */
+    auto_rows *r = NULL;
+    int rc = db_query(tx,
+                      "DELETE FROM document WHERE account = $1 AND bucket = $2 AND key >= $3"
+                      " AND key < $3 || $4 RETURNING content_id",
+                      DB(DBS(account), DBS(bucket), DBS(prefix.p ? prefix : STR("")),
+                         DBS(STR("\xf4\x8f\xbf\xbf"))),
+                      &r, e);
+    int64_t n = 0;
+    while (rc >= 0 && (rc = db_next(r, e)) == 1) {
+        n++;
+        rc = content_left(tx, db_int(r, 0), e);
+    }
+    return rc < 0 ? rc : n;
+}
+
+int document_stat(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
+                  uint64_t *size, char digest[72], struct err *e)
+{
+    auto_rows *r = NULL;
+    int rc = db_query(tx,
+                      "SELECT c.size, c.digest FROM document d JOIN content c"
+                      " ON c.id = d.content_id"
+                      " WHERE d.account = $1 AND d.bucket = $2 AND d.key = $3",
+                      DB(DBS(account), DBS(bucket), DBS(key)), &r, e);
+    if (rc == 0)
+        rc = db_next(r, e);
+    if (rc <= 0)
+        return rc;
+    struct sha256 sum;
+    if (size)
+        *size = (uint64_t)db_int(r, 0);
+    if (db_blob(r, 1).n != sizeof sum.b)
+        return err_set(e, ERR_MISMATCH, "a stored document is damaged (row)");
+    memcpy(sum.b, db_blob(r, 1).p, sizeof sum.b);
+    if (digest)
+        sha256_format(&sum, digest);
+    return 1;
+}
+
+int document_copy(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
+                  str to_account, str to_bucket, str to_key, struct err *e)
+{
+    int64_t content = 0;
+    int rc = db_query_int(tx,
+                          "SELECT c.id FROM content c WHERE c.id = (SELECT content_id FROM document"
+                          " WHERE account = $1 AND bucket = $2 AND key = $3) {for_share}",
+                          DB(DBS(account), DBS(bucket), DBS(key)), &content, e);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(e, ERR_NOT_FOUND, "no document %.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
+    return rc < 0 ? rc : name_content(tx, to_account, to_bucket, to_key, content, e);
+}

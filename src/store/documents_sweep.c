@@ -1,0 +1,172 @@
+#include "store/documents.h"
+
+#include "base/cursor.h"
+#include "store/chunk_store.h"
+
+enum { LIMIT_MAX = 100000 };
+
+struct candidate {
+    int64_t id;
+    struct sha256 digest;
+    bool file, named, gone;
+};
+
+struct sweep {
+    struct documents *d;
+    size_t limit, n;
+    int64_t contents;
+    struct candidate *items;
+};
+
+/* ---- contents that no document names */
+
+static int mark_chunks(struct db_tx *tx, str recipe, struct err *e)
+{
+    struct cursor c = cursor_over(recipe.p, recipe.n);
+    while (cursor_left(&c)) {
+        int64_t id = (int64_t)cursor_varint(&c);
+        int64_t n = db_exec(tx,
+                            "UPDATE chunk SET unnamed_since = now_us()"
+                            " WHERE id = $1 AND unnamed_since IS NULL",
+                            DB(DBI(id)), e);
+        if (n < 0)
+            return (int)n;
+    }
+    return 0;
+}
+
+/* 1: it is gone; 0: a document names it. The row is locked already; this statement sees what was
+ * committed before the lock was had. */
+static int drop_content(struct db_tx *tx, int64_t id, struct err *e)
+{
+    auto_rows *r = NULL;
+    int rc = db_query(tx,
+                      "DELETE FROM content WHERE id = $1 AND NOT EXISTS"
+                      " (SELECT 1 FROM document WHERE content_id = $1) RETURNING chunks",
+                      DB(DBI(id)), &r, e);
+    if (rc == 0)
+        rc = db_next(r, e);
+    if (rc == 1) {
+        rc = mark_chunks(tx, db_blob(r, 0), e);
+        return rc < 0 ? rc : 1;
+    }
+    if (rc < 0)
+        return rc;
+    int64_t n =
+        db_exec(tx, "UPDATE content SET unnamed_since = NULL WHERE id = $1", DB(DBI(id)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+static int sweep_contents(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct sweep *s = ctx;
+    s->contents = 0;
+    auto_rows *r = NULL;
+    int rc = db_query(tx,
+                      "SELECT id FROM content WHERE unnamed_since IS NOT NULL"
+                      " AND unnamed_since <= now_us() - $1 LIMIT $2 {skip_locked}",
+                      DB(DBI(s->d->keep_us), DBI(s->limit)), &r, e);
+    while (rc >= 0 && (rc = db_next(r, e)) == 1) {
+        rc = drop_content(tx, db_int(r, 0), e);
+        s->contents += rc == 1;
+    }
+    return rc;
+}
+
+/* ---- chunks that no content names */
+
+static int compare(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int find_candidates(struct db_tx *tx, struct sweep *s, struct err *e)
+{
+    auto_rows *r = NULL;
+    int rc = db_query(tx,
+                      "SELECT id, digest, driver FROM chunk WHERE unnamed_since IS NOT NULL"
+                      " AND unnamed_since <= now_us() - $1 LIMIT $2",
+                      DB(DBI(s->d->keep_us), DBI(s->limit)), &r, e);
+    s->n = 0;
+    while (rc >= 0 && s->n < s->limit && (rc = db_next(r, e)) == 1) {
+        struct candidate *c = &s->items[s->n++];
+        *c = (struct candidate){.id = db_int(r, 0), .file = db_int(r, 2) == CHUNK_FS};
+        if (db_blob(r, 1).n == sizeof c->digest.b)
+            memcpy(c->digest.b, db_blob(r, 1).p, sizeof c->digest.b);
+    }
+    qsort(s->items, s->n, sizeof *s->items, compare);
+    return rc < 0 ? rc : 0;
+}
+
+static void mark_named(struct sweep *s, str recipe)
+{
+    struct cursor c = cursor_over(recipe.p, recipe.n);
+    while (cursor_left(&c)) {
+        struct candidate key = {.id = (int64_t)cursor_varint(&c)};
+        struct candidate *found = bsearch(&key, s->items, s->n, sizeof *s->items, compare);
+        if (found)
+            found->named = true;
+    }
+}
+
+static int look(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct sweep *s = ctx;
+    int rc = find_candidates(tx, s, e);
+    if (rc < 0 || !s->n)
+        return rc;
+    auto_rows *r = NULL;
+    rc = db_query(tx, "SELECT chunks FROM content WHERE chunks IS NOT NULL", DB0, &r, e);
+    while (rc >= 0 && (rc = db_next(r, e)) == 1)
+        mark_named(s, db_blob(r, 0));
+    return rc;
+}
+
+/* Whoever names a candidate meanwhile has cleared its mark, or did so before the mark, which is an
+ * hour old: longer than any transaction. */
+static int drop(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct sweep *s = ctx;
+    for (size_t i = 0; i < s->n; i++) {
+        struct candidate *c = &s->items[i];
+        int64_t n;
+        if (c->named)
+            n = db_exec(tx, "UPDATE chunk SET unnamed_since = NULL WHERE id = $1", DB(DBI(c->id)),
+                        e);
+        else
+            n = db_exec(tx,
+                        "DELETE FROM chunk WHERE id = $1 AND unnamed_since IS NOT NULL"
+                        " AND unnamed_since <= now_us() - $2",
+                        DB(DBI(c->id), DBI(s->d->keep_us)), e);
+        if (n < 0)
+            return (int)n;
+        c->gone = !c->named && n;
+    }
+    return 0;
+}
+
+int64_t documents_sweep(struct documents *d, size_t limit, struct err *e)
+{
+    struct sweep s = {.d = d, .limit = limit < LIMIT_MAX ? limit : LIMIT_MAX};
+    s.items = calloc(s.limit + 1, sizeof *s.items);
+    if (!s.items)
+        return err_no_memory(e);
+    int64_t rc = db_run(d->db, DB_WRITE, sweep_contents, &s, e);
+    if (rc >= 0)
+        rc = db_run(d->db, DB_READ, look, &s, e);
+    if (rc >= 0 && s.n)
+        rc = db_run(d->db, DB_WRITE, drop, &s, e);
+    int64_t total = s.contents;
+    for (size_t i = 0; rc >= 0 && i < s.n; i++) {
+        total += s.items[i].gone;
+        if (s.items[i].gone && s.items[i].file)
+            chunk_unlink(d, &s.items[i].digest, s.items[i].id);
+    }
+    free(s.items);
+    if (rc >= 0 && d->driver == CHUNK_FS) {
+        rc = chunk_sweep_files(d, limit, e);
+        total += rc > 0 ? rc : 0;
+    }
+    return rc < 0 ? rc : total;
+}
