@@ -1,8 +1,6 @@
 /* all.c - the services, in the order of their ids. */
 #include "services/engine.h"
 
-const struct service_ops service_simplequeue = {.id = SERVICE_SIMPLEQUEUE};
-
 const struct service_ops *const all_services[SERVICE_COUNT] = {
     [SERVICE_CATALOG] = &service_catalog,
     [SERVICE_APIEXT] = &service_apiext,
