@@ -66,3 +66,14 @@ size_t text_fit(str clean, size_t columns)
             break;
     return i;
 }
+
+bool text_is_utf8(str s)
+{
+    uint32_t c;
+    for (size_t at = 0, n; at < s.n; at += n) {
+        n = text_utf8(str_from(s, at), &c);
+        if (n == 0 || c == 0)
+            return false;
+    }
+    return true;
+}

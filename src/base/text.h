@@ -16,5 +16,7 @@ size_t text_width(str clean);
 size_t text_fit(str clean, size_t columns);
 /* Decodes the character at s (s.n > 0): its length 1 to 4 and value, or 0 when it is invalid. */
 size_t text_utf8(str s, uint32_t *out);
+/* Is all of it UTF-8 without zero bytes: what a database takes as text? */
+bool text_is_utf8(str s);
 
 #endif

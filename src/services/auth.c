@@ -1,5 +1,6 @@
 #include "services/auth.h"
 
+#include "base/text.h"
 #include "net/base64.h"
 #include "services/account.h"
 #include "services/auth_parts.h"
@@ -222,11 +223,6 @@ static int lookup_run(struct db_tx *tx, void *ctx, struct err *e)
     return a->full ? err_no_memory(e) : 1;
 }
 
-static bool text_is_clean(str s)
-{
-    return s.n == 0 || !memchr(s.p, 0, s.n);
-}
-
 static int claim_basic(struct call *c, str value, struct claim *out)
 {
     auto_buf text;
@@ -235,7 +231,7 @@ static int claim_basic(struct call *c, str value, struct claim *out)
         return 0;
     str all = buf_view(&text);
     ptrdiff_t colon = str_index(all, ':');
-    if (colon <= 0 || !text_is_clean(all) || (size_t)colon > 256 ||
+    if (colon <= 0 || !text_is_utf8(str_sub(all, 0, (size_t)colon)) || (size_t)colon > 256 ||
         all.n - (size_t)colon > PASSWORD_MAX)
         return 0;
     all = arena_dup(&c->arena, all);
@@ -342,6 +338,8 @@ int auth_identify(struct call *c)
                                  STR_ARG(c->who.account)));
     str other = str_trim(call_header(c, "x-anchore-account"));
     c->account = c->who.account;
+    if (other.n > 256 || !text_is_utf8(other))
+        return answer(call_error(c, 400, "x-anchore-account is no name of an account"));
     if (other.n) {
         c->account = arena_dup(&c->arena, other);
         if (!c->account.p)
@@ -365,7 +363,7 @@ bool auth_will_wait(struct call *c)
 int auth_check_password(struct call *c, str username, str password, str *uuid, struct err *e)
 {
     struct claim claim = {.kind = CLAIM_PASSWORD, .username = username, .password = password};
-    if (username.n > 256 || password.n > PASSWORD_MAX || !text_is_clean(username))
+    if (username.n > 256 || password.n > PASSWORD_MAX || !text_is_utf8(username))
         return 0;
     struct identity before = c->who;
     int rc = prove(c, &claim);

@@ -1,17 +1,20 @@
 #include "services/router_table.h"
 
+#include "base/text.h"
+
 enum { query_pairs_max = 256 };
 
 /* ---- collecting */
 
+/* What cannot be decoded, or is no text then, stays as it was sent. */
 static str decoded(struct call *c, str s)
 {
     if (str_index(s, '%') < 0 && str_index(s, '+') < 0)
-        return s.p ? s : STR("");
+        return s.p && text_is_utf8(s) ? s : STR("");
     auto_buf text;
     buf_init(&text, s.n + 1);
-    if (!httpd_decode(s, true, &text))
-        return s;
+    if (!httpd_decode(s, true, &text) || !text_is_utf8(buf_view(&text)))
+        return text_is_utf8(s) ? s : STR("");
     return arena_dup(&c->arena, buf_view(&text));
 }
 

@@ -1,5 +1,7 @@
 #include "services/router_table.h"
 
+#include "base/text.h"
+
 #include "base/vec.h"
 #include "services/common.h"
 #include "services/swagger_json.h"
@@ -327,11 +329,11 @@ static bool decode_part(str part, struct arena *a, str *out)
 {
     if (str_index(part, '%') < 0) {
         *out = part;
-        return true;
+        return text_is_utf8(part);
     }
     auto_buf text;
     buf_init(&text, part.n + 1);
-    if (!httpd_decode(part, false, &text))
+    if (!httpd_decode(part, false, &text) || !text_is_utf8(buf_view(&text)))
         return false;
     *out = arena_dup(a, buf_view(&text));
     return out->p != NULL;
