@@ -1,5 +1,6 @@
 #include "services/image.h"
 #include "services/subscription.h"
+#include "store/package_index.h"
 
 /* ---- asking for it -----------------------------------------------------------------------------
  */
@@ -82,9 +83,6 @@ static const str buckets[] = {
 };
 
 static const char *const statements[] = {
-    "DELETE FROM package_image_group WHERE image IN (SELECT id FROM package_image WHERE "
-    "account = $1 AND image_digest = $2)",
-    "DELETE FROM package_image WHERE account = $1 AND image_digest = $2",
     "DELETE FROM policy_eval WHERE account = $1 AND image_digest = $2",
     "DELETE FROM catalog_image_tag WHERE account = $1 AND image_digest = $2",
     "DELETE FROM image_transition WHERE account = $1 AND image_digest = $2",
@@ -102,6 +100,8 @@ int image_remove(struct db_tx *tx, struct documents *d, str account, str digest,
     snprintf(prefix, sizeof prefix, "%.*s/", STR_ARG(str_sub(digest, 0, 150)));
     if (rc >= 0)
         n = document_delete_prefix(d, tx, account, STR("vulnerability_scan"), str_z(prefix), e);
+    if (rc >= 0 && n >= 0)
+        rc = package_index_delete(tx, account, digest, e);
     for (size_t i = 0; rc >= 0 && n >= 0 && i < KE_ARRAY_LEN(statements); i++)
         n = db_exec(tx, statements[i], DB(DBS(account), DBS(digest)), e);
     return rc < 0 ? rc : n < 0 ? (int)n : 0;
