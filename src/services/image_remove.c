@@ -76,10 +76,19 @@ int image_delete(struct db_tx *tx, struct arena *a, str account, str digest, boo
 /* ---- doing it ----------------------------------------------------------------------------------
  */
 
+/* Keys are the image's digest, alone or followed by more. */
 static const str buckets[] = {
-    STR_INIT("analysis_data"),      STR_INIT("query_data"),    STR_INIT("image_content_data"),
-    STR_INIT("image_summary_data"), STR_INIT("manifest_data"), STR_INIT("parent_manifest_data"),
-    STR_INIT("syft_sbom"),          STR_INIT("image_facts"),   STR_INIT("image_inventory"),
+    STR_INIT("analysis_data"),
+    STR_INIT("query_data"),
+    STR_INIT("image_content_data"),
+    STR_INIT("image_summary_data"),
+    STR_INIT("manifest_data"),
+    STR_INIT("parent_manifest_data"),
+    STR_INIT("syft_sbom"),
+    STR_INIT("inventory"),
+    STR_INIT("image_artifacts"),
+    STR_INIT("vulnerability_scan"),
+    STR_INIT("vulnerability_report"),
 };
 
 static const char *const statements[] = {
@@ -91,18 +100,13 @@ static const char *const statements[] = {
 
 int image_remove(struct db_tx *tx, struct documents *d, str account, str digest, struct err *e)
 {
-    char prefix[200];
-    int64_t n = 0;
-    int rc = 0;
+    int64_t n = digest.n ? 0 : err_set(e, ERR_USAGE, "an image without digest");
 
-    for (size_t i = 0; rc >= 0 && i < KE_ARRAY_LEN(buckets); i++)
-        rc = document_delete(d, tx, account, buckets[i], digest, e);
-    snprintf(prefix, sizeof prefix, "%.*s/", STR_ARG(str_sub(digest, 0, 150)));
-    if (rc >= 0)
-        n = document_delete_prefix(d, tx, account, STR("vulnerability_scan"), str_z(prefix), e);
-    if (rc >= 0 && n >= 0)
-        rc = package_index_delete(tx, account, digest, e);
-    for (size_t i = 0; rc >= 0 && n >= 0 && i < KE_ARRAY_LEN(statements); i++)
+    for (size_t i = 0; n >= 0 && i < KE_ARRAY_LEN(buckets); i++)
+        n = document_delete_prefix(d, tx, account, buckets[i], digest, e);
+    if (n >= 0)
+        n = package_index_delete(tx, account, digest, e);
+    for (size_t i = 0; n >= 0 && i < KE_ARRAY_LEN(statements); i++)
         n = db_exec(tx, statements[i], DB(DBS(account), DBS(digest)), e);
-    return rc < 0 ? rc : n < 0 ? (int)n : 0;
+    return n < 0 ? (int)n : 0;
 }
