@@ -64,6 +64,7 @@ static int read_existing(struct put *p, struct err *e)
     p->exists = true;
     p->state = image_state_by_name(db_text(rows, 0));
     p->deleting = !str_eq(db_text(rows, 1), STR("active"));
+    buf_clear(&p->annotations);
     buf_add_str(&p->annotations, db_text(rows, 2));
     return buf_check(&p->annotations, "annotations", e);
 }
@@ -235,7 +236,7 @@ int image_put(struct db_tx *tx, struct documents *d, const struct image_add *add
 
     buf_init(&p.annotations, annotations_max);
     int rc = read_existing(&p, e);
-    if (rc == 0 && (rc = insert_row(&p, e)) == 0)
+    if (rc == 0 && !p.exists && (rc = insert_row(&p, e)) == 0)
         rc = read_existing(&p, e); /* someone else was first */
     if (rc >= 0 && p.exists)
         rc = change_existing(&p, e);

@@ -51,7 +51,7 @@ static int put(struct arena *a, const char *account, const char *name, const cha
         s.add.id = STR("aaaa");
     s.add.manifest = STR("{}");
     s.add.parent_manifest = STR("{}");
-    assert_ok(fulltag_parse(str_z(name), a, &s.add.name, e));
+    assert_int_equal(fulltag_parse(str_z(name), a, &s.add.name, e), 0);
     return run(&s, e);
 }
 
