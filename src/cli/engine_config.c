@@ -1,7 +1,6 @@
 #include "cli/engine_config.h"
 
 #include "base/fs.h"
-#include "services/config_internal.h"
 #include "services/engine.h"
 #include "store/schema.h"
 

@@ -5,7 +5,6 @@
 
 #include "base/fs.h"
 #include "codec/yaml.h"
-#include "services/config_internal.h"
 #include "store/documents.h"
 #include "store/schema.h"
 

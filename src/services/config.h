@@ -119,4 +119,8 @@ int config_print(const struct config *c, struct buf *out, struct err *e);
 int64_t config_timer(const struct service_config *s, const char *name, int64_t fallback,
                      int64_t min, int64_t max);
 
+/* SQLAlchemy's URL as libpq's (with `query` appended) or "sqlite:PATH", in the arena; NULL: a
+ * scheme that is not known. */
+const char *config_database_url(struct arena *a, str url, const char *data_dir, str query);
+
 #endif

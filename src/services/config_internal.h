@@ -50,9 +50,6 @@ bool config_skips(const struct config_loader *l, const char *section);
 /* ---- config_database.c */
 /* Sets database_url, _connections and _timeout. */
 int config_database_read(struct config_loader *l, struct err *e);
-/* SQLAlchemy's URL as libpq's (or "sqlite:PATH"); NULL: a scheme that is not known. */
-const char *config_database_url(struct arena *a, str url, const char *data_dir, str query);
-
 /* ---- config_service.c */
 void config_services_read(struct config_loader *l);
 
