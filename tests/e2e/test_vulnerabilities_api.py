@@ -12,8 +12,7 @@ import pytest
 
 import engines
 from conftest import SHARED
-from images import Image, apk_files
-from registries import push
+from registries import Image, apk_files, push
 
 FEEDS = SHARED / "data/api/golden/feeds.json"
 ALPINE = {"musl": "1.1.22-r4", "busybox": "1.30.1-r5", "zlib": "1.2.11-r1", "alpine-keys": "2.1-r2"}
@@ -96,7 +95,7 @@ def synced(engine):
 
 @pytest.fixture(scope="module")
 def digest(synced, registry_open):
-    push(registry_open.port, "vulnerable", "1", Image({**apk_files(ALPINE), "etc/os-release": b"ID=alpine\nVERSION_ID=3.10.9\n"}))
+    push(registry_open.port, "vulnerable", "1", Image(apk_files(ALPINE, "3.10.9")))
     host = f"127.0.0.1:{registry_open.port}"
     synced("POST", "/v1/registries?validate=false", {"registry": host, "registry_user": "x", "registry_pass": "y",
                                                      "registry_type": "docker_v2", "registry_verify": False})
