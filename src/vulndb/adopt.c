@@ -24,7 +24,7 @@ static int adopt_shard(struct adoption *a, const struct manifest_shard *s, struc
     if (stat(path, &st) == 0 && (uint64_t)st.st_size == s->size)
         return 0;
     auto_buf bytes;
-    buf_init(&bytes, s->size);
+    buf_init(&bytes, s->size + 4096); /* room for those who terminate */
     int r = a->fetch(a->ctx, s->file, &bytes, e);
     if (r < 0)
         return r;
