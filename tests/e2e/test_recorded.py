@@ -61,7 +61,8 @@ def shape_text(key, text):
         value.pop("repotags", None)  # in no order, and there only after the watcher's first round
         return value
     # Of messages about registries what the HTTP library says is cut off, of others the dump of a schema.
-    return re.sub(r"( - exception: failed check .*?) - exception: .*", r"\1", text.split("\n")[0])
+    text = re.sub(r"url=http://[^/]+/", "url=/", text.split("\n")[0])
+    return re.sub(r"( - exception: failed check .*?) - exception: .*", r"\1", text)
 
 
 def shape(v, own_words=False, key=None):

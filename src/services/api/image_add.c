@@ -4,6 +4,7 @@
 #include "services/catalog/add.h"
 #include "services/catalog/lookup_json.h"
 #include "services/image_json.h"
+#include "services/imports.h"
 
 struct request {
     struct call *c;
@@ -143,6 +144,11 @@ static int read_source(struct request *r)
     str archived = json_str(json_get(r->source, "archive"), "digest");
     if (archived.n) {
         int rc = archive_restore_answer(r->c, archived);
+        return rc < 0 ? rc : 1;
+    }
+    yyjson_val *import = json_get(r->source, "import");
+    if (yyjson_is_obj(import)) {
+        int rc = import_finalize(r->c, import);
         return rc < 0 ? rc : 1;
     }
     return refuse_plain(r->c, "Must include either \"tag\", \"tag\" and \"digest\", or \"source\" "
