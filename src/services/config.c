@@ -85,6 +85,9 @@ static void general_read(struct config_loader *l)
     c->host_id = text_or_null(l, "host_id");
     c->host_id_configured = c->host_id;
     c->admin_password = text_or_null(l, "default_admin_password");
+    const char *password = config_variable(l, "ANCHORE_ADMIN_PASSWORD");
+    if (!c->admin_password && password && *password && strcmp(password, "null") != 0)
+        c->admin_password = arena_dup(&c->arena, str_z(password)).p;
     c->admin_email = config_get_text(l, "default_admin_email", "admin@myanchore");
     c->metrics_enabled =
         config_get_bool(l, "metrics.enabled", config_get_bool(l, "metrics.enable", false));

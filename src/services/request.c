@@ -85,6 +85,19 @@ static int found_take(struct engine *en, enum service_id id, bool fresh,
     return r < 0 ? r : (int)n;
 }
 
+/* Leaves one that did not answer out until the list is read again. */
+static void found_drop(struct engine *en, enum service_id id, const char *url)
+{
+    struct discovery *d = en->discovery;
+    struct found *f = &d->found[id];
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < f->urls.n; i++) {
+        if (strcmp(f->urls.p[i].text, url) == 0)
+            f->urls.p[i--] = f->urls.p[--f->urls.n];
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
 static int ask(struct engine *en, const struct service_request *rq, const char *base, int *status,
                struct buf *body, struct err *e)
 {
@@ -149,6 +162,7 @@ int service_request(struct engine *en, const struct service_request *rq, int *st
             int r = ask(en, rq, urls[i].text, status, body, &last);
             if (r != ERR_NET)
                 return r < 0 ? err_set(e, r, "%s", last.text) : r;
+            found_drop(en, rq->service, urls[i].text);
             /* An answer may be under way that never arrives: what is not safe to repeat is only
              * repeated elsewhere when the first one cannot have begun. */
             if (!is_idempotent(rq->method) && !str_contains(str_z(last.text), STR("connect")) &&
