@@ -70,8 +70,8 @@ static const struct command command_db_upgrade = {
     .name = "db upgrade",
     .arguments = "",
     .summary = "Bring the engine's database to the newest version",
-    .details = "Steps only add, so that services of the version before go on meanwhile. A second "
-               "run does nothing.",
+    .details = "Steps only add, so that services of the version before go on meanwhile. A second\n"
+               "run does nothing.\n",
     .options = db_options_of,
     .run = db_upgrade_run,
 };

@@ -297,11 +297,12 @@ const struct command command_manager = {
     .name = "manager",
     .arguments = "service start [SERVICE...]|service list|db upgrade|objectstorage check FILE|...",
     .summary = "The commands of anchore-manager, for containers made for it",
-    .details = "A program named anchore-manager (a link to kellet) takes the same arguments. "
-               "service start [SERVICE...] [--all] [--no-auto-upgrade] serves; db --db-connect URL "
-               "upgrade --dontask upgrades the database; objectstorage list-drivers and "
-               "objectstorage --db-connect URL check FILE look at the object storage. Without "
-               "--configdir and $ANCHORE_CONFIG_DIR, /config is looked at.",
+    .details =
+        "A program named anchore-manager (a link to kellet) takes the same arguments. `service\n"
+        "start [SERVICE...] [--all] [--no-auto-upgrade]` serves; `db --db-connect URL upgrade\n"
+        "--dontask` upgrades the database; `objectstorage list-drivers` and `objectstorage\n"
+        "--db-connect URL check FILE` look at the object storage. Without --configdir and\n"
+        "$ANCHORE_CONFIG_DIR, /config is looked at.\n",
     .options = manager_options,
     .run = manager_dispatch,
 };

@@ -60,17 +60,16 @@ const struct command command_serve = {
     .arguments = "[SERVICE...]",
     .summary = "Run the engine: its services behind their HTTP interfaces",
     .details =
-        "Without a configuration all services run in this process on a database in the data "
-        "directory; the API listens on port 8228. With config.yaml (of Anchore Engine 0.2 to 1.1) "
-        "services, ports and database are what it says. SERVICE, else $ANCHORE_ENGINE_SERVICES, "
-        "else $KELLET_SERVICES chooses among the enabled services, by either of their names: "
-        "catalog (anchore-catalog), apiext (anchore-api), simplequeue, policy_engine, analyzer "
-        "(anchore-worker), kubernetes_webhook.\n"
+        "Without a configuration all services run in this process on a database in the data\n"
+        "directory; the API listens on port 8228. With config.yaml (of Anchore Engine 0.2 to\n"
+        "1.1) services, ports and database are what it says. SERVICE, else\n"
+        "$ANCHORE_ENGINE_SERVICES, else $KELLET_SERVICES chooses among the enabled services, by\n"
+        "either of their names: catalog (anchore-catalog), apiext (anchore-api), simplequeue,\n"
+        "policy_engine, analyzer (anchore-worker), kubernetes_webhook.\n"
         "\n"
-        "The password of the user admin is default_admin_password or $ANCHORE_ADMIN_PASSWORD at "
-        "the "
-        "first start; without one it is made up and printed once. SIGTERM stops: work under way is "
-        "finished or handed back.",
+        "The password of the user admin is default_admin_password or $ANCHORE_ADMIN_PASSWORD at\n"
+        "the first start; without one it is made up and printed once. SIGTERM stops: work under\n"
+        "way is finished or handed back.\n",
     .options = serve_options,
     .run = serve_run,
 };
