@@ -157,7 +157,7 @@ int archive_add(struct db_tx *tx, struct documents *d, struct arena *a, str acco
 {
     struct archived_image there;
     struct image_record r;
-    auto_buf record;
+    auto_buf record = {0};
     int64_t size = 0;
     int rc = archive_get(tx, a, account, digest, &there, e);
     if (rc < 0)

@@ -104,7 +104,7 @@ static int order_items(struct call *c, yyjson_val *list, const struct page *p, b
 
 static int ask_and_page(struct call *c, const char *path, const char *key, item_fn *add)
 {
-    auto_buf body;
+    auto_buf body = {0};
     auto_json *doc = NULL;
     struct page page = {0};
     int status = 0;

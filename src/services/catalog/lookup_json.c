@@ -56,7 +56,7 @@ static int read_answer(struct call *c, str text, struct catalog_lookup *out)
 
 int lookup_ask(struct call *c, const struct fulltag *name, struct catalog_lookup *out)
 {
-    auto_buf body;
+    auto_buf body = {0};
     int status = 0;
     str path = arena_printf(&c->arena, "/registry_lookup?%s=%.*s",
                             name->digest.p ? "digest" : "tag", STR_ARG(name->pull));
