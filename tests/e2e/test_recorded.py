@@ -231,7 +231,7 @@ def recorded_engine(kellet_binary, tmp_path_factory):
         pytest.skip(f"{DATA} is not here")
     engine = engines.Engine(kellet_binary, tmp_path_factory.mktemp("recorded"), host_id="oracle-host", open_metrics=False,
                             services=[s for s in engines.SERVICES if s != "kubernetes_webhook"],
-                            extra=EXTRA)
+                            extra=EXTRA, more={"policy_engine": ""})
     need("docker-registry")
     where = tmp_path_factory.mktemp("recorded-registry")
     engine.registry = registries.Registry(where, where / "root", "recorded")

@@ -1,6 +1,7 @@
 #include "base/vec.h"
 #include "services/policy_engine/feed_sync.h"
 
+#include "codec/json.h"
 #include "feeds/anchore.h"
 #include "feeds/sync.h"
 #include "services/event.h"
@@ -104,6 +105,41 @@ static void tell_problem(struct run *r, const char *type, str id, str why)
     tell(r, type, id, event_details(&r->out->arena, names, &why, 1));
 }
 
+/* Details of the whole run: what it looks at, and why it failed where it did. */
+static void tell_run(struct run *r, const char *type, str cause)
+{
+    static const char *const feeds[] = {"vulnerabilities", "nvdv2", "github", "packages"};
+    size_t n = r->engine->config->legacy_feeds_url ? 4 : 3;
+    auto_buf text;
+    buf_init(&text, 64 << 10);
+    buf_add_char(&text, '{');
+    if (cause.n) {
+        log_warn("policy_engine", "feed sync: %.*s", STR_ARG(cause));
+        buf_add_str(&text, STR("\"cause\": "));
+        json_put_string(&text, cause);
+        buf_add_str(&text, STR(", "));
+    }
+    buf_add_str(&text, STR("\"sync_feed_types\": ["));
+    for (size_t i = 0; i < n; i++)
+        buf_addf(&text, "%s\"%s\"", i ? ", " : "", feeds[i]);
+    buf_add_str(&text, STR("]}"));
+    tell(r, type, (str){0}, buf_view(&text));
+}
+
+/* {"result": {...}} of a group, as the answer to a synchronisation has it. */
+static str group_details(struct run *r, const struct feed_group_result *g)
+{
+    auto_buf text;
+    buf_init(&text, 64 << 10);
+    buf_add_str(&text, STR("{\"result\": {\"group\": "));
+    json_put_string(&text, g->group);
+    buf_addf(&text,
+             ", \"status\": \"success\", \"total_time_seconds\": %.6f,"
+             " \"updated_image_count\": 0, \"updated_record_count\": %llu}}",
+             g->seconds, (unsigned long long)g->records);
+    return arena_dup(&r->out->arena, buf_view(&text));
+}
+
 static void write_down(struct run *r, const struct feed_note *n)
 {
     struct err e = {0};
@@ -190,13 +226,14 @@ static int anchore_done(void *ctx, const struct anchore_group *g)
         tell_problem(r, failed, resource(r, g), g->problem);
     else
         write_down(r, &(struct feed_note){g->feed, g->name, (int64_t)g->records, true});
+    const struct feed_group_result result = {g->feed, g->name, g->failed,
+                                             g->changed ? g->records : 0, g->seconds};
     if (g->name.n)
-        add_group(r, &(struct feed_group_result){g->feed, g->name, g->failed,
-                                                 g->changed ? g->records : 0, g->seconds});
-    if (!g->failed)
-        tell(r,
-             g->name.n ? "system.feeds.sync.group_completed" : "system.feeds.sync.feed_completed",
-             resource(r, g), STR(""));
+        add_group(r, &result);
+    if (!g->failed && g->name.n)
+        tell(r, "system.feeds.sync.group_completed", resource(r, g), group_details(r, &result));
+    else if (!g->failed)
+        tell(r, "system.feeds.sync.feed_completed", resource(r, g), STR(""));
     return stopping(r);
 }
 
@@ -339,12 +376,12 @@ static int sync_all(struct run *r, struct err *e)
         rc = http_new(&o, &r->http, e);
     if (rc < 0)
         return rc;
-    tell(r, "system.feeds.sync.started", STR(""), STR(""));
+    tell_run(r, "system.feeds.sync.started", STR(""));
     rc = en->config->legacy_feeds_url ? sync_anchore(r, &why) : sync_upstreams(r, &why);
     if (rc < 0)
-        tell_problem(r, "system.feeds.sync.failed", STR(""), str_z(why.text));
+        tell_run(r, "system.feeds.sync.failed", str_z(why.text));
     else
-        tell(r, "system.feeds.sync.completed", STR(""), STR(""));
+        tell_run(r, "system.feeds.sync.completed", STR(""));
     http_free(r->http);
     vulndata_refresh(en->vulndata);
     return vulndata_publish(en, e);

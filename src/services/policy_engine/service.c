@@ -255,7 +255,7 @@ static int sync_feeds(struct call *c)
         put_str(d, o, "feed", report.feeds.p[i]);
         yyjson_mut_obj_add_val(d, o, "groups", groups);
         put_str(d, o, "status", failed ? STR("failure") : STR("success"));
-        yyjson_mut_obj_add_real(d, o, "total_time_seconds", seconds);
+        put_int(d, o, "total_time_seconds", (int64_t)seconds);
     }
     if (r >= 0)
         r = call_send(c, 200, d, list);
