@@ -6,6 +6,7 @@
 #include "services/catalog/repo.h"
 #include "services/catalog/watchers.h"
 #include "services/event.h"
+#include "services/imports.h"
 #include "services/log.h"
 
 static void tell_failure(struct call *c, str name, const struct err *why)
@@ -84,6 +85,7 @@ static const struct watcher watchers[] = {
      .max = 30,
      .run = account_cleanup_run},
     {.name = "archive_tasks", .seconds = 43200, .min = 60, .max = 5 * DAY, .run = archive_watch},
+    {.name = "import_gc", .seconds = 60, .min = 60, .max = DAY, .run = import_gc},
     {.name = "documents_sweep", .seconds = 600, .min = 60, .max = DAY, .run = documents_sweep_run},
     {0},
 };
