@@ -116,16 +116,32 @@ static int database_open(struct engine *en, struct err *e)
     }
 }
 
+/* A database that goes away while a process starts comes back: each step that needs it is tried
+ * again. */
+static int persist(struct engine *en, int (*step)(struct engine *en, struct err *e), struct err *e)
+{
+    for (int i = 1;; i++) {
+        int r = step(en, e);
+        if (r != ERR_NET || i == DATABASE_TRIES)
+            return r;
+        log_warn(NULL, "the database went away, next try in 1 s: %s", e->text);
+        if (signal_wait(en, 1))
+            return err_set(e, ERR_NET, "stopped while waiting for the database");
+    }
+}
+
 static void upgrade_tell(void *ctx, int step, const char *title)
 {
     log_info(NULL, "database: step %d: %s", step, title);
 }
 
-static int schema_ready(struct engine *en, bool upgrade, struct err *e)
+static int schema_bring(struct engine *en, struct err *e)
 {
-    const struct config *c = en->config;
-    if (upgrade || c->services[SERVICE_CATALOG].selected || db_kind(en->db) == DB_SQLITE)
-        return schema_upgrade(en->db, upgrade_tell, NULL, e);
+    return schema_upgrade(en->db, upgrade_tell, NULL, e);
+}
+
+static int schema_await(struct engine *en, struct err *e)
+{
     for (int i = 0;; i++) {
         int version;
         int r = schema_version(en->db, &version, e);
@@ -140,6 +156,12 @@ static int schema_ready(struct engine *en, bool upgrade, struct err *e)
         if (signal_wait(en, 1))
             return err_set(e, ERR_CONFLICT, "stopped while waiting for the database's upgrade");
     }
+}
+
+static int schema_ready(struct engine *en, bool upgrade, struct err *e)
+{
+    upgrade |= en->config->services[SERVICE_CATALOG].selected || db_kind(en->db) == DB_SQLITE;
+    return persist(en, upgrade ? schema_bring : schema_await, e);
 }
 
 /* ---- start
@@ -174,9 +196,9 @@ static int stores_open(struct engine *en, bool upgrade, struct err *e)
     if (r == 0)
         r = http_new(&http, &en->http, e);
     if (r == 0)
-        r = secrets_open(en, e);
+        r = persist(en, secrets_open, e);
     if (r == 0)
-        r = auth_open(en, e);
+        r = persist(en, auth_open, e);
     if (r == 0)
         password_print(en);
     return r;
@@ -185,7 +207,7 @@ static int stores_open(struct engine *en, bool upgrade, struct err *e)
 static int service_start(struct engine *en, int id, struct err *e)
 {
     const struct service_ops *ops = all_services[id];
-    int r = ops->start ? ops->start(en, e) : 0;
+    int r = ops->start ? persist(en, ops->start, e) : 0;
     if (r < 0)
         return err_wrap(e, "the %s service", service_names[id].words);
     en->life->started[id] = true;
@@ -221,7 +243,7 @@ static int services_start(struct engine *en, struct err *e)
         if (en->config->services[i].selected)
             r = service_start(en, i, e);
     if (r == 0)
-        r = discovery_register(en, e);
+        r = persist(en, discovery_register, e);
     if (r == 0)
         r = watch_start(en, discovery_instance(en), &en->life->watch, e);
     if (r < 0)

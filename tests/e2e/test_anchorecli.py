@@ -79,7 +79,9 @@ def test_image_add(cli, pulled, registry_open, tmp_path):
     assert base64.b64decode(text).decode() == dockerfile.read_text()
     cli("image", "add", f"127.0.0.1:{registry_open.port}/nosuch:1", code=1)
     cli("image", "add", "a b", code=1)
-    cli("image", "import", "--infile", dockerfile, code=1)
+    archive = tmp_path / "archive.json"
+    archive.write_text("{}")
+    cli("image", "import", "--infile", archive, code=1)
 
 
 @pytest.mark.parametrize("kind", ["os", "files", "npm", "gem", "python", "java", "binary", "go", "malware"])
