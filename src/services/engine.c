@@ -258,6 +258,13 @@ static int services_start(struct engine *en, struct err *e)
 /* ---- stop
  * ----------------------------------------------------------------------------------------- */
 
+static time_t time_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec;
+}
+
 static void services_drain(struct engine *en)
 {
     struct err e = {0};
@@ -268,8 +275,11 @@ static void services_drain(struct engine *en)
     for (int i = SERVICE_COUNT - 1; i >= 0; i--)
         if (en->life->started[i] && all_services[i]->drain)
             all_services[i]->drain(en);
-    for (int i = 0; i < SERVICE_COUNT; i++)
-        router_stop(en, (enum service_id)i, DRAIN_SECONDS);
+    time_t end = time_now() + DRAIN_SECONDS; /* for all of them together */
+    for (int i = 0; i < SERVICE_COUNT; i++) {
+        time_t now = time_now();
+        router_stop(en, (enum service_id)i, now < end ? (unsigned)(end - now) : 0);
+    }
     watch_stop(TAKE(en->life->watch));
     int64_t n = en->life->up ? queue_release_owner(en->db, str_z(discovery_instance(en)), &e) : 0;
     if (n > 0)
@@ -293,6 +303,13 @@ static void engine_close(struct engine *en)
     db_close(en->db);
 }
 
+static void stop_took_too_long(int signal_number)
+{
+    static const char text[] = "kellet: stopping took too long: the end, whatever is under way\n";
+    ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(n > 0 ? 5 : 6);
+}
+
 static void engine_stop(struct engine *en)
 {
     pthread_mutex_lock(&en->life->lock);
@@ -304,6 +321,7 @@ static void engine_stop(struct engine *en)
     sigemptyset(&again);
     sigaddset(&again, SIGINT);
     pthread_sigmask(SIG_UNBLOCK, &again, NULL);
+    signal(SIGALRM, stop_took_too_long);
     alarm(STOP_SECONDS);
     services_drain(en);
     engine_close(en);
