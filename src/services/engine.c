@@ -301,6 +301,9 @@ static void engine_close(struct engine *en)
     documents_close(en->documents);
     http_free(en->http);
     db_close(en->db);
+    for (int i = 0; i < SERVICE_COUNT; i++)
+        if (en->life->started[i] && all_services[i]->gone)
+            all_services[i]->gone(en);
 }
 
 static void stop_took_too_long(int signal_number)

@@ -65,6 +65,8 @@ struct service_ops {
     int (*start)(struct engine *en, struct err *e); /* MAY: before the port opens */
     void (*drain)(struct engine *en); /* MAY: SIGTERM: take no new work, hand back what is held */
     void (*stop)(struct engine *en);  /* MAY: after the last request */
+    /* MAY: after the store was closed: frees what listeners (db_listen) were given. */
+    void (*gone)(struct engine *en);
     /* MAY: appends lines of Prometheus text. */
     void (*metrics)(struct engine *en, struct buf *out);
     /* MAY: 0, or why it is not ready. */

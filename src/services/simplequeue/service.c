@@ -35,11 +35,17 @@ static const struct route routes[] = {
     {0},
 };
 
-/* The waiters are not freed by a stop: the store's listening thread may still tell them. */
+static void gone(struct engine *en)
+{
+    simplequeue_waiters_free(en->state[SERVICE_SIMPLEQUEUE]);
+}
+
+/* The waiters outlive a stop: the store's listening thread may still tell them. */
 const struct service_ops service_simplequeue = {
     .id = SERVICE_SIMPLEQUEUE,
     .routes = routes,
     .start = start,
+    .gone = gone,
     .metrics = simplequeue_metrics,
     .ready = ready,
 };
