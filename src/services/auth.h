@@ -28,8 +28,8 @@ const char *auth_new_password(const struct auth *a);
 /* Fills c->who and c->account (x-anchore-account, or the caller's own). 0; 1: it has answered
  * (401, or 403 for an account that is not enabled); negative: an error. May take some 50 ms. */
 int auth_identify(struct call *c);
-/* Whether auth_identify(c) will have to verify a password that it does not remember: do not do that
- * on an event thread. */
+/* Whether auth_identify(c) will, as far as is known without asking the database, have to verify a
+ * password that it does not remember: do not do that on an event thread. */
 bool auth_will_wait(struct call *c);
 /* May c->who do `action` (x-anchore-authz-action; NULL: any known caller may) with c's parameters?
  * 0; 1: it has answered 403. Accounts of type admin and service may do all; others what concerns

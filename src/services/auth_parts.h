@@ -13,7 +13,8 @@ struct passwords;
 int passwords_open(struct passwords **out, struct err *e);
 void passwords_close(struct passwords *p);
 int passwords_hash(struct passwords *p, struct arena *a, str password, str *out, struct err *e);
-/* Was this password verified against this hash before? Takes microseconds. */
+/* Was this password verified against this hash before? An empty hash: against any. Takes
+ * microseconds. */
 bool passwords_remembered(struct passwords *p, str username, str hash, str password);
 /* 1: right; 0: wrong, or not looked at because `peer` failed too often for this name. An empty
  * hash (no such user, no credential) takes as long as a wrong password. ERR_LIMIT: too many are

@@ -148,8 +148,10 @@ bool passwords_remembered(struct passwords *p, str username, str hash, str passw
     return found;
 }
 
-static void remember(struct passwords *p, const unsigned char *key)
+static void remember(struct passwords *p, str username, str hash, str password)
 {
+    unsigned char key[crypto_generichash_BYTES];
+    remember_key(p, username, hash, password, key);
     unsigned set = set_of(key);
     pthread_mutex_lock(&p->lock);
     memcpy(p->good[set][p->turn[set]], key, crypto_generichash_BYTES);
@@ -217,9 +219,8 @@ int passwords_check(struct passwords *p, str username, str hash, str password, s
     bool good = rc == 0 && known;
     brake_tell(p, who, good);
     if (good) {
-        unsigned char key[crypto_generichash_BYTES];
-        remember_key(p, username, hash, password, key);
-        remember(p, key);
+        remember(p, username, hash, password);
+        remember(p, username, (str){0}, password);
     }
     return good;
 }

@@ -9,6 +9,7 @@ import urllib.parse
 import pytest
 
 import engines
+from test_isolation import execute, images_of, query
 
 
 def account(engine, name, *users):
@@ -141,19 +142,36 @@ def test_bad_logins_do_not_lock_others_out(engine):
     assert engine.client.get("/v1/user").status == 200
 
 
+def rows_of(engine, name):
+    """In all tables that have a column for an account, whatever they are."""
+    if engine.database.startswith("sqlite:"):
+        tables = query(engine, "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE"
+                               " m.type = 'table' AND c.name IN ('account', 'account_name')")
+    else:
+        tables = query(engine, "SELECT c.table_name, c.column_name FROM information_schema.columns c JOIN"
+                               " information_schema.tables t ON t.table_name = c.table_name AND t.table_schema = 'public'"
+                               " WHERE t.table_type = 'BASE TABLE' AND c.column_name IN ('account', 'account_name')")
+    assert len(tables) > 15
+    return sum(int(query(engine, f"SELECT COUNT(*) FROM {table} WHERE {column} = '{name}'")[0][0])
+               for table, column in tables)
+
+
 def test_a_deleted_account_leaves_nothing(engine):
     user, = account(engine, "leaver", "leaver1")
     admin = engine.client
     bundle = user.get("/v1/policies", detail="true").json[0]["policybundle"]
     assert user("POST", "/v1/policies", {**bundle, "id": "mine"}).status == 200
     assert user("POST", "/v1/subscriptions", {"subscription_key": "r/a:b", "subscription_type": "tag_update"}).status == 200
+    execute(engine, *images_of("leaver"))
     assert admin("PUT", "/v1/accounts/leaver/state", {"state": "disabled"}).status == 200
+    assert rows_of(engine, "leaver") > 5
     assert admin("DELETE", "/v1/accounts/leaver").json == {"state": "deleting"}
     assert admin("POST", "/v1/accounts", {"name": "leaver"}).json["message"] == "Account already exists"
     end = time.monotonic() + 100
     while admin.get("/v1/accounts/leaver").status != 404:
         assert time.monotonic() < end, "the account is still there"
         time.sleep(1)
+    assert rows_of(engine, "leaver") == 0
     assert user.get("/v1/user").status == 401
     again, = account(engine, "leaver", "leaver1")
     assert [p["policyId"] for p in again.get("/v1/policies").json] == ["2c53a13c-1765-11e8-82ef-23527761d060"]

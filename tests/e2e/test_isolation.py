@@ -30,6 +30,19 @@ def execute(engine, *statements):
                        input=";\n".join(statements), text=True, timeout=60)
 
 
+def query(engine, statement):
+    if engine.database.startswith("sqlite:"):
+        import sqlite3
+        db = sqlite3.connect(engine.database[len("sqlite:"):], timeout=30)
+        try:
+            return [tuple(str(v) for v in row) for row in db.execute(statement)]
+        finally:
+            db.close()
+    done = subprocess.run([engines.postgres_bin() / "psql", "-qAt", "-v", "ON_ERROR_STOP=1", engine.database], check=True,
+                          input=statement, text=True, timeout=60, stdout=subprocess.PIPE)
+    return [tuple(line.split("|")) for line in done.stdout.splitlines()]
+
+
 def record(table, **values):
     text = ", ".join(str(v) if isinstance(v, int) else f"'{v}'" for v in values.values())
     return f"INSERT INTO {table} ({', '.join(values)}) VALUES ({text})"

@@ -4,6 +4,8 @@
 #include "services/auth_parts.h"
 
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
 
 static struct err e;
 
@@ -26,6 +28,8 @@ static void passwords_are_checked(void **state)
     assert_false(passwords_remembered(p, STR("u"), hash, STR("pass:word")));
     assert_int_equal(passwords_check(p, STR("u"), hash, STR("pass:word"), STR("::1"), &e), 1);
     assert_true(passwords_remembered(p, STR("u"), hash, STR("pass:word")));
+    assert_true(passwords_remembered(p, STR("u"), (str){0}, STR("pass:word")));
+    assert_false(passwords_remembered(p, STR("u"), (str){0}, STR("pass:worD")));
     /* Bound to name, stored hash and password. */
     assert_false(passwords_remembered(p, STR("v"), hash, STR("pass:word")));
     assert_false(passwords_remembered(p, STR("u"), other, STR("pass:word")));
@@ -158,6 +162,62 @@ static void tokens_round_trip(void **state)
     arena_done(&a);
 }
 
+static void write_key(const char *path, EVP_PKEY *key, bool private_one)
+{
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    if (private_one)
+        assert_int_equal(PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL), 1);
+    else
+        assert_int_equal(PEM_write_PUBKEY(f, key), 1);
+    fclose(f);
+}
+
+/* The pair wins over the secret; whoever knows the public key can check tokens, not make them. */
+static void tokens_with_a_pair_of_keys(void **state)
+{
+    char directory[] = "/tmp/kellet-auth-XXXXXX", mine[64], theirs[64];
+    assert_non_null(mkdtemp(directory));
+    snprintf(mine, sizeof mine, "%s/private.pem", directory);
+    snprintf(theirs, sizeof theirs, "%s/public.pem", directory);
+    EVP_PKEY *key = EVP_RSA_gen(2048);
+    write_key(mine, key, true);
+    write_key(theirs, key, false);
+    EVP_PKEY_free(key);
+    const struct config both = {.oauth_enabled = true,
+                                .key_secret = "a secret of tests",
+                                .key_private_path = mine,
+                                .key_public_path = theirs};
+    const struct config checks = {.oauth_enabled = true, .key_public_path = theirs};
+    const struct config wrong = {.oauth_enabled = true, .key_private_path = theirs};
+    struct tokens *t = NULL, *other = NULL;
+    unsigned char none[32] = {0};
+    struct arena a;
+    str who;
+    arena_init(&a, 1 << 20);
+    assert_ok(tokens_open(&both, none, &t, &e));
+    assert_ok(tokens_open(&checks, none, &other, &e));
+    auto_buf token, hmac;
+    buf_init(&token, 8192);
+    buf_init(&hmac, 8192);
+    assert_ok(tokens_make(t, STR("u7"), 60, &token, &e));
+    assert_int_equal(tokens_check(t, buf_view(&token), &a, &who, &e), 1);
+    assert_str(who, STR("u7"));
+    assert_int_equal(tokens_check(other, buf_view(&token), &a, &who, &e), 1);
+    make(&hmac, HEAD, GOOD, "a secret of tests");
+    assert_int_equal(tokens_check(t, buf_view(&hmac), &a, &who, &e), 0);
+    buf_clear(&token);
+    assert_int_equal(tokens_make(other, STR("u7"), 60, &token, &e), ERR_UNSUPPORTED);
+    tokens_close(t);
+    tokens_close(other);
+    t = NULL;
+    assert_int_equal(tokens_open(&wrong, none, &t, &e), ERR_USAGE);
+    unlink(mine);
+    unlink(theirs);
+    rmdir(directory);
+    arena_done(&a);
+}
+
 static void tokens_need_keys(void **state)
 {
     struct tokens *t = NULL;
@@ -184,6 +244,7 @@ int main(void)
         cmocka_unit_test(guessing_is_slowed_for_the_guesser_only),
         cmocka_unit_test(tokens_are_pinned),
         cmocka_unit_test(tokens_round_trip),
+        cmocka_unit_test(tokens_with_a_pair_of_keys),
         cmocka_unit_test(tokens_need_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
