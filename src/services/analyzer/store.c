@@ -106,7 +106,7 @@ static int tell(struct db_tx *tx, struct engine *en, const struct image_record *
 {
     struct arena a;
     arena_init(&a, 1 << 20);
-    static const char *const names[] = {"image_digest", "msg"};
+    static const char *const names[] = {"image_digest", "error"};
     str values[] = {digest, reason};
     struct event ev = {
         .engine = en,

@@ -1,7 +1,6 @@
 #include "base/vec.h"
-#include "codec/json.h"
+#include "services/analyzer/analyzer.h"
 #include "services/catalog/watchers.h"
-#include "services/event.h"
 #include "services/image.h"
 #include "services/log.h"
 #include "store/package_index.h"
@@ -92,49 +91,9 @@ static int reset_in(struct db_tx *tx, void *ctx, struct err *e)
     return rc < 0 ? rc : image_queue(tx, o->image->account, o->image->digest, e);
 }
 
-static int tell_failure(struct db_tx *tx, struct engine *en, str account, str digest, str reason,
-                        struct err *e)
-{
-    struct arena a;
-    struct image_record r;
-    arena_init(&a, 16 << 20);
-    int rc = image_get(tx, &a, account, digest, &r, e);
-    const struct image_tag *tag = rc > 0 ? image_newest_tag(&r) : NULL;
-    const struct event ev = {
-        .engine = en,
-        .service = SERVICE_CATALOG,
-        .type = "user.image.analysis.failed",
-        .account = account,
-        .resource_id = tag ? tag->fulltag : digest,
-        .details = event_details(&a, (const char *const[]){"image_digest", "error"},
-                                 (const str[]){digest, reason}, 2),
-    };
-    if (rc >= 0)
-        rc = event_add(tx, &ev, e);
-    arena_done(&a);
-    return rc;
-}
-
-static int dead_letter(struct db_tx *tx, const struct queue_item *q, void *ctx, struct err *e)
-{
-    struct engine *en = ctx;
-    auto_json *doc = NULL;
-
-    if (!str_eq(q->queue, STR("images_to_analyze")) ||
-        json_parse(q->payload, "queue item", &doc, NULL) < 0)
-        return 0;
-    str digest = json_str(yyjson_doc_get_root(doc), "imageDigest");
-    int rc =
-        image_set_status(tx, q->account, digest, 1u << IMAGE_ANALYZING | 1u << IMAGE_NOT_ANALYZED,
-                         IMAGE_ANALYSIS_FAILED, q->owner, q->reason, e);
-    if (rc == ERR_CONFLICT || rc == ERR_NOT_FOUND)
-        return 0;
-    return rc < 0 ? rc : tell_failure(tx, en, q->account, digest, q->reason, e);
-}
-
 int analyzer_queue_run(struct engine *en, struct err *e)
 {
-    int64_t dead = queue_reap(en->db, dead_letter, en, e);
+    int64_t dead = queue_reap(en->db, analyzer_item_dead, en, e);
     if (dead < 0)
         return (int)dead;
     int rc = for_found(en,
