@@ -108,6 +108,7 @@ static void on_completed(void *ctx, struct MHD_Connection *c, void **request,
             h->o.done(h->o.ctx, rq, whole ? rq->status : 0, whole ? rq->sent : 0,
                       httpd_now_us() - rq->started_us);
         pthread_mutex_lock(&h->lock);
+        h->suspended -= rq->suspended; /* the client left before the answer came */
         h->active--;
         pthread_cond_broadcast(&h->change);
         pthread_mutex_unlock(&h->lock);
