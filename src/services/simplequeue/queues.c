@@ -112,11 +112,12 @@ static int look_again(struct call *c)
                  ? 0
                  : simplequeue_take(c->engine->db, &c->arena, w->queue, w->visibility, &m, c->err);
     uint64_t now = monotonic_us();
-    if (rc == 0 && w->listed && now < w->deadline_us && !httpd_gone(c->rq)) {
+    if (rc == 0 && w->waits && now < w->deadline_us && !httpd_gone(c->rq)) {
         uint64_t left = (w->deadline_us - now) / 1000 + 1;
         return call_park(c, left < LOOK_EVERY_MS ? (uint32_t)left : LOOK_EVERY_MS, look_again);
     }
-    simplequeue_waiters_remove(all, w);
+    if (w->waits)
+        simplequeue_waiters_remove(all, w);
     if (rc < 0)
         return rc;
     return rc ? send_message(c, &m) : send_nothing(c);
@@ -142,7 +143,8 @@ int simplequeue_dequeue(struct call *c)
     w->rq = c->rq;
     w->deadline_us = monotonic_us() + (uint64_t)wait * 1000000;
     c->state = w;
-    if (wait && c->rq)
+    w->waits = wait && c->rq;
+    if (w->waits)
         simplequeue_waiters_add(c->engine->state[SERVICE_SIMPLEQUEUE], w);
     return look_again(c);
 }

@@ -15,7 +15,8 @@ struct simplequeue_waiter {
     str queue;
     int64_t visibility;
     uint64_t deadline_us; /* of the monotonic clock */
-    bool listed;
+    bool waits;           /* the handler's: it was added */
+    bool listed;          /* under the lock */
 };
 int simplequeue_waiters_new(struct db *db, struct simplequeue_waiters **out, struct err *e);
 void simplequeue_waiters_free(struct simplequeue_waiters *w);
