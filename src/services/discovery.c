@@ -97,7 +97,7 @@ static int host_id_taken(struct engine *en, struct db_tx *tx, str host_id, struc
     auto_rows *rows = NULL;
     int r = db_query(tx,
                      "SELECT servicename, instance FROM services WHERE hostid = $1"
-                     " AND status = 1 AND heartbeat > now_us() - $2",
+                     " AND heartbeat > now_us() - $2",
                      DB(DBS(host_id), DBI((int64_t)DOWN_SECONDS * 1000000)), &rows, e);
     while (r >= 0 && (r = db_next(rows, e)) == 1) {
         int id = service_by_name(db_text(rows, 0));
@@ -116,7 +116,8 @@ static int row_write(struct engine *en, struct db_tx *tx, int id, struct err *e)
     arena_init(&a, 1 << 16);
     const struct service_config *s = &en->config->services[id];
     str url = base_url(&a, s, en->servers[id] ? httpd_port(en->servers[id]) : s->port);
-    str detail = discovery_status(&a, true, "all good");
+    bool up = en->discovery->up;
+    str detail = discovery_status(&a, up, up ? "all good" : "starting");
     /* What is there is of a dead process; one that came since we looked stays, and n is 0. */
     int64_t n = db_exec(
         tx, "DELETE FROM services WHERE hostid = $1 AND servicename = $2 AND instance <> $3",
@@ -126,13 +127,14 @@ static int row_write(struct engine *en, struct db_tx *tx, int id, struct err *e)
             tx,
             "INSERT INTO services (hostid, servicename, version, base_url, status, status_message,"
             " service_detail, instance, heartbeat, created_at, last_updated)"
-            " VALUES ($1, $2, 'v1', $3, 1, 'available', $4, $5, now_us(), now_us(), now_us())"
+            " VALUES ($1, $2, 'v1', $3, $6, $7, $4, $5, now_us(), now_us(), now_us())"
             " ON CONFLICT (hostid, servicename) DO UPDATE SET version = excluded.version,"
-            " base_url = excluded.base_url, status = 1, status_message = 'available',"
+            " base_url = excluded.base_url, status = excluded.status,"
+            " status_message = excluded.status_message,"
             " service_detail = excluded.service_detail, heartbeat = excluded.heartbeat,"
             " last_updated = excluded.last_updated WHERE services.instance = excluded.instance",
             DB(DBZ(en->host_id), DBZ(service_names[id].key), DBS(url), DBS(detail),
-               DBZ(en->discovery->instance)),
+               DBZ(en->discovery->instance), DBI(up), DBZ(up ? "available" : "registered")),
             e);
     arena_done(&a);
     return n < 0 ? (int)n : n == 0 ? err_set(e, ERR_CONFLICT, "another process was faster") : 0;
@@ -142,7 +144,7 @@ static int register_in(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct engine *en = ctx;
     struct discovery *d = en->discovery;
-    int r = 1;
+    int r = d->registered ? host_id_taken(en, tx, str_z(d->host_id), e) : 1;
     for (int i = 1; i <= SUFFIX_MAX && r == 1; i++) {
         if (i == 1)
             snprintf(d->host_id, sizeof d->host_id, "%s", en->config->host_id);
@@ -159,17 +161,32 @@ static int register_in(struct db_tx *tx, void *ctx, struct err *e)
     return r;
 }
 
-int discovery_register(struct engine *en, struct err *e)
+static int register_as(struct engine *en, bool up, struct err *e)
 {
+    struct discovery *d = en->discovery;
+    char before[sizeof d->host_id];
+    memcpy(before, d->host_id, sizeof before);
+    d->up = up;
     int r = ERR_CONFLICT;
     for (int i = 0; i < 10 && r == ERR_CONFLICT; i++)
         r = db_run(en->db, DB_WRITE, register_in, en, e);
     if (r < 0)
         return err_wrap(e, "while registering");
-    if (strcmp(en->host_id, en->config->host_id) != 0)
+    d->registered = true;
+    if (strcmp(en->host_id, before) != 0)
         log_warn(NULL, "another living process has the host id %s: this one goes as %s",
                  en->config->host_id, en->host_id);
     return 0;
+}
+
+int discovery_reserve(struct engine *en, struct err *e)
+{
+    return register_as(en, false, e);
+}
+
+int discovery_register(struct engine *en, struct err *e)
+{
+    return register_as(en, true, e);
 }
 
 static int beat_in(struct db_tx *tx, void *ctx, struct err *e)

@@ -18,7 +18,9 @@
 /* Opens en->discovery. */
 int discovery_open(struct engine *en, struct err *e);
 void discovery_close(struct discovery *d); /* NULL is fine */
-/* Adds this process's rows and sets en->host_id. */
+/* Chooses the host id (en->host_id) and adds this process's rows, to which nobody is sent yet. */
+int discovery_reserve(struct engine *en, struct err *e);
+/* From now on others may come. */
 int discovery_register(struct engine *en, struct err *e);
 /* Renews them (and adds again what was taken away). To be called every 10 seconds. */
 int discovery_beat(struct engine *en, struct err *e);

@@ -18,6 +18,7 @@ struct found {
 struct discovery {
     char instance[200];
     char host_id[300];
+    bool registered, up;
     pthread_mutex_t lock;
     struct found found[SERVICE_COUNT];
     struct http *http; /* made when first needed */

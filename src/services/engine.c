@@ -238,7 +238,7 @@ static void *beat_run(void *arg)
 
 static int services_start(struct engine *en, struct err *e)
 {
-    int r = 0;
+    int r = persist(en, discovery_reserve, e);
     for (int i = 0; i < SERVICE_COUNT && r == 0; i++)
         if (en->config->services[i].selected)
             r = service_start(en, i, e);
@@ -270,7 +270,7 @@ static void services_drain(struct engine *en)
     struct err e = {0};
     if (en->life->beats)
         pthread_join(en->life->beater, NULL);
-    if (en->db && en->discovery && en->life->up && discovery_leave(en, &e) < 0)
+    if (en->db && en->discovery && discovery_leave(en, &e) < 0)
         log_warn(NULL, "while leaving the table of services: %s", e.text);
     for (int i = SERVICE_COUNT - 1; i >= 0; i--)
         if (en->life->started[i] && all_services[i]->drain)

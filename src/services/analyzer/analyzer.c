@@ -173,6 +173,16 @@ static void analyzer_stop(struct engine *en)
             pthread_join(an->slots[i].thread, NULL);
     if (an->heart_running)
         pthread_join(an->heart, NULL);
+    an->n_slots = 0;
+    an->heart_running = false;
+}
+
+/* The store's listening thread may tell us of work until it is closed. */
+static void analyzer_gone(struct engine *en)
+{
+    struct analyzer *an = en->state[SERVICE_ANALYZER];
+    if (!an)
+        return;
     en->state[SERVICE_ANALYZER] = NULL;
     analyzer_settings_free(an->settings);
     pthread_cond_destroy(&an->wake);
@@ -223,5 +233,6 @@ const struct service_ops service_analyzer = {
     .start = analyzer_start,
     .drain = analyzer_drain,
     .stop = analyzer_stop,
+    .gone = analyzer_gone,
     .metrics = analyzer_metrics,
 };
