@@ -1,62 +1,84 @@
-/* Documents: what was written is read, content is kept once, nobody's are seen by another, on both
- * databases and both drivers. */
 #include "store_test.h"
 
-#include "base/fs.h"
+#include "base/buf.h"
+#include "store/chunk_cut.h"
 #include "store/documents.h"
 
 static struct err e;
+static struct documents *docs;
+static char directory[128];
 
-struct act {
-    struct documents *d;
-    str account, key, bytes;
-    struct buf *out;
-    int result;
-};
-
-static int put_tx(struct db_tx *tx, void *ctx, struct err *why)
+static void open_driver(const char *driver)
 {
-    struct act *a = ctx;
-    return document_put(a->d, tx, a->account, STR("bucket"), a->key, a->bytes, why);
+    documents_close(docs);
+    snprintf(directory, sizeof directory, "%s/chunks", store_dir);
+    struct documents_options o = {.driver = driver, .directory = directory, .keep_us = 1};
+    assert_ok(documents_open(store, &o, &docs, &e));
 }
 
-static int get_tx(struct db_tx *tx, void *ctx, struct err *why)
+static int open_db(void **state)
 {
-    struct act *a = ctx;
-    buf_clear(a->out);
-    return document_get(a->d, tx, a->account, STR("bucket"), a->key, a->out, why);
+    store_each(state);
+    docs = NULL;
+    open_driver("db");
+    return 0;
 }
 
-static int delete_tx(struct db_tx *tx, void *ctx, struct err *why)
+static int open_fs(void **state)
 {
-    struct act *a = ctx;
-    return document_delete(a->d, tx, a->account, STR("bucket"), a->key, why);
+    store_each(state);
+    docs = NULL;
+    open_driver("fs");
+    return 0;
 }
 
-static void put(struct documents *d, str account, str key, str bytes)
+static int close_all(void **state)
 {
-    struct act a = {.d = d, .account = account, .key = key, .bytes = bytes};
-    assert_ok(db_run(store, DB_WRITE, put_tx, &a, &e));
+    documents_close(docs);
+    const char *rm[] = {"rm", "-rf", directory, NULL};
+    store_spawn(rm);
+    return store_each_end(state);
 }
 
-static void expect(struct documents *d, str account, str key, str bytes)
+static struct db_tx *begin(void)
 {
-    struct buf out;
-    buf_init(&out, 64 << 20);
-    struct act a = {.d = d, .account = account, .key = key, .out = &out};
-    assert_ok(db_run(store, DB_READ, get_tx, &a, &e));
-    assert_int_equal(out.n, bytes.n);
-    assert_true(str_eq(buf_view(&out), bytes));
-    buf_done(&out);
+    struct db_tx *tx;
+    assert_ok(db_begin(store, DB_WRITE, &tx, &e));
+    return tx;
 }
 
-static void expect_none(struct documents *d, str account, str key)
+static void put(str account, str bucket, str key, str bytes)
 {
-    struct buf out;
-    buf_init(&out, 1 << 20);
-    struct act a = {.d = d, .account = account, .key = key, .out = &out};
-    assert_int_equal(db_run(store, DB_READ, get_tx, &a, &e), ERR_NOT_FOUND);
-    buf_done(&out);
+    struct db_tx *tx = begin();
+    assert_ok(document_put(docs, tx, account, bucket, key, bytes, &e));
+    assert_ok(db_commit(tx, &e));
+}
+
+static int get(str account, str bucket, str key, struct buf *out)
+{
+    struct db_tx *tx;
+    assert_ok(db_begin(store, DB_READ, &tx, &e));
+    int rc = document_get(docs, tx, account, bucket, key, out, &e);
+    db_rollback(tx);
+    return rc;
+}
+
+static void expect(str account, str bucket, str key, str bytes)
+{
+    auto_buf b;
+    buf_init(&b, 64 << 20);
+    assert_ok(get(account, bucket, key, &b));
+    assert_int_equal(b.n, bytes.n);
+    assert_true(str_eq(buf_view(&b), bytes));
+}
+
+static int delete_one(str account, str bucket, str key)
+{
+    struct db_tx *tx = begin();
+    int rc = document_delete(docs, tx, account, bucket, key, &e);
+    assert_ok(rc);
+    assert_ok(db_commit(tx, &e));
+    return rc;
 }
 
 static int64_t count(const char *sql)
@@ -69,122 +91,225 @@ static int64_t count(const char *sql)
     return n;
 }
 
-/* Lines that do not repeat, so that only equal parts share chunks. */
-static void lines(struct buf *b, size_t n, unsigned salt)
+static char *noise(size_t n, uint64_t seed)
 {
-    for (size_t i = 0; i < n; i++)
-        buf_addf(b, "%08x line %zu of a list\n", (unsigned)(i * 2654435761u) ^ salt, i);
-}
-
-static void both_drivers(void (*check)(struct documents *d))
-{
-    char dir[80];
-    snprintf(dir, sizeof dir, "%s/documents", store_dir);
-    const struct documents_options options[] = {{.driver = "db", .keep_us = 1},
-                                                {.driver = "fs", .directory = dir, .keep_us = 1}};
-    assert_ok(fs_mkdirs(dir, &e));
-    for (size_t i = 0; i < KE_ARRAY_LEN(options); i++) {
-        struct documents *d;
-        assert_ok(documents_open(store, &options[i], &d, &e));
-        check(d);
-        documents_close(d);
+    char *p = malloc(n + 1);
+    assert_non_null(p);
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        p[i] = (char)(seed >> 56);
     }
+    return p;
 }
 
-static void check_sizes(struct documents *d)
+static void all_sizes_come_back(void **state)
 {
-    static const size_t sizes[] = {0, 1, 100, 5000, 100000};
+    static const size_t sizes[] = {0,     1,      100,    16383,   16384,  16385,
+                                   65536, 262144, 262145, 1000000, 3000000};
+    autofree char *p = noise(3000000, 1);
     for (size_t i = 0; i < KE_ARRAY_LEN(sizes); i++) {
-        struct buf b;
-        buf_init(&b, 64 << 20);
-        lines(&b, sizes[i], 7);
-        put(d, STR("a"), STR("k"), buf_view(&b));
-        expect(d, STR("a"), STR("k"), buf_view(&b));
-        buf_done(&b);
+        char key[32];
+        snprintf(key, sizeof key, "k%zu", i);
+        put(STR("a"), STR("b"), str_z(key), ((str){p, sizes[i]}));
+        expect(STR("a"), STR("b"), str_z(key), ((str){p, sizes[i]}));
+        struct db_tx *tx = begin();
+        uint64_t size = 1;
+        char digest[72] = "";
+        assert_int_equal(document_stat(docs, tx, STR("a"), STR("b"), str_z(key), &size, digest, &e),
+                         1);
+        assert_int_equal(size, sizes[i]);
+        assert_true(str_starts(str_z(digest), STR("sha256:")) && strlen(digest) == 71);
+        db_rollback(tx);
     }
-    expect_none(d, STR("b"), STR("k"));
-    expect_none(d, STR("a"), STR("other"));
-    struct act a = {.d = d, .account = STR("b"), .key = STR("k")};
-    assert_int_equal(db_run(store, DB_WRITE, delete_tx, &a, &e), 0);
-    a.account = STR("a");
-    assert_int_equal(db_run(store, DB_WRITE, delete_tx, &a, &e), 1);
-    expect_none(d, STR("a"), STR("k"));
 }
 
-static void sizes_and_accounts(void **state)
+static void what_is_not_there(void **state)
 {
-    both_drivers(check_sizes);
+    auto_buf b;
+    buf_init(&b, 50);
+    put(STR("a"), STR("b"), STR("k"), STR("text"));
+    assert_int_equal(get(STR("other"), STR("b"), STR("k"), &b), ERR_NOT_FOUND);
+    assert_int_equal(get(STR("a"), STR("c"), STR("k"), &b), ERR_NOT_FOUND);
+    assert_int_equal(delete_one(STR("other"), STR("b"), STR("k")), 0);
+    assert_int_equal(delete_one(STR("a"), STR("b"), STR("k")), 1);
+    assert_int_equal(delete_one(STR("a"), STR("b"), STR("k")), 0);
+    assert_int_equal(get(STR("a"), STR("b"), STR("k"), &b), ERR_NOT_FOUND);
+    autofree char *p = noise(100000, 1);
+    put(STR("a"), STR("b"), STR("k"), ((str){p, 100}));
+    assert_int_equal(get(STR("a"), STR("b"), STR("k"), &b), ERR_LIMIT);
+    put(STR("a"), STR("b"), STR("k"), ((str){p, 100000}));
+    assert_int_equal(get(STR("a"), STR("b"), STR("k"), &b), ERR_LIMIT);
+    assert_int_equal(b.n, 0);
 }
 
-static void check_shared(struct documents *d)
+static void bytes_are_kept_once(void **state)
 {
-    struct buf one, two;
-    buf_init(&one, 64 << 20);
-    buf_init(&two, 64 << 20);
-    lines(&one, 40000, 1);
-    lines(&two, 40000, 1);
-    put(d, STR("a"), STR("one"), buf_view(&one));
-    int64_t chunks = count("SELECT COUNT(*) FROM chunk");
-    assert_true(chunks > 5);
-    buf_addf(&two, "and one line more\n");
-    put(d, STR("b"), STR("two"), buf_view(&two));
-    int64_t more = count("SELECT COUNT(*) FROM chunk") - chunks;
-    assert_true(more >= 1 && more <= 2); /* the end alone is new */
-    put(d, STR("c"), STR("same"), buf_view(&one));
-    assert_int_equal(count("SELECT COUNT(*) FROM chunk"), chunks + more);
-    struct act a = {.d = d, .account = STR("a"), .key = STR("one")};
-    assert_int_equal(db_run(store, DB_WRITE, delete_tx, &a, &e), 1);
-    while (documents_sweep(d, 1000, &e) > 0)
-        ;
-    expect(d, STR("c"), STR("same"), buf_view(&one)); /* still named */
-    expect(d, STR("b"), STR("two"), buf_view(&two));
-    a = (struct act){.d = d, .account = STR("b"), .key = STR("two")};
-    assert_int_equal(db_run(store, DB_WRITE, delete_tx, &a, &e), 1);
-    a = (struct act){.d = d, .account = STR("c"), .key = STR("same")};
-    assert_int_equal(db_run(store, DB_WRITE, delete_tx, &a, &e), 1);
-    for (int i = 0; i < 10; i++)
-        documents_sweep(d, 1000, &e);
+    autofree char *p = noise(2000000, 1);
+    put(STR("a"), STR("b"), STR("1"), ((str){p, 2000000}));
+    int64_t before = count("SELECT COUNT(*) FROM chunk");
+    assert_true(before > 10 && before < 2000000 / CHUNK_MIN);
+    put(STR("b"), STR("c"), STR("2"), ((str){p, 2000000}));
+    assert_int_equal(count("SELECT COUNT(*) FROM chunk"), before);
+    assert_int_equal(count("SELECT COUNT(*) FROM content"), 1);
+    memmove(p + 500007, p + 500000, 1000000); /* seven bytes more in the middle */
+    put(STR("a"), STR("b"), STR("3"), ((str){p, 1500007}));
+    assert_true(count("SELECT COUNT(*) FROM chunk") <= before + 4);
+    expect(STR("a"), STR("b"), STR("3"), ((str){p, 1500007}));
+}
+
+static void sweeping_leaves_what_is_named(void **state)
+{
+    autofree char *p = noise(600000, 1), *q = noise(600000, 2);
+    put(STR("a"), STR("b"), STR("1"), ((str){p, 600000}));
+    put(STR("a"), STR("b"), STR("2"), ((str){p, 500000})); /* shares most chunks */
+    put(STR("a"), STR("b"), STR("3"), ((str){q, 600000}));
+    put(STR("a"), STR("b"), STR("4"), ((str){q, 600000}));
+    put(STR("a"), STR("b"), STR("small"), STR("text"));
+    assert_int_equal(documents_sweep(docs, 1000, &e), 0);
+    delete_one(STR("a"), STR("b"), STR("1"));
+    delete_one(STR("a"), STR("b"), STR("3"));
+    delete_one(STR("a"), STR("b"), STR("small"));
+    for (int i = 0; i < 3; i++)
+        assert_ok(documents_sweep(docs, 1000, &e));
+    assert_int_equal(count("SELECT COUNT(*) FROM content"), 2);
+    expect(STR("a"), STR("b"), STR("2"), ((str){p, 500000}));
+    expect(STR("a"), STR("b"), STR("4"), ((str){q, 600000}));
+    delete_one(STR("a"), STR("b"), STR("2"));
+    assert_ok(documents_sweep(docs, 1000, &e)); /* marked, perhaps gone */
+    put(STR("a"), STR("b"), STR("5"), ((str){p, 600000}));
+    for (int i = 0; i < 3; i++)
+        assert_ok(documents_sweep(docs, 1000, &e));
+    expect(STR("a"), STR("b"), STR("5"), ((str){p, 600000}));
+    delete_one(STR("a"), STR("b"), STR("4"));
+    put(STR("a"), STR("b"), STR("5"), STR("replaced"));
+    for (int i = 0; i < 3; i++)
+        assert_ok(documents_sweep(docs, 1000, &e));
     assert_int_equal(count("SELECT COUNT(*) FROM chunk"), 0);
-    assert_int_equal(count("SELECT COUNT(*) FROM document"), 0);
-    buf_done(&one);
-    buf_done(&two);
+    assert_int_equal(count("SELECT COUNT(*) FROM content"), 1);
+    expect(STR("a"), STR("b"), STR("5"), STR("replaced"));
 }
 
-static void content_is_kept_once(void **state)
+static void copies_and_prefixes(void **state)
 {
-    both_drivers(check_shared);
-}
-
-static void damage_is_seen(void **state)
-{
-    struct documents *d;
-    struct buf b, out;
-    struct db_tx *tx;
-    buf_init(&b, 64 << 20);
-    buf_init(&out, 64 << 20);
-    lines(&b, 40000, 1);
-    assert_ok(documents_open(store, &(struct documents_options){0}, &d, &e));
-    put(d, STR("a"), STR("k"), buf_view(&b));
-    assert_ok(db_begin(store, DB_WRITE, &tx, &e));
-    assert_ok(db_exec(
-        tx,
-        "UPDATE chunk SET data = (SELECT data FROM chunk WHERE id = (SELECT MIN(id) FROM chunk))",
-        DB0, &e));
+    put(STR("a"), STR("b"), STR("x/1"), STR("one"));
+    put(STR("a"), STR("b"), STR("x/2"), STR("two"));
+    put(STR("a"), STR("b"), STR("x%2"), STR("no"));
+    put(STR("a"), STR("b"), STR("y"), STR("no"));
+    put(STR("z"), STR("b"), STR("x/1"), STR("no"));
+    struct db_tx *tx = begin();
+    assert_ok(
+        document_copy(docs, tx, STR("a"), STR("b"), STR("x/1"), STR("c"), STR("d"), STR("k"), &e));
+    assert_int_equal(
+        document_copy(docs, tx, STR("a"), STR("b"), STR("none"), STR("c"), STR("d"), STR("k"), &e),
+        ERR_NOT_FOUND);
+    assert_int_equal(document_delete_prefix(docs, tx, STR("a"), STR("b"), STR("x/"), &e), 2);
     assert_ok(db_commit(tx, &e));
-    struct act a = {.d = d, .account = STR("a"), .key = STR("k"), .out = &out};
-    int r = db_run(store, DB_READ, get_tx, &a, &e);
-    assert_true(r == ERR_MISMATCH || r == ERR_FORMAT);
-    documents_close(d);
-    buf_done(&b);
-    buf_done(&out);
+    for (int i = 0; i < 3; i++)
+        assert_ok(documents_sweep(docs, 1000, &e));
+    expect(STR("c"), STR("d"), STR("k"), STR("one"));
+    expect(STR("a"), STR("b"), STR("y"), STR("no"));
+    expect(STR("a"), STR("b"), STR("x%2"), STR("no"));
+    expect(STR("z"), STR("b"), STR("x/1"), STR("no"));
+    assert_int_equal(count("SELECT COUNT(*) FROM document WHERE account = 'a'"), 2);
 }
+
+static void a_rollback_leaves_nothing(void **state)
+{
+    autofree char *p = noise(300000, 1);
+    struct db_tx *tx = begin();
+    assert_ok(document_put(docs, tx, STR("a"), STR("b"), STR("k"), ((str){p, 300000}), &e));
+    db_rollback(tx);
+    assert_int_equal(count("SELECT COUNT(*) FROM chunk"), 0);
+    put(STR("a"), STR("b"), STR("k"), ((str){p, 300000}));
+    expect(STR("a"), STR("b"), STR("k"), ((str){p, 300000}));
+}
+
+static void damage_is_noticed(void **state)
+{
+    autofree char *p = noise(300000, 1), *q = noise(16000, 2);
+    put(STR("a"), STR("b"), STR("big"), ((str){p, 300000}));
+    put(STR("a"), STR("b"), STR("small"), ((str){q, 16000}));
+    struct db_tx *tx = begin();
+    assert_ok(db_exec(tx, "UPDATE chunk SET data = $1, driver = 0", DB(DBB(STR("nonsense"))), &e));
+    assert_ok(db_exec(tx, "UPDATE content SET data = $1 WHERE data IS NOT NULL",
+                      DB(DBB(STR("nonsense"))), &e));
+    assert_ok(db_commit(tx, &e));
+    auto_buf b;
+    buf_init(&b, 1 << 20);
+    assert_int_equal(get(STR("a"), STR("b"), STR("big"), &b), ERR_MISMATCH);
+    assert_int_equal(get(STR("a"), STR("b"), STR("small"), &b), ERR_MISMATCH);
+    tx = begin();
+    assert_ok(db_exec(tx, "DELETE FROM chunk", DB0, &e));
+    assert_ok(db_commit(tx, &e));
+    assert_int_equal(get(STR("a"), STR("b"), STR("big"), &b), ERR_MISMATCH);
+}
+
+static void old_drivers_stay_readable(void **state)
+{
+    autofree char *p = noise(300000, 1), *q = noise(300000, 2);
+    put(STR("a"), STR("b"), STR("1"), ((str){p, 300000}));
+    open_driver("db");
+    put(STR("a"), STR("b"), STR("2"), ((str){q, 300000}));
+    expect(STR("a"), STR("b"), STR("1"), ((str){p, 300000}));
+    open_driver("fs");
+    expect(STR("a"), STR("b"), STR("2"), ((str){q, 300000}));
+    documents_close(docs);
+    assert_ok(documents_open(store, &(struct documents_options){0}, &docs, &e));
+    auto_buf b;
+    buf_init(&b, 1 << 20);
+    assert_int_equal(get(STR("a"), STR("b"), STR("1"), &b), ERR_UNSUPPORTED);
+}
+
+static void files_without_rows_go(void **state)
+{
+    autofree char *p = noise(300000, 1);
+    put(STR("a"), STR("b"), STR("1"), ((str){p, 300000}));
+    char dir[200], path[300];
+    snprintf(dir, sizeof dir, "%s/ab", directory);
+    assert_ok(fs_mkdirs(dir, &e));
+    snprintf(path, sizeof path, "%s/ab%062d-999", dir, 0);
+    assert_ok(fs_write_atomic(path, STR("x"), 0600, &e));
+    assert_int_equal(documents_sweep(docs, 10, &e), 0);
+    struct timespec old[2] = {{time(NULL) - 2 * 86400, 0}, {time(NULL) - 2 * 86400, 0}};
+    assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+    assert_int_equal(documents_sweep(docs, 10, &e), 1);
+    expect(STR("a"), STR("b"), STR("1"), ((str){p, 300000}));
+}
+
+static void cuts_are_bounded(void **state)
+{
+    struct chunk_cutter c;
+    chunk_cutter_init(&c);
+    autofree char *p = noise(8000000, 3), *zeros = calloc(1, 1000000);
+    size_t n = 0;
+    for (str rest = {p, 8000000}; rest.n; n++) {
+        size_t cut = chunk_cut(&c, rest);
+        assert_true(cut <= CHUNK_MAX && (cut >= CHUNK_MIN || cut == rest.n));
+        rest = str_from(rest, cut);
+    }
+    assert_true(n > 8000000 / CHUNK_MEAN / 2 && n < 8000000 / CHUNK_MEAN * 2);
+    for (str rest = {zeros, 1000000}; rest.n;)
+        rest = str_from(rest, chunk_cut(&c, rest));
+    assert_int_equal(chunk_cut(&c, STR("x")), 1);
+}
+
+#define both(fn)                                                                                   \
+    cmocka_unit_test_setup_teardown(fn, open_db, close_all),                                       \
+        cmocka_unit_test_setup_teardown(fn, open_fs, close_all)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        store_test(sizes_and_accounts),
-        store_test(content_is_kept_once),
-        store_test(damage_is_seen),
+        both(all_sizes_come_back),
+        both(what_is_not_there),
+        both(bytes_are_kept_once),
+        both(sweeping_leaves_what_is_named),
+        both(copies_and_prefixes),
+        both(a_rollback_leaves_nothing),
+        both(damage_is_noticed),
+        cmocka_unit_test_setup_teardown(old_drivers_stay_readable, open_fs, close_all),
+        cmocka_unit_test_setup_teardown(files_without_rows_go, open_fs, close_all),
+        cmocka_unit_test(cuts_are_bounded),
     };
     return store_run("documents", tests);
 }
