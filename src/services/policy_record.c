@@ -130,7 +130,9 @@ int policy_activate(struct engine *en, struct db_tx *tx, str account, str id, st
                      "UPDATE policy_bundle SET active = 1, last_updated = now_us()"
                      " WHERE account = $1 AND policy_id = $2",
                      DB(DBS(account), DBS(id)), e);
-    if (rc >= 0 && !same && before.id.n) /* the first of an account is no news */
+    /* The bundle that the first start gives to the administrator is no news to anyone. */
+    bool first_start = !before.id.n && str_eq(account, STR("admin"));
+    if (rc >= 0 && !same && !first_start)
         rc = tell_activated(en, tx, &a, account, id, before.id, request_id, e);
     arena_done(&a);
     return rc < 0 ? (int)rc : 0;
