@@ -149,10 +149,11 @@ int image_get_by_id(struct db_tx *tx, struct arena *a, str account, str id,
                     struct image_record *out, struct err *e)
 {
     str digest;
+    /* "+ 0": so that SQLite takes the index of ids, not that of dates. */
     int rc =
         find_digest(tx,
                     "SELECT image_digest FROM catalog_image WHERE account = $1 AND image_id = $2 "
-                    "ORDER BY created_at DESC, image_digest LIMIT 1",
+                    "ORDER BY created_at + 0 DESC, image_digest LIMIT 1",
                     account, id, a, &digest, e);
     if (rc < 0)
         return rc;

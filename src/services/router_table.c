@@ -216,7 +216,7 @@ static const char *upper_method(str m)
 static int add_operation(struct router *r, yyjson_val *path, yyjson_val *method, yyjson_val *o,
                          struct err *e)
 {
-    struct operation_spec *spec;
+    struct operation_spec *spec = NULL;
     struct route route = {upper_method(json_text(method)), template_of(r, path, o), no_handler, 0};
     int k = read_operation(r, o, &spec, e);
     if (k < 0)

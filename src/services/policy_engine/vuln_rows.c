@@ -138,7 +138,7 @@ static void put_parts(struct rows *r, yyjson_mut_val *o, const char *key, struct
 
 static int add_scores(struct rows *r, yyjson_mut_val *list, str cve)
 {
-    const struct nvd_scores *s;
+    const struct nvd_scores *s = NULL;
     if (!str_starts(cve, STR("CVE-")))
         return 0;
     int rc = scores_of(r, cve, &s);
