@@ -339,16 +339,21 @@ static void note_parts(struct run *r)
                                               (int64_t)sources[i].vulns, true});
 }
 
-static int sync_upstreams(struct run *r, struct err *e)
+static void note_database(struct run *r)
 {
-    for (size_t i = 0; feeds_all[i] && !stopping(r); i++)
-        if (upstream_wanted(r, feeds_all[i]))
-            sync_upstream(r, feeds_all[i]);
     note_parts(r);
     static const char *const feeds[] = {"vulnerabilities", "nvdv2", "github"};
     for (size_t i = 0; i < KE_ARRAY_LEN(feeds); i++)
         if (!r->only.n || str_eq(r->only, str_z(feeds[i])))
             write_down(r, &(struct feed_note){.feed = str_z(feeds[i]), .synced = true});
+}
+
+static int sync_upstreams(struct run *r, struct err *e)
+{
+    for (size_t i = 0; feeds_all[i] && !stopping(r); i++)
+        if (upstream_wanted(r, feeds_all[i]))
+            sync_upstream(r, feeds_all[i]);
+    note_database(r);
     return stopping(r) ? err_set(e, ERR_CONFLICT, "the synchronisation was stopped") : 0;
 }
 
@@ -399,4 +404,13 @@ int feed_sync_run(struct engine *en, bool force, str only, struct feed_sync_repo
     rc = sync_all(&r, e);
     end(&r);
     return rc < 0 ? rc : 0;
+}
+
+void feed_sync_note(struct engine *en)
+{
+    struct feed_sync_report report = {0};
+    struct run r = {.engine = en, .out = &report};
+    arena_init(&report.arena, REPORT_ARENA);
+    note_database(&r);
+    feed_sync_report_done(&report);
 }

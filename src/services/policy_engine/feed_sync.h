@@ -28,6 +28,10 @@ void feed_sync_report_done(struct feed_sync_report *r);
 int feed_sync_run(struct engine *en, bool force, str only, struct feed_sync_report *out,
                   struct err *e);
 
+/* Writes into the table what the database holds: for data that others than feed_sync_run()
+ * installed. */
+void feed_sync_note(struct engine *en);
+
 /* ---- the table --------------------------------------------------------------------------------
  */
 struct feed_group_row {

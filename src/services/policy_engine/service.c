@@ -11,6 +11,7 @@
 
 struct policy_engine {
     struct vuln_reports *reports;
+    char noted[72]; /* generation that the table of feeds shows; of the watcher alone */
 };
 
 static struct policy_engine *state_of(const struct call *c)
@@ -283,6 +284,12 @@ static int watch_published(struct engine *en, struct err *e)
     int r = vulndata_fetch(en, e);
     if (r == 1)
         log_info("policy_engine", "newer vulnerability data were installed");
+    struct policy_engine *pe = en->state[SERVICE_POLICY_ENGINE];
+    auto_vulndata *view = vulndata_take(en->vulndata);
+    if (view->db && !en->config->legacy_feeds_url && strcmp(pe->noted, view->generation) != 0) {
+        snprintf(pe->noted, sizeof pe->noted, "%s", view->generation);
+        feed_sync_note(en);
+    }
     return r < 0 ? r : 0;
 }
 
