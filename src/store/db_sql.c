@@ -26,6 +26,11 @@ char *db_rewrite(const struct db_driver *d, const char *sql, struct err *e)
         }
         buf_add_str(&out, str_sub(rest, 0, at));
         str word = str_sub(rest, at + 1, end);
+        if (!word.n || word.p[0] < 'a' || word.p[0] > 'z') { /* '{}' in a literal */
+            buf_add_char(&out, '{');
+            rest = str_from(rest, at + 1);
+            continue;
+        }
         const char *text = dialect_word(d, word);
         if (!text) {
             err_set(e, ERR_USAGE, "statement has an unknown word {%.*s}", STR_ARG(word));

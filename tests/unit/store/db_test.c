@@ -112,6 +112,8 @@ static void failures_have_codes(void **state)
     assert_int_equal(db_query_int(tx, "SELECT k FROM t WHERE k = 99", DB0, &n, &e), ERR_NOT_FOUND);
     assert_ok(db_query_int(tx, "SELECT COUNT(*) FROM t", DB0, &n, &e));
     assert_int_equal(n, 1);
+    assert_ok(db_query_int(tx, "SELECT length('{}{') + length('{\"a\":{}}')", DB0, &n, &e));
+    assert_int_equal(n, 3 + 8);
     db_rollback(tx);
 }
 
