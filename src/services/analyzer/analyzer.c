@@ -35,7 +35,16 @@ static void slot_holds(struct slot *s, str receipt)
 {
     pthread_mutex_lock(&s->an->lock);
     snprintf(s->receipt, sizeof s->receipt, "%.*s", STR_ARG(receipt));
+    s->account[0] = s->digest[0] = 0;
     __atomic_store_n(&s->lost, false, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&s->an->lock);
+}
+
+void slot_names(struct slot *s, str account, str digest)
+{
+    pthread_mutex_lock(&s->an->lock);
+    snprintf(s->account, sizeof s->account, "%.*s", STR_ARG(account));
+    snprintf(s->digest, sizeof s->digest, "%.*s", STR_ARG(digest));
     pthread_mutex_unlock(&s->an->lock);
 }
 
@@ -151,6 +160,34 @@ static int start_threads(struct analyzer *an, struct err *e)
     return 0;
 }
 
+static int release_tx(struct db_tx *tx, void *ctx, struct err *e)
+{
+    const struct slot *s = ctx;
+    int rc = queue_release(tx, STR(ANALYZER_QUEUE), str_z(s->receipt), e);
+    if (rc < 0)
+        return rc;
+    return image_set_status(tx, str_z(s->account), str_z(s->digest), 1 << IMAGE_ANALYZING,
+                            IMAGE_NOT_ANALYZED, str_z(s->an->en->host_id),
+                            STR("handed back: the worker is shutting down"), e);
+}
+
+/* Whatever the thread waits for (a registry that hangs), its image goes to another worker now. */
+static void release(struct slot *s)
+{
+    struct slot copy;
+    struct err err = {0};
+    pthread_mutex_lock(&s->an->lock);
+    copy = *s;
+    pthread_mutex_unlock(&s->an->lock);
+    if (!copy.receipt[0] || !copy.digest[0])
+        return;
+    int rc = db_run(s->an->en->db, DB_WRITE, release_tx, &copy, &err);
+    if (rc >= 0)
+        __atomic_store_n(&s->lost, true, __ATOMIC_RELEASE);
+    else if (rc != ERR_NOT_FOUND)
+        log_warn(service, "%s could not be handed back: %s", copy.digest, err.text);
+}
+
 static void analyzer_drain(struct engine *en)
 {
     struct analyzer *an = en->state[SERVICE_ANALYZER];
@@ -160,6 +197,8 @@ static void analyzer_drain(struct engine *en)
     __atomic_store_n(&an->stopping, true, __ATOMIC_RELEASE);
     pthread_cond_broadcast(&an->wake);
     pthread_mutex_unlock(&an->lock);
+    for (unsigned i = 0; i < an->n_slots; i++)
+        release(&an->slots[i]);
 }
 
 static void analyzer_stop(struct engine *en)

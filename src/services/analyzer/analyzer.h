@@ -29,8 +29,9 @@ struct slot { /* a thread and what it works on */
     pthread_t thread;
     bool running;
     char owner[200];
-    char receipt[200]; /* "" : nothing (under an->lock) */
-    bool lost;         /* the lease (atomic) */
+    char receipt[200];              /* "" : nothing (under an->lock) */
+    char account[300], digest[300]; /* of the image, once its state is analyzing (the same) */
+    bool lost;                      /* the lease (atomic) */
 };
 
 struct analyzer {
@@ -49,6 +50,9 @@ struct analyzer {
 
 /* Is the work on this slot no longer wanted? */
 bool slot_unwanted(void *slot);
+
+/* Says which image the slot's item is about. */
+void slot_names(struct slot *slot, str account, str digest);
 
 /* One item, from its state to its end; never fails: what went wrong is in the database or the log.
  */

@@ -45,7 +45,7 @@ static int check_size(struct analyzer_job *job, struct err *e)
         return rc;
     if (size <= (uint64_t)max << 20)
         return 0;
-    return err_set(e, ERR_LIMIT,
+    return err_set(e, ERR_UNSUPPORTED,
                    "the image has %llu MiB (compressed), which is more than "
                    "max_compressed_image_size_mb: %lld",
                    (unsigned long long)(size >> 20), (long long)max);

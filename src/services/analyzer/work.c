@@ -53,11 +53,12 @@ struct failure {
     bool final, release, dead;
 };
 
-/* Another try would find the same. */
+/* Another try would find the same. Not so ERR_LIMIT: an analyser that got no further in time may do
+ * so afresh. */
 static bool is_final(int code)
 {
-    return code == ERR_FORMAT || code == ERR_LIMIT || code == ERR_UNSUPPORTED ||
-           code == ERR_USAGE || code == ERR_MISMATCH;
+    return code == ERR_FORMAT || code == ERR_UNSUPPORTED || code == ERR_USAGE ||
+           code == ERR_MISMATCH;
 }
 
 static int fail_tx(struct db_tx *tx, void *ctx, struct err *e)
@@ -135,6 +136,7 @@ static int run(struct analyzer_job *job, struct err *e)
         rc = db_run(job->en->db, DB_WRITE, begin_tx, job, e);
     if (rc <= 0)
         return rc;
+    slot_names(job->slot, job->account, job->digest);
     log_info(service, "%.*s: analysis begins", STR_ARG(job->digest));
     rc = analyse(job, e);
     if (rc >= 0) {
