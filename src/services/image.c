@@ -145,19 +145,40 @@ static int find_digest(struct db_tx *tx, const char *sql, str account, str text,
     return out->p ? 1 : err_no_memory(e);
 }
 
+/* The digests with an id; sorting them by date in SQL would keep SQLite from the index of ids. */
+static int digests_of_id(struct db_tx *tx, struct arena *a, str account, str id, str *out,
+                         size_t max, struct err *e)
+{
+    auto_rows *rows = NULL;
+    size_t n = 0;
+    int rc =
+        db_query(tx, "SELECT image_digest FROM catalog_image WHERE account = $1 AND image_id = $2",
+                 DB(DBS(account), DBS(id)), &rows, e);
+    while (rc >= 0 && n < max && (rc = db_next(rows, e)) > 0)
+        out[n++] = arena_dup(a, db_text(rows, 0));
+    return rc < 0 ? rc : a->full ? err_no_memory(e) : (int)n;
+}
+
 int image_get_by_id(struct db_tx *tx, struct arena *a, str account, str id,
                     struct image_record *out, struct err *e)
 {
-    str digest;
-    /* "+ 0": so that SQLite takes the index of ids, not that of dates. */
-    int rc =
-        find_digest(tx,
-                    "SELECT image_digest FROM catalog_image WHERE account = $1 AND image_id = $2 "
-                    "ORDER BY created_at + 0 DESC, image_digest LIMIT 1",
-                    account, id, a, &digest, e);
-    if (rc < 0)
-        return rc;
-    return image_get(tx, a, account, rc ? digest : id, out, e);
+    str digests[32];
+    struct image_record r;
+    bool found = false;
+    int n = digests_of_id(tx, a, account, id, digests, KE_ARRAY_LEN(digests), e);
+
+    if (n == 0)
+        return image_get(tx, a, account, id, out, e);
+    for (int i = 0; i < n; i++) {
+        int rc = image_get(tx, a, account, digests[i], &r, e);
+        if (rc < 0)
+            return rc;
+        if (rc > 0 && (!found || r.created > out->created)) {
+            *out = r;
+            found = true;
+        }
+    }
+    return n < 0 ? n : found;
 }
 
 int image_get_by_tag(struct db_tx *tx, struct arena *a, str account, str fulltag,
