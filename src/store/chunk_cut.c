@@ -1,9 +1,9 @@
 #include "store/chunk_cut.h"
 
-/* The masks have 18 and 14 bits: two more and two fewer than the mean of 2^16 asks for. Their bits
+/* The masks have 16 and 12 bits: two more and two fewer than the mean of 2^14 asks for. Their bits
  * are high ones, which the last 48 bytes and more have moved. */
-#define MASK_BEFORE (UINT64_C(0x3ffff) << 46)
-#define MASK_AFTER  (UINT64_C(0x3fff) << 50)
+#define MASK_BEFORE (UINT64_C(0xffff) << 48)
+#define MASK_AFTER  (UINT64_C(0xfff) << 52)
 
 /* The table is part of the stored format: other values find no old chunks again. */
 void chunk_cutter_init(struct chunk_cutter *c)

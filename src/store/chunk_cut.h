@@ -6,7 +6,7 @@
 
 #include "base/str.h"
 
-enum { CHUNK_MIN = 16 << 10, CHUNK_MEAN = 64 << 10, CHUNK_MAX = 256 << 10 };
+enum { CHUNK_MIN = 4 << 10, CHUNK_MEAN = 16 << 10, CHUNK_MAX = 128 << 10 };
 
 struct chunk_cutter {
     uint64_t gear[256];

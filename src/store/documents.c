@@ -5,7 +5,7 @@
 #include "store/chunk_store.h"
 
 /* Up to this size a document is kept whole, in its content's row. */
-enum { INLINE_MAX = CHUNK_MIN, RECIPE_MAX = 64 << 20 };
+enum { INLINE_MAX = 16 << 10, RECIPE_MAX = 64 << 20 };
 
 int documents_open(struct db *db, const struct documents_options *o, struct documents **out,
                    struct err *e)
