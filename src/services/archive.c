@@ -3,6 +3,8 @@
 
 #include "base/auto.h"
 #include "base/vec.h"
+#include "services/image_packages.h"
+#include "services/inventory_document.h"
 #include "services/subscription.h"
 
 #include <stdlib.h>
@@ -319,6 +321,24 @@ static int restore_row(struct db_tx *tx, str account, const struct archived_imag
     return n < 0 ? (int)n : 0;
 }
 
+/* Images that were imported or archived by another version may have no inventory. */
+static int restore_packages(struct db_tx *tx, struct documents *d, str account, str digest,
+                            struct err *e)
+{
+    auto_buf bytes;
+    struct inventory *inv = NULL;
+    buf_init(&bytes, INVENTORY_DOCUMENT_MAX);
+    int r = document_get(d, tx, account, STR(INVENTORY_BUCKET), digest, &bytes, e);
+    if (r == ERR_NOT_FOUND)
+        return 0;
+    if (r >= 0)
+        r = inventory_document_read(buf_view(&bytes), &inv, e);
+    if (r >= 0)
+        r = image_packages_put(tx, account, digest, inv, e);
+    inventory_free(inv);
+    return r;
+}
+
 int archive_restore(struct db_tx *tx, struct documents *d, struct arena *a, str account, str digest,
                     struct err *e)
 {
@@ -340,5 +360,7 @@ int archive_restore(struct db_tx *tx, struct documents *d, struct arena *a, str 
         r = restore_tags(tx, account, digest, yyjson_doc_get_root(doc), e);
     if (r == 0)
         r = copy_back(tx, d, a, account, digest, e);
+    if (r == 0)
+        r = restore_packages(tx, d, account, digest, e);
     return r;
 }

@@ -201,7 +201,7 @@ def engine(request, kellet_binary, tmp_path_factory):
     if request.param == "postgres":
         name = "t_" + request.module.__name__.replace("-", "_").lower()
         database = request.getfixturevalue("postgres").database(name)
-    one = engines.Engine(kellet_binary, directory, database)
+    one = engines.Engine(kellet_binary, directory, database, more={"catalog": "    cycle_timers: {image_gc: -1}\n"})
     yield one
     one.stop()
 

@@ -1,6 +1,7 @@
 """Every command of the original's client (anchorecli 0.9.3), with its exit status, on SQLite and on PostgreSQL."""
 import base64
 import json
+import time
 
 import pytest
 
@@ -240,3 +241,22 @@ def test_zz_delete(cli, pulled):
     tag, digest = pulled
     cli("image", "del", digest, "--force")
     cli("image", "del", UNKNOWN, code=1)
+
+
+def test_zzz_restore(cli, engine, registry_open):
+    """An archived image survives the deletion of the original and comes back with all that was known of it."""
+    tag = f"127.0.0.1:{registry_open.port}/private/plain:1"
+    digest = json.loads(cli("--json", "image", "add", tag))[0]["imageDigest"]
+    engine.client.wait_analyzed(digest)
+    content = engine.client.get(f"/v1/images/{digest}/content/files").body
+    cli("analysis-archive", "images", "add", digest)
+    cli("image", "del", digest, "--force")
+    end = time.monotonic() + 90
+    while engine.client.get(f"/v1/images/{digest}").status != 404 and time.monotonic() < end:
+        time.sleep(0.5)
+    assert engine.client.get(f"/v1/images/{digest}/content/files").status == 500
+    cli("analysis-archive", "images", "restore", digest)
+    assert engine.client.get(f"/v1/images/{digest}/content/files").body == content
+    found = json.loads(cli("--json", "query", "images-by-package", "--name", "musl"))["images"]
+    assert digest in [i["image"]["imageDigest"] for i in found]
+    cli("analysis-archive", "images", "del", "--force", digest)

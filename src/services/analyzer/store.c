@@ -1,46 +1,8 @@
 #include "base/auto.h"
 #include "services/analyzer/analyzer.h"
 #include "services/event.h"
+#include "services/image_packages.h"
 #include "services/inventory_document.h"
-#include "store/package_index.h"
-
-static str index_type(const struct package *p)
-{
-    static const char *const types[][2] = {
-        {"deb", "dpkg"},
-        {"apk", "APKG"},
-        {"java-archive", "java"},
-        {"go-module", "go"},
-    };
-    for (size_t i = 0; i < KE_ARRAY_LEN(types); i++)
-        if (str_eq(str_z(p->type->name), str_z(types[i][0])))
-            return str_z(types[i][1]);
-    return str_z(p->type->name);
-}
-
-static int put_packages(struct db_tx *tx, struct analyzer_job *job, struct err *e)
-{
-    const struct inventory *inv = job->inv;
-    autofree struct indexed_package *list = calloc(inv->n_packages + 1, sizeof *list);
-    char distro[300];
-    if (!list)
-        return err_no_memory(e);
-    snprintf(distro, sizeof distro, "%.*s:%.*s", STR_ARG(inv->release.id),
-             STR_ARG(inv->release.version_id));
-    for (size_t i = 0; i < inv->n_packages; i++) {
-        const struct package *p = &inv->packages[i].p;
-        list[i] = (struct indexed_package){
-            .name = p->name,
-            .version = p->version,
-            .type = index_type(p),
-            .source = p->source_name,
-            .arch = p->arch,
-            .ecosystem = str_z(p->type->ecosystem ? p->type->ecosystem : ""),
-            .distro = str_z(p->type->ecosystem || !inv->release.id.n ? "" : distro),
-        };
-    }
-    return package_index_put(tx, job->account, job->digest, list, inv->n_packages, e);
-}
 
 static int put_documents(struct db_tx *tx, struct analyzer_job *job, struct err *e)
 {
@@ -145,7 +107,7 @@ static int store_tx(struct db_tx *tx, void *ctx, struct err *e)
     if (rc >= 0)
         rc = put_documents(tx, job, e);
     if (rc >= 0)
-        rc = put_packages(tx, job, e);
+        rc = image_packages_put(tx, job->account, job->digest, job->inv, e);
     if (rc >= 0)
         rc = end_import(tx, job, e);
     if (rc >= 0)
