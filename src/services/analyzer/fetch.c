@@ -3,6 +3,8 @@
 #include "services/log.h"
 #include "services/registry_record.h"
 
+#include <time.h>
+
 struct manifest {
     struct analyzer_job *job;
     struct buf text;
@@ -51,6 +53,33 @@ static int check_size(struct analyzer_job *job, struct err *e)
                    (unsigned long long)(size >> 20), (long long)max);
 }
 
+/* A scan that shows no sign of life in its first minute is begun afresh. */
+struct watch {
+    struct slot *slot;
+    time_t begun;
+    bool alive;
+};
+
+static void note_progress(void *ctx, const char *phase, uint64_t bytes, uint64_t total_bytes,
+                          uint32_t layers_done, uint32_t layers_total)
+{
+    struct watch *w = ctx;
+    w->alive |= bytes || total_bytes || layers_done || layers_total;
+}
+
+static time_t now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec;
+}
+
+static bool unwanted(void *ctx)
+{
+    const struct watch *w = ctx;
+    return slot_unwanted(w->slot) || (!w->alive && now_s() - w->begun > 60);
+}
+
 static int fetch_as(struct analyzer_job *job, str registry, str repo, struct err *e)
 {
     struct registry_options login;
@@ -61,12 +90,13 @@ static int fetch_as(struct analyzer_job *job, str registry, str repo, struct err
                             STR_ARG(job->digest));
     if (!name.p)
         return err_no_memory(e);
+    struct watch watch = {.slot = job->slot, .begun = now_s()};
     struct scan_options o = {
         .source = name.p,
         .data_dir = job->en->config->data_dir,
         .registry = &login,
         .facts = &job->slot->an->settings->facts,
-        .progress = {.unwanted = slot_unwanted, .ctx = job->slot},
+        .progress = {.update = note_progress, .ctx = &watch, .unwanted = unwanted},
     };
     return inventory_scan(&o, &job->inv, e);
 }
