@@ -41,6 +41,11 @@ str analysis_document(const struct analysis *s, const char *type);
 
 /* ---- parts -------------------------------------------------------------------------------------
  */
+/* Is the package listed? Those that another's package installed are not, when settings say so. */
+static inline bool analysis_lists(const struct analysis_input *in, const struct inv_package *p)
+{
+    return !(in->settings && in->settings->owned_left_out && p->owner.n);
+}
 /* Packages: os, npm, gem, python, java, binary, go. From index `hinted` on they are hints. */
 int analysis_packages(struct analysis *s, const struct analysis_input *in, size_t hinted,
                       struct err *e);

@@ -169,7 +169,7 @@ static int list_type(struct lister *l, const char *content, size_t hinted, struc
     for (size_t i = 0; i < inv->n_packages; i++) {
         const struct inv_package *p = &inv->packages[i];
         for (size_t k = 0; k < KE_ARRAY_LEN(shown_types); k++)
-            if (str_eq(str_z(shown_types[k].content), str_z(content)) &&
+            if (analysis_lists(l->in, p) && str_eq(str_z(shown_types[k].content), str_z(content)) &&
                 str_eq(str_z(shown_types[k].type), str_z(p->p.type->name)))
                 add_package(l, list, p, content, shown_types[k].shown, i >= hinted);
         if (l->scratch.used > 16 << 20)

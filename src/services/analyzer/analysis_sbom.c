@@ -125,7 +125,8 @@ static int write_sbom(yyjson_mut_doc *d, const struct analysis_input *in, struct
     yyjson_mut_obj_add_arr(d, root, "artifactRelationships");
     yyjson_mut_val *list = yyjson_mut_obj_add_arr(d, root, "artifacts");
     for (size_t i = 0; i < inv->n_packages; i++)
-        add_artifact(d, list, inv, &inv->packages[i], &a);
+        if (analysis_lists(in, &inv->packages[i]))
+            add_artifact(d, list, inv, &inv->packages[i], &a);
     yyjson_mut_val *o = yyjson_mut_obj_add_obj(d, root, "descriptor");
     put_str(d, o, "name", STR("kellet"));
     put_str(d, o, "version", STR(KELLET_VERSION));

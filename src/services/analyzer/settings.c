@@ -179,6 +179,7 @@ int analyzer_settings_load(const struct config *c, struct analyzer_settings **ou
     arena_init(&s->arena, SETTINGS_MAX);
     s->facts.retrieve_max = DEFAULT_RETRIEVE_MAX;
     s->hints = c->hints_enabled;
+    s->owned_left_out = c->owned_package_filtering;
     l->s = s;
     l->file = c->analyzer_config ? c->analyzer_config : "analyzer settings";
     int rc = load(l, c, e);

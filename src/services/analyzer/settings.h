@@ -18,6 +18,7 @@ struct analyzer_settings {
     size_t n_retrieve; /* without the hints file */
     str malware;       /* why malware is not looked for; empty: nobody asked */
     bool hints;
+    bool owned_left_out; /* language packages that a distro package installed are not listed */
 };
 
 /* ERR_FORMAT and ERR_USAGE name the file and what is wrong with it. */

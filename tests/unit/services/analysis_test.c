@@ -170,6 +170,36 @@ static void test_alpine_318(void **state)
     against_original("alpine-3.18", 8192000);
 }
 
+/* A Python package that the distro's package manager installed is listed only when asked for. */
+static void test_owned(void **state)
+{
+    for (int left_out = 0; left_out < 2; left_out++) {
+        struct err e = {0};
+        struct analyzer_settings settings = {.owned_left_out = left_out};
+        struct inv_package packages[3] = {
+            {.p = {.type = package_type_find(STR("python")),
+                   .name = STR("theirs"),
+                   .version = STR("1"),
+                   .path = STR("a")},
+             .owner = STR("python3-theirs")},
+            {.p = {.type = package_type_find(STR("python")),
+                   .name = STR("ours"),
+                   .version = STR("2"),
+                   .path = STR("b")}},
+        };
+        struct inventory inv = {.packages = packages, .n_packages = 2};
+        struct analysis_input in = {.digest = STR("sha256:1"), .inv = &inv, .settings = &settings};
+        struct analysis *s = NULL;
+        arena_init(&inv.arena, 1 << 20);
+        assert_ok(analysis_make(&in, &s, &e));
+        str list = analysis_document(s, "python");
+        assert_true(str_contains(list, STR("\"ours\"")));
+        assert_int_equal(str_contains(list, STR("\"theirs\"")), !left_out);
+        analysis_free(s);
+        arena_done(&inv.arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_alpine_310),
         cmocka_unit_test(test_alpine_318),
+        cmocka_unit_test(test_owned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
