@@ -196,7 +196,7 @@ static int check_values(const struct db_value *v, size_t n, struct err *e)
 {
     for (size_t i = 0; i < n; i++)
         if (v[i].type == DB_TEXT && !text_is_sound(v[i].s))
-            return err_set(e, ERR_FORMAT,
+            return err_set(e, ERR_USAGE,
                            "text for the database is not UTF-8 or has a zero byte (value $%zu)",
                            i + 1);
     return 0;

@@ -104,7 +104,7 @@ static void failures_have_codes(void **state)
     static const str bad[] = {STR_INIT("a\0b"), STR_INIT("\xff"), STR_INIT("\xc3")};
     for (size_t i = 0; i < KE_ARRAY_LEN(bad); i++) {
         tx = begin(DB_WRITE);
-        assert_int_equal(db_exec(tx, "UPDATE t SET s = $1", DB(DBS(bad[i])), &e), ERR_FORMAT);
+        assert_int_equal(db_exec(tx, "UPDATE t SET s = $1", DB(DBS(bad[i])), &e), ERR_USAGE);
         db_rollback(tx);
     }
     int64_t n;
