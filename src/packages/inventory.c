@@ -238,8 +238,12 @@ static int scan_run(struct scan *s, struct err *e)
         _exit(scan_child(s, ends[1], parent));
     }
     close(ends[1]);
-    struct broker_events events = {
-        .ctx = s, .have = scan_have, .record = scan_record, .image = scan_image, .tick = scan_tick, .unwanted = scan_unwanted};
+    struct broker_events events = {.ctx = s,
+                                   .have = scan_have,
+                                   .record = scan_record,
+                                   .image = scan_image,
+                                   .tick = scan_tick,
+                                   .unwanted = scan_unwanted};
     struct broker_limits limits = analyst_limits;
     if (s->source->shape == SHAPE_ARCHIVE && !s->source->seekable && s->source->fd >= 0)
         limits.quiet_s = 0; /* whoever writes into the pipe may take all the time */
