@@ -194,7 +194,8 @@ static int run_chain(struct chain *c, struct http_transfer *t, struct err *e)
 {
     for (;;) {
         int rc = http_transfer_run(t, e);
-        if (rc < 0 || !http_status_is_redirect(t->rs->status) || !http_header(t->rs, "location").n)
+        if (rc < 0 || t->rq->no_redirect || !http_status_is_redirect(t->rs->status) ||
+            !http_header(t->rs, "location").n)
             return rc;
         t->may_help = false;
         if ((rc = chain_follow(c, t, e)) < 0)

@@ -32,7 +32,7 @@ struct http_options {
 };
 
 /* Proxies come from the environment as for curl (http_proxy, https_proxy, all_proxy, no_proxy), but
- * never for loopback hosts. ERR_UNSUPPORTED when libcurl is not installed. */
+ * never for loopback and link-local hosts. ERR_UNSUPPORTED when libcurl is not installed. */
 int http_new(const struct http_options *o, struct http **out, struct err *e);
 void http_free(struct http *h);
 
@@ -65,6 +65,7 @@ struct http_request {
     uint64_t offset;
     uint64_t max_body; /* ERR_LIMIT beyond; 0: 64 MiB */
     bool no_retry;
+    bool no_redirect; /* a redirect is an answer like another: its body goes to *body_out */
     /* Body bytes of the final 2xx response as they come. May return a negative code to stop. NULL:
      * into *body_out (http_fetch's argument). Bodies of other statuses always go to *body_out (at
      * most 64 KiB). */

@@ -34,7 +34,7 @@ static bool two_digits(const char *p, int *out)
 }
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT". */
-static bool date_parse(str s, int64_t *out)
+bool http_date_parse(str s, int64_t *out)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     int day, century, year, hour, minute, second;
@@ -64,7 +64,7 @@ bool http_retry_after_parse(str value, int64_t now, uint64_t *seconds)
     value = str_trim(value);
     if (str_to_u64(value, seconds))
         return true;
-    if (!date_parse(value, &at))
+    if (!http_date_parse(value, &at))
         return false;
     *seconds = at > now ? (uint64_t)(at - now) : 0;
     return true;

@@ -14,6 +14,9 @@ struct http_content_range {
 };
 bool http_content_range_parse(str value, struct http_content_range *out);
 
+/* Seconds since 1970 of an IMF-fixdate. */
+bool http_date_parse(str value, int64_t *out);
+
 /* Seconds to wait: a number, or an HTTP date seen from `now` (seconds since 1970; a past one gives
  * 0). Dates are IMF-fixdate only (RFC 9110 5.6.7), as senders must write them. */
 bool http_retry_after_parse(str value, int64_t now, uint64_t *seconds);

@@ -138,7 +138,8 @@ static int headers_end(struct http_transfer *t)
     t->headers_end = true;
     if (t->rs->status >= 200 && t->rs->status < 300)
         return begin_body(t);
-    bool moved = http_status_is_redirect(t->rs->status) && http_header(t->rs, "location").n;
+    bool moved = !t->rq->no_redirect && http_status_is_redirect(t->rs->status) &&
+                 http_header(t->rs, "location").n;
     t->mode = moved ? HTTP_BODY_DROP : HTTP_BODY_ERROR;
     if (!moved && t->body_out)
         t->body_out->n = t->body_start;
@@ -407,7 +408,8 @@ static void set_options(struct http_transfer *t, CURL *c, struct curl_slist *hea
     api->setopt(c, CURLOPT_XFERINFODATA, t);
     if (h->o.unix_socket)
         api->setopt(c, CURLOPT_UNIX_SOCKET_PATH, h->o.unix_socket);
-    if (h->o.unix_socket || http_host_is_loopback(str_z(t->url->host)))
+    str host = str_z(t->url->host);
+    if (h->o.unix_socket || http_host_is_loopback(host) || http_host_is_link_local(host))
         api->setopt(c, CURLOPT_PROXY, ""); /* a proxy cannot reach what only this machine sees */
     set_method(t, c);
 }

@@ -141,6 +141,20 @@ bool http_same_origin(const char *a, const char *b)
     return same;
 }
 
+static bool ipv4(str host, uint32_t *out)
+{
+    char text[16];
+    struct in_addr address;
+    if (host.n >= sizeof text)
+        return false;
+    memcpy(text, host.n ? host.p : "", host.n);
+    text[host.n] = 0;
+    if (inet_pton(AF_INET, text, &address) != 1)
+        return false;
+    *out = ntohl(address.s_addr);
+    return true;
+}
+
 bool http_host_is_loopback(str host)
 {
     if (str_eq_nocase(host, STR("localhost")) || str_eq(host, STR("[::1]")) ||
@@ -149,11 +163,14 @@ bool http_host_is_loopback(str host)
     str tail = str_sub(host, host.n > 10 ? host.n - 10 : host.n, host.n);
     if (str_eq_nocase(tail, STR(".localhost")))
         return true;
-    char text[16];
-    struct in_addr address;
-    if (host.n >= sizeof text)
-        return false;
-    memcpy(text, host.p, host.n);
-    text[host.n] = 0;
-    return inet_pton(AF_INET, text, &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
+    uint32_t address;
+    return ipv4(host, &address) && address >> 24 == 127;
+}
+
+bool http_host_is_link_local(str host)
+{
+    uint32_t address;
+    return str_eq_nocase(host, STR("[fd00:ec2::254]")) ||
+           str_eq_nocase(host, STR("[fd00:ec2::23]")) ||
+           (ipv4(host, &address) && address >> 16 == 0xa9fe);
 }

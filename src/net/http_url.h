@@ -31,5 +31,7 @@ void http_url_done(struct http_url *u);
 bool http_url_same_origin(const struct http_url *a, const struct http_url *b);
 /* "localhost", names below it, 127.0.0.0/8, ::1. */
 bool http_host_is_loopback(str host);
+/* 169.254.0.0/16, and the address that cloud machines ask for their metadata by IPv6. */
+bool http_host_is_link_local(str host);
 
 #endif
