@@ -230,6 +230,55 @@ static const char document_tables[] =
 static const char document_storage[] = "ALTER TABLE chunk ALTER data SET STORAGE EXTERNAL;"
                                        "ALTER TABLE content ALTER data SET STORAGE EXTERNAL;";
 
+/* The inverted index (posting.h), and what is known of each distinct package: findings with the
+ * time that they were held for true (closed_at: a huge number while they are), changes in the order
+ * in which they were found, and the batches that found them (services/policy_engine/reindex.h). */
+static const char posting_tables[] =
+    "CREATE TABLE posting_package ("
+    " id {identity}, digest {blob} NOT NULL UNIQUE, matched BIGINT NOT NULL DEFAULT 0,"
+    " identity {blob} NOT NULL, counts {blob});"
+    "CREATE INDEX posting_package_open ON posting_package (id) WHERE matched = 0;"
+    "CREATE TABLE posting_name (name BIGINT NOT NULL, package BIGINT NOT NULL,"
+    " PRIMARY KEY (name, package)) {no_rowid};"
+    "CREATE TABLE posting_image ("
+    " id {identity}, account {text} NOT NULL, image_digest {text} NOT NULL,"
+    " since BIGINT NOT NULL, UNIQUE (account, image_digest));"
+    "CREATE TABLE posting_list (image BIGINT NOT NULL PRIMARY KEY, packages {blob} NOT NULL);"
+    "CREATE TABLE posting_fresh (image BIGINT NOT NULL PRIMARY KEY) {no_rowid};"
+    "CREATE TABLE posting_dead (image BIGINT NOT NULL PRIMARY KEY, packages {blob} NOT NULL);"
+    "CREATE TABLE posting (package BIGINT NOT NULL, block BIGINT NOT NULL, images {blob} NOT NULL,"
+    " PRIMARY KEY (package, block)) {no_rowid};"
+
+    "CREATE TABLE finding_span ("
+    " package BIGINT NOT NULL, vulnerability {text} NOT NULL, opened_at BIGINT NOT NULL,"
+    " closed_at BIGINT NOT NULL, severity BIGINT NOT NULL, fix_state BIGINT NOT NULL,"
+    " source {text} NOT NULL, fix {text} NOT NULL, generation {text} NOT NULL,"
+    " PRIMARY KEY (package, vulnerability, opened_at)) {no_rowid};"
+    "CREATE INDEX finding_span_vulnerability ON finding_span (vulnerability);"
+    "CREATE TABLE finding_change ("
+    " seq {identity}, batch BIGINT NOT NULL, package BIGINT NOT NULL,"
+    " vulnerability {text} NOT NULL, kinds BIGINT NOT NULL, at BIGINT NOT NULL,"
+    " severity_before BIGINT NOT NULL, severity BIGINT NOT NULL,"
+    " fix_state_before BIGINT NOT NULL, fix_state BIGINT NOT NULL,"
+    " fix_before {text} NOT NULL, fix {text} NOT NULL, generation {text} NOT NULL);"
+    "CREATE INDEX finding_change_batch ON finding_change (batch);"
+    "CREATE TABLE finding_batch ("
+    " id {identity}, generation_before {text} NOT NULL, generation {text} NOT NULL,"
+    " started_at BIGINT NOT NULL, ended_at BIGINT, last_seq BIGINT NOT NULL DEFAULT 0,"
+    " names BIGINT NOT NULL DEFAULT 0, packages BIGINT NOT NULL DEFAULT 0,"
+    " changes BIGINT NOT NULL DEFAULT 0, images BIGINT NOT NULL DEFAULT 0);"
+    "CREATE TABLE finding_state ("
+    " name {text} NOT NULL PRIMARY KEY, generation {text} NOT NULL, rules BIGINT NOT NULL,"
+    " holder {text} NOT NULL) {no_rowid};"
+    "CREATE TABLE finding_consumer (name {text} NOT NULL PRIMARY KEY, seq BIGINT NOT NULL)"
+    " {no_rowid};"
+    "CREATE TABLE finding_summary ("
+    " image BIGINT NOT NULL PRIMARY KEY, batch BIGINT NOT NULL, counts {blob} NOT NULL);"
+    "CREATE TABLE finding_trend ("
+    " account {text} NOT NULL, day BIGINT NOT NULL, severity BIGINT NOT NULL,"
+    " findings BIGINT NOT NULL, images BIGINT NOT NULL, PRIMARY KEY (account, day, severity))"
+    " {no_rowid};";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -237,5 +286,6 @@ const struct schema_step schema_steps[] = {
     {.title = "queues and leases", .sql = work_tables},
     {.title = "packages of images", .sql = package_tables},
     {.title = "documents", .sql = document_tables, .postgres_after = document_storage},
+    {.title = "the index from packages to images, and findings over time", .sql = posting_tables},
     {.title = NULL},
 };

@@ -1,0 +1,77 @@
+/* posting.h - the inverted index: package identity -> images of the store that contain it.
+ *
+ * A distinct package is a row (its identity is the caller's bytes), an image a dense number. An
+ * image that comes is one row with the numbers of its packages (gaps as varints): that is cheap and
+ * in the transaction of whatever brought it. Some thousand such rows at a time are later merged
+ * into the posting lists (package, block of 65,536 images -> posting_set.h), and likewise what went
+ * is taken out of them. A reader adds what is not merged yet and forgets what is gone, so an answer
+ * is exact at any moment. Any number of processes may use it.
+ *
+ * Why beside package_index.h: that one answers SQL questions by a package's name within an account
+ * and costs a row for some 16 packages of an image; this one finds the images of ten thousand
+ * packages in a blink and costs a byte or two for each. */
+#ifndef KELLET_STORE_POSTING_H
+#define KELLET_STORE_POSTING_H
+
+#include "base/vec.h"
+#include "store/db.h"
+#include "store/posting_set.h"
+
+struct posting_package {
+    str identity;          /* two packages are the same when these bytes are */
+    const uint64_t *names; /* under which posting_by_name() finds it */
+    size_t n_names;
+};
+typedef VEC(int64_t) posting_ids;
+
+/* The package's number, given when it is new. *fresh (MAY be NULL): it is. */
+int posting_package_id(struct db_tx *tx, const struct posting_package *p, int64_t *id, bool *fresh,
+                       struct err *e);
+/* Appends the numbers of all packages of that name. */
+int posting_by_name(struct db_tx *tx, uint64_t name, posting_ids *out, struct err *e);
+
+/* Makes the image's packages exactly these (any order, repetitions are fine; at most a million).
+ * `since`: when it came, microseconds; 0: now. An image that is known keeps the time it has; with
+ * other packages than before it gets a new number. */
+int posting_put(struct db_tx *tx, str account, str digest, int64_t since, const int64_t *packages,
+                size_t n, struct err *e);
+/* 1 when the image was known, else 0. */
+int posting_delete(struct db_tx *tx, str account, str digest, struct err *e);
+/* Merges at most `limit` images that came and `limit` that went, in one transaction; returns how
+ * many. To be called by one process at a time (others wait). */
+int64_t posting_merge(struct db *db, size_t limit, struct err *e);
+/* How many wait to be merged: came and went. */
+int posting_waiting(struct db_tx *tx, int64_t *out, struct err *e);
+
+/* ---- reading: everything in one transaction ---------------------------------------------------
+ */
+struct posting_reader;
+/* ERR_LIMIT when more than 65,536 images wait to be merged. */
+int posting_open(struct db_tx *tx, struct posting_reader **out, struct err *e);
+void posting_close(struct posting_reader *r); /* NULL is fine */
+static inline void posting_close_(struct posting_reader **r)
+{
+    posting_close(*r);
+}
+#define auto_posting struct posting_reader KE_CLEANUP(posting_close_)
+
+/* Adds the images that have the package. */
+int posting_read(struct posting_reader *r, int64_t package, struct posting_set *out, struct err *e);
+
+struct posting_image {
+    int64_t id, since; /* since: microseconds */
+    str account, digest;
+};
+/* Calls fn for each image of the set that is (still) in the store, by number; of one account, or
+ * all when it is empty. The record lives during the call. A negative value of fn ends it. */
+int posting_images(struct db_tx *tx, const struct posting_set *set, str account,
+                   int (*fn)(void *ctx, const struct posting_image *i, struct err *e), void *ctx,
+                   struct err *e);
+/* One image: its number, when it came (MAY be NULL) and its packages (appended, ascending). 1, or 0
+ * when it is not known. */
+int posting_image_packages(struct db_tx *tx, str account, str digest, int64_t *image,
+                           int64_t *since, posting_ids *out, struct err *e);
+/* The same by number; 0 when it is gone. */
+int posting_list(struct db_tx *tx, int64_t image, posting_ids *out, struct err *e);
+
+#endif
