@@ -7,6 +7,7 @@ const struct command *const commands[] = {
     &command_db,
     &command_explain,
     &command_feeds,
+    &command_health,
     &command_help,
     &command_man,
     &command_manager,

@@ -55,6 +55,7 @@ extern const struct command command_completion;
 extern const struct command command_db;
 extern const struct command command_explain;
 extern const struct command command_feeds;
+extern const struct command command_health;
 extern const struct command command_help;
 extern const struct command command_man;
 extern const struct command command_manager;

@@ -99,7 +99,8 @@ struct config_problem {
 };
 
 struct config_options {
-    const char *directory;       /* of config.yaml; NULL: $ANCHORE_CONFIG_DIR, or none */
+    /* Of config.yaml; NULL: the text in $KELLET_CONFIG_YAML, else $ANCHORE_CONFIG_DIR, or none. */
+    const char *directory;
     const char *data_dir;        /* DATA */
     const char *const *services; /* arguments; NULL */
     size_t n_services;

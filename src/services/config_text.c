@@ -240,15 +240,11 @@ static int tree_parse(struct config_loader *l, str text, bool all_strings, yyjso
     return *out ? 0 : err_no_memory(e);
 }
 
-static int file_load(struct config_loader *l, struct err *e)
+static int yaml_load(struct config_loader *l, str raw, struct err *e)
 {
-    auto_buf raw, text;
-    buf_init(&raw, CONFIG_FILE_MAX);
+    auto_buf text;
     buf_init(&text, CONFIG_FILE_MAX);
-    int r = fs_read(l->c->file, &raw, e);
-    if (r < 0)
-        return r;
-    r = substitute(l, buf_view(&raw), &text, e);
+    int r = substitute(l, raw, &text, e);
     if (r < 0)
         return r;
     r = tree_parse(l, buf_view(&text), false, &l->c->tree, e);
@@ -265,6 +261,14 @@ static int file_load(struct config_loader *l, struct err *e)
         l->c->tree = NULL;
     }
     return r;
+}
+
+static int file_load(struct config_loader *l, struct err *e)
+{
+    auto_buf raw;
+    buf_init(&raw, CONFIG_FILE_MAX);
+    int r = fs_read(l->c->file, &raw, e);
+    return r < 0 ? r : yaml_load(l, buf_view(&raw), e);
 }
 
 /* ---- no file: the environment -------------------------------------------------------------------
@@ -347,6 +351,12 @@ int config_text_load(struct config_loader *l, struct err *e)
     if (r < 0)
         return r;
     const char *dir = l->options->directory ? l->options->directory : getenv("ANCHORE_CONFIG_DIR");
+    const char *yaml = getenv("KELLET_CONFIG_YAML");
+    if (!l->options->directory && yaml && *yaml) {
+        l->directory = l->c->data_dir;
+        l->c->file = "KELLET_CONFIG_YAML";
+        return yaml_load(l, str_z(yaml), e);
+    }
     if (!dir || !*dir)
         return environment_load(l, e);
     l->directory = arena_dup(&l->c->arena, str_z(dir)).p;

@@ -74,7 +74,6 @@ static void format_json(struct buf *b, enum log_level level, const char *service
     add_member(b, "service", service);
     add_member(b, "request_id", request_id);
     add_member(b, "message", text);
-    buf_add_str(b, STR("}\n"));
 }
 
 static void format_words(struct buf *b, enum log_level level, const char *service,
@@ -89,7 +88,6 @@ static void format_words(struct buf *b, enum log_level level, const char *servic
     }
     buf_add_str(b, STR(": "));
     add_escaped(b, text, false);
-    buf_add_char(b, '\n');
 }
 
 /* One write for a line: lines of several threads and processes don't mix. */
@@ -116,9 +114,34 @@ void log_line(enum log_level level, const char *service, const char *request_id,
     va_end(ap);
     auto_buf b;
     buf_init(&b, 8 * TEXT_MAX);
-    if (atomic_load(&as_json))
+    bool json = atomic_load(&as_json);
+    if (json)
         format_json(&b, level, service, request_id, text);
     else
         format_words(&b, level, service, request_id, text);
+    buf_add_str(&b, json ? STR("}\n") : STR("\n"));
+    write_line(&b);
+}
+
+void log_numbers(const char *service, const char *key, const char *text, const struct log_number *n,
+                 size_t count)
+{
+    if (!log_wants(LOG_LEVEL_INFO))
+        return;
+    auto_buf b;
+    buf_init(&b, 8 * TEXT_MAX);
+    bool json = atomic_load(&as_json);
+    if (json) {
+        format_json(&b, LOG_LEVEL_INFO, service, NULL, NULL);
+        add_member(&b, key, text);
+    } else {
+        auto_buf words;
+        buf_init(&words, TEXT_MAX);
+        buf_addf(&words, "%s %s", key, text);
+        format_words(&b, LOG_LEVEL_INFO, service, NULL, buf_z(&words));
+    }
+    for (size_t i = 0; i < count; i++)
+        buf_addf(&b, json ? ",\"%s\":%lld" : " %s=%lld", n[i].name, (long long)n[i].value);
+    buf_add_str(&b, json ? STR("}\n") : STR("\n"));
     write_line(&b);
 }

@@ -1,4 +1,6 @@
+#include "services/analyzer/analyzer.h"
 #include "services/call.h"
+#include "services/log.h"
 #include "services/metrics.h"
 #include "services/simplequeue/messages.h"
 #include "services/simplequeue/simplequeue.h"
@@ -127,6 +129,34 @@ int simplequeue_revive(struct call *c)
 static int read_for_metrics(struct db_tx *tx, void *ctx, struct err *e)
 {
     return read_counts(tx, ctx, e);
+}
+
+/* One line for each queue: load balancers of workers read the depth from the log. */
+int simplequeue_report(struct engine *en, struct err *e)
+{
+    struct arena arena;
+    arena_init(&arena, 16 << 20);
+    struct overview o = {.arena = &arena};
+    int rc = db_run(en->db, DB_READ, read_for_metrics, &o, e);
+    bool images = false;
+    for (size_t i = 0; rc == 0 && i < o.n_counts; i++) {
+        const struct queue_count *q = &o.counts[i];
+        const struct log_number numbers[] = {{"waiting", q->waiting},
+                                             {"leased", q->leased},
+                                             {"dead", q->dead},
+                                             {"oldest_waiting_seconds", q->oldest_us / 1000000}};
+        auto_buf name;
+        buf_init(&name, 1024);
+        buf_add_str(&name, q->queue);
+        images |= str_eq(q->queue, STR(ANALYZER_QUEUE));
+        log_numbers("simplequeue", "queue", buf_z(&name), numbers, KE_ARRAY_LEN(numbers));
+    }
+    if (rc == 0 && !images) {
+        const struct log_number none[] = {{"waiting", 0}, {"leased", 0}, {"dead", 0}};
+        log_numbers("simplequeue", "queue", ANALYZER_QUEUE, none, KE_ARRAY_LEN(none));
+    }
+    arena_done(&arena);
+    return rc;
 }
 
 static void add_depth(struct buf *out, str queue, const char *state, int64_t n)

@@ -35,6 +35,11 @@ static const struct route routes[] = {
     {0},
 };
 
+static const struct watcher watchers[] = {
+    {.name = "queue_report", .seconds = 60, .min = 10, .max = 3600, .run = simplequeue_report},
+    {0},
+};
+
 static void gone(struct engine *en)
 {
     simplequeue_waiters_free(en->state[SERVICE_SIMPLEQUEUE]);
@@ -44,6 +49,7 @@ static void gone(struct engine *en)
 const struct service_ops service_simplequeue = {
     .id = SERVICE_SIMPLEQUEUE,
     .routes = routes,
+    .watchers = watchers,
     .start = start,
     .gone = gone,
     .metrics = simplequeue_metrics,

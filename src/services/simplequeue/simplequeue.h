@@ -42,5 +42,6 @@ int simplequeue_release_lease(struct call *c);
 int simplequeue_overview(struct call *c); /* overview.c */
 int simplequeue_revive(struct call *c);
 void simplequeue_metrics(struct engine *en, struct buf *out);
+int simplequeue_report(struct engine *en, struct err *e); /* logs the length of each queue */
 
 #endif

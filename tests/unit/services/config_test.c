@@ -34,16 +34,11 @@ static const struct config_problem *find(const struct config_problem *p, size_t 
 
 static void clear_environment(void)
 {
-    static const char *const names[] = {"ANCHORE_ENGINE_SERVICES",
-                                        "KELLET_SERVICES",
-                                        "ANCHORE_CONFIG_DIR",
-                                        "ANCHORE_ADMIN_PASSWORD",
-                                        "ANCHORE_ENV_FILE",
-                                        "ANCHORE_DB_HOST",
-                                        "ANCHORE_DB_PASSWORD",
-                                        "ANCHORE_LOG_LEVEL",
-                                        "KELLET_DB",
-                                        "ANCHORE_X"};
+    static const char *const names[] = {
+        "ANCHORE_ENGINE_SERVICES", "KELLET_SERVICES",   "ANCHORE_CONFIG_DIR",
+        "ANCHORE_ADMIN_PASSWORD",  "ANCHORE_ENV_FILE",  "ANCHORE_DB_HOST",
+        "ANCHORE_DB_PASSWORD",     "ANCHORE_LOG_LEVEL", "KELLET_DB",
+        "KELLET_CONFIG_YAML",      "ANCHORE_X"};
     for (size_t i = 0; i < KE_ARRAY_LEN(names); i++)
         unsetenv(names[i]);
 }
@@ -179,6 +174,37 @@ static void problems(void **state)
     config_free(c);
 }
 
+/* Where there is no place for a file; a directory that is named wins. */
+static void text_in_the_environment(void **state)
+{
+    clear_environment();
+    setenv("ANCHORE_X", "8090", 1);
+    setenv("KELLET_CONFIG_YAML",
+           "credentials: {database: {db_connect: 'sqlite:'}}\n"
+           "services:\n"
+           "  catalog: {enabled: true, endpoint_hostname: c, listen: 0.0.0.0, port: ${ANCHORE_X}}\n"
+           "nonsense: 1\n",
+           1);
+    const struct config_problem *p;
+    size_t n;
+    struct config *c = load(NULL, &p, &n);
+    assert_int_equal(c->services[SERVICE_CATALOG].port, 8090);
+    assert_false(c->services[SERVICE_APIEXT].selected);
+    assert_int_equal(find(p, n, "nonsense")->line, 4);
+    config_free(c);
+    c = load("credentials: {database: {db_connect: 'sqlite:'}}\n"
+             "services:\n"
+             "  catalog: {enabled: true, endpoint_hostname: c, listen: 0.0.0.0, port: 8091}\n",
+             &p, &n);
+    assert_int_equal(c->services[SERVICE_CATALOG].port, 8091);
+    config_free(c);
+    setenv("KELLET_CONFIG_YAML", "services: [", 1);
+    c = load(NULL, &p, &n);
+    assert_true(n > 0 && p[0].fatal);
+    config_free(c);
+    unsetenv("KELLET_CONFIG_YAML");
+}
+
 static void env_file(void **state)
 {
     clear_environment();
@@ -210,6 +236,7 @@ int main(void)
         cmocka_unit_test(old_file),
         cmocka_unit_test(problems),
         cmocka_unit_test(env_file),
+        cmocka_unit_test(text_in_the_environment),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -4,21 +4,36 @@
 
 #include <fcntl.h>
 
-/* What log_line writes to standard error. */
-static void capture(struct buf *out, enum log_level level, const char *request_id, const char *text)
+struct line {
+    enum log_level level;
+    const char *request_id, *text;
+    bool numbers;
+};
+
+/* What is written to standard error. */
+static void capture_line(struct buf *out, const struct line *l)
 {
     int fd;
     assert_int_equal(fs_temp_fd(&fd, NULL), 0);
     fflush(stderr);
     int saved = dup(STDERR_FILENO);
     dup2(fd, STDERR_FILENO);
-    log_line(level, "catalog", request_id, "%s", text);
+    static const struct log_number numbers[] = {{"waiting", 3}, {"dead", -1}};
+    if (l->numbers)
+        log_numbers("simplequeue", "queue", l->text, numbers, 2);
+    else
+        log_line(l->level, "catalog", l->request_id, "%s", l->text);
     dup2(saved, STDERR_FILENO);
     close(saved);
     lseek(fd, 0, SEEK_SET);
     buf_clear(out);
     assert_int_equal(fs_read_fd(fd, "log", out, NULL), 0);
     close(fd);
+}
+
+static void capture(struct buf *out, enum log_level level, const char *request_id, const char *text)
+{
+    capture_line(out, &(struct line){level, request_id, text, false});
 }
 
 static void test_levels(void **state)
@@ -71,6 +86,30 @@ static void test_json(void **state)
                    "\"message\":\"a\\n\\\"b\\\"\\\\\\u0001\"}\n"));
 }
 
+static void test_numbers(void **state)
+{
+    auto_buf b;
+    buf_init(&b, 1 << 20);
+    const struct line l = {.text = "a\"b", .numbers = true};
+    unsetenv("KELLET_LOG_FORMAT");
+    log_open("INFO");
+    capture_line(&b, &l);
+    assert_str(str_from(buf_view(&b), 24),
+               STR(" INFO  simplequeue: queue a\"b waiting=3 dead=-1\n"));
+    setenv("KELLET_LOG_FORMAT", "json", 1);
+    log_open("INFO");
+    capture_line(&b, &l);
+    ptrdiff_t at = str_find(buf_view(&b), STR(",\"level\""));
+    assert_str(str_from(buf_view(&b), (size_t)at),
+               STR(",\"level\":\"INFO\",\"service\":\"simplequeue\",\"queue\":\"a\\\"b\","
+                   "\"waiting\":3,\"dead\":-1}\n"));
+    unsetenv("KELLET_LOG_FORMAT");
+    log_open("WARN");
+    capture_line(&b, &l);
+    assert_int_equal(b.n, 0);
+    log_open("INFO");
+}
+
 static void test_long(void **state)
 {
     auto_buf b;
@@ -87,10 +126,8 @@ static void test_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_long),
+        cmocka_unit_test(test_levels),  cmocka_unit_test(test_words), cmocka_unit_test(test_json),
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_long),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }
