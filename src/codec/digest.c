@@ -2,13 +2,14 @@
 
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct digest_ctx {
     EVP_MD_CTX *md;
 };
 
-static EVP_MD *sha256_algorithm;
+static EVP_MD *sha256_algorithm, *md5_algorithm;
 
 /* Fetched once: EVP_sha256() would look the provider up again at every start of a digest. */
 static void sha256_fetch(void)
@@ -108,4 +109,25 @@ const char *sha256_format(const struct sha256 *d, char text[SHA256_TEXT])
     }
     text[SHA256_TEXT - 1] = '\0';
     return text;
+}
+
+static void md5_fetch(void)
+{
+    md5_algorithm = EVP_MD_fetch(NULL, "MD5", NULL);
+}
+
+bool md5_hex(const str *parts, size_t n, char text[MD5_TEXT])
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, md5_fetch);
+    EVP_MD_CTX *ctx = md5_algorithm ? EVP_MD_CTX_new() : NULL;
+    uint8_t md[16];
+    bool ok = ctx && EVP_DigestInit_ex(ctx, md5_algorithm, NULL) == 1;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = !parts[i].n || EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1;
+    ok = ok && EVP_DigestFinal_ex(ctx, md, NULL) == 1;
+    EVP_MD_CTX_free(ctx);
+    for (size_t i = 0; ok && i < sizeof md; i++)
+        snprintf(text + 2 * i, 3, "%02x", md[i]);
+    return ok;
 }

@@ -1,4 +1,5 @@
-/* digest.h - SHA-256 over OpenSSL's EVP (fetched once per context), and "sha256:<hex>" text. */
+/* digest.h - SHA-256 over OpenSSL's EVP (fetched once per context), and "sha256:<hex>" text. MD5
+ * for ids that the original made with it, never for security. */
 #ifndef KELLET_CODEC_DIGEST_H
 #define KELLET_CODEC_DIGEST_H
 
@@ -23,5 +24,10 @@ int sha256_parse(str text, struct sha256 *out, struct err *e);
 /* "sha256:<hex>" with NUL: 72 bytes. */
 enum { SHA256_TEXT = 72 };
 const char *sha256_format(const struct sha256 *d, char text[SHA256_TEXT]);
+
+/* MD5 of the parts one after the other, as lower-case hex with NUL. False when the library has
+ * none (a FIPS build). */
+enum { MD5_TEXT = 33 };
+bool md5_hex(const str *parts, size_t n, char text[MD5_TEXT]);
 
 #endif

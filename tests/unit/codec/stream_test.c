@@ -163,6 +163,17 @@ static void errors_stick(void **state)
     stream_close(below);
 }
 
+static void md5_is_of_all_parts(void **state)
+{
+    char text[MD5_TEXT];
+    str parts[] = {STR("dockerfile"), STR("no_dockerfile_provided"), STR(""),
+                   STR("Image was not analyzed with an actual Dockerfile")};
+    assert_true(md5_hex(parts, 4, text));
+    assert_string_equal(text, "b00b22232c1902075263067d2d2b8eea");
+    assert_true(md5_hex(NULL, 0, text));
+    assert_string_equal(text, "d41d8cd98f00b204e9800998ecf8427e");
+}
+
 static void digests(void **state)
 {
     struct err e = {0};
@@ -247,13 +258,10 @@ int main(void)
 {
     fill_plain();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trips),
-        cmocka_unit_test(every_cut_is_an_error),
-        cmocka_unit_test(bombs_hit_a_limit),
-        cmocka_unit_test(corrupt_gzip_is_noticed),
-        cmocka_unit_test(errors_stick),
-        cmocka_unit_test(digests),
-        cmocka_unit_test(spools),
+        cmocka_unit_test(round_trips),         cmocka_unit_test(every_cut_is_an_error),
+        cmocka_unit_test(bombs_hit_a_limit),   cmocka_unit_test(corrupt_gzip_is_noticed),
+        cmocka_unit_test(errors_stick),        cmocka_unit_test(digests),
+        cmocka_unit_test(md5_is_of_all_parts), cmocka_unit_test(spools),
         cmocka_unit_test(ranges_of_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
