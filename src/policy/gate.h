@@ -29,6 +29,7 @@ struct gate_param {
     const char *const *choices; /* PARAM_ENUM, ended by NULL */
     const char *example;        /* NULL: none */
     const char *description;    /* one sentence, our own words */
+    bool own; /* not in the original: left out of its specification unless asked for */
 };
 
 /* One rule of a policy, compiled: the values by the index of their parameter in the trigger's
