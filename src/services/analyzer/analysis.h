@@ -36,6 +36,11 @@ struct analysis {
 
 int analysis_make(const struct analysis_input *in, struct analysis **out, struct err *e);
 void analysis_free(struct analysis *s);
+/* Everything that is kept of it: the inventory (`document`: inventory_document.h), the documents,
+ * the configuration, the package rows. */
+int analysis_put(struct db_tx *tx, struct documents *d, str account, str digest,
+                 const struct inventory *inv, str document, const struct analysis *s,
+                 struct err *e);
 /* The document of a type, for tests and callers that need one; p NULL: there is none. */
 str analysis_document(const struct analysis *s, const char *type);
 
@@ -54,6 +59,8 @@ int analysis_files(struct analysis *s, const struct analysis_input *in, struct e
 /* manifest, docker_history, dockerfile. */
 int analysis_metadata(struct analysis *s, const struct analysis_input *in, struct err *e);
 int analysis_sbom(struct analysis *s, const struct analysis_input *in, struct err *e);
+/* Appends `in` compressed. */
+int analysis_gzip(str in, struct buf *out, struct err *e);
 /* Adds the packages of the hints file that the image does not have to in->inv. Sets *hinted to the
  * index of the first. A broken file is a problem, not an error. */
 int analysis_hints(struct analysis *s, const struct analysis_input *in, size_t *hinted,

@@ -1,4 +1,5 @@
 #include "base/auto.h"
+#include "base/map.h"
 #include "services/analyzer/analysis.h"
 #include "services/analyzer/cpes.h"
 
@@ -27,6 +28,7 @@ struct lister {
     const struct analysis_input *in;
     yyjson_mut_doc *d;
     struct arena scratch;
+    struct map directories; /* of the image, when Python packages are listed */
 };
 
 static void add_cpes(struct lister *l, yyjson_mut_val *o, const struct package *p, bool hint)
@@ -61,12 +63,14 @@ static str absolute(struct lister *l, str path)
     return path.n && path.p[0] == '/' ? path : arena_printf(&l->scratch, "/%.*s", STR_ARG(path));
 }
 
-static bool has_directory(const struct inventory *inv, str path)
+static int index_directories(struct lister *l, struct err *e)
 {
+    const struct inventory *inv = l->in->inv;
     for (size_t i = 0; i < inv->n_files; i++)
-        if (inv->files[i].type == FACT_DIR && str_eq(inv->files[i].path, path))
-            return true;
-    return false;
+        if (inv->files[i].type == FACT_DIR &&
+            !map_put(&l->directories, inv->files[i].path, &inv->files[i]))
+            return err_no_memory(e);
+    return 0;
 }
 
 /* Python packages are said to be where their modules are, beside the directory of their metadata.
@@ -80,7 +84,7 @@ static str python_location(struct lister *l, const struct package *p)
     for (size_t i = 0; i < lower.n; i++)
         ((char *)lower.p)[i] = ke_tolower(lower.p[i]);
     str path = arena_printf(&l->scratch, "%.*s/%.*s", STR_ARG(site), STR_ARG(lower));
-    if (!has_directory(l->in->inv, path))
+    if (!map_get(&l->directories, path))
         path = arena_printf(&l->scratch, "%.*s/%.*s", STR_ARG(site), STR_ARG(p->name));
     return absolute(l, path);
 }
@@ -185,7 +189,12 @@ int analysis_packages(struct analysis *s, const struct analysis_input *in, size_
     for (size_t i = 0; rc >= 0 && i < KE_ARRAY_LEN(content_types); i++) {
         struct lister l = {.s = s, .in = in, .d = yyjson_mut_doc_new(NULL)};
         arena_init(&l.scratch, 64 << 20);
-        rc = l.d ? list_type(&l, content_types[i], hinted, e) : err_no_memory(e);
+        map_init(&l.directories);
+        if (str_eq(str_z(content_types[i]), STR("python")))
+            rc = index_directories(&l, e);
+        if (rc >= 0)
+            rc = l.d ? list_type(&l, content_types[i], hinted, e) : err_no_memory(e);
+        map_done(&l.directories);
         arena_done(&l.scratch);
         yyjson_mut_doc_free(l.d);
     }

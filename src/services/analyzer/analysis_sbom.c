@@ -142,7 +142,7 @@ static int write_sbom(yyjson_mut_doc *d, const struct analysis_input *in, struct
     return rc;
 }
 
-static int gzip_text(str in, struct buf *out, struct err *e)
+int analysis_gzip(str in, struct buf *out, struct err *e)
 {
     z_stream z = {0};
     if (in.n > UINT32_MAX ||
@@ -167,5 +167,5 @@ int analysis_sbom(struct analysis *s, const struct analysis_input *in, struct er
     buf_init(&text, ANALYSIS_DOCUMENT_MAX);
     int rc = b && d ? write_sbom(d, in, &text, e) : err_no_memory(e);
     yyjson_mut_doc_free(d);
-    return rc < 0 ? rc : gzip_text(buf_view(&text), b, e);
+    return rc < 0 ? rc : analysis_gzip(buf_view(&text), b, e);
 }

@@ -4,27 +4,25 @@
 #include "services/image_packages.h"
 #include "services/inventory_document.h"
 
-static int put_documents(struct db_tx *tx, struct analyzer_job *job, struct err *e)
+static int put_content(struct db_tx *tx, struct documents *d, str account, str digest,
+                       const char *type, str text, struct err *e)
 {
-    struct documents *d = job->en->documents;
-    const struct analysis *s = job->analysis;
-    int rc = document_put(d, tx, job->account, STR(INVENTORY_BUCKET), job->digest,
-                          buf_view(&job->inventory), e);
-    for (size_t i = 0; rc >= 0 && i < s->n_documents; i++) {
-        char key[300];
-        snprintf(key, sizeof key, "%.*s/%s", STR_ARG(str_sub(job->digest, 0, 200)),
-                 s->documents[i].type);
-        rc = document_put(d, tx, job->account, STR(CONTENT_BUCKET), str_z(key),
-                          buf_view(&s->documents[i].text), e);
-    }
+    char key[300];
+    snprintf(key, sizeof key, "%.*s/%s", STR_ARG(str_sub(digest, 0, 200)), type);
+    return document_put(d, tx, account, STR(CONTENT_BUCKET), str_z(key), text, e);
+}
+
+int analysis_put(struct db_tx *tx, struct documents *d, str account, str digest,
+                 const struct inventory *inv, str document, const struct analysis *s, struct err *e)
+{
+    int rc = document_put(d, tx, account, STR(INVENTORY_BUCKET), digest, document, e);
+    for (size_t i = 0; rc >= 0 && i < s->n_documents; i++)
+        rc = put_content(tx, d, account, digest, s->documents[i].type,
+                         buf_view(&s->documents[i].text), e);
     /* The configuration, for policies; the manifest is there since the image was added. */
-    if (rc >= 0 && job->inv->config_json.n) {
-        char key[300];
-        snprintf(key, sizeof key, "%.*s/config", STR_ARG(str_sub(job->digest, 0, 200)));
-        rc = document_put(d, tx, job->account, STR(CONTENT_BUCKET), str_z(key),
-                          job->inv->config_json, e);
-    }
-    return rc;
+    if (rc >= 0 && inv->config_json.n)
+        rc = put_content(tx, d, account, digest, "config", inv->config_json, e);
+    return rc < 0 ? rc : image_packages_put(tx, account, digest, inv, e);
 }
 
 static str or_null(str s)
@@ -105,9 +103,8 @@ static int store_tx(struct db_tx *tx, void *ctx, struct err *e)
     if (rc >= 0)
         rc = put_facts(tx, job, e);
     if (rc >= 0)
-        rc = put_documents(tx, job, e);
-    if (rc >= 0)
-        rc = image_packages_put(tx, job->account, job->digest, job->inv, e);
+        rc = analysis_put(tx, job->en->documents, job->account, job->digest, job->inv,
+                          buf_view(&job->inventory), job->analysis, e);
     if (rc >= 0)
         rc = end_import(tx, job, e);
     if (rc >= 0)
