@@ -2,5 +2,6 @@
 
 const struct gate *const all_gates[] = {
     &gate_always,
+    &gate_vulnerabilities,
     NULL,
 };

@@ -5,5 +5,6 @@
 #include "policy/gate.h"
 
 extern const struct gate gate_always;
+extern const struct gate gate_vulnerabilities;
 
 #endif
