@@ -153,7 +153,8 @@ struct policy_feeds {
 
 /* What a language's registry knows; NULL where the feed was never synchronised. */
 struct policy_upstream {
-    /* 1: known; *versions (first is the latest). 0: not. */
+    /* 1: known; (*versions)[0] is the latest, those from [1] on are all of them in the registry's
+     * order (the latest among them). 0: not. */
     int (*lookup)(void *ctx, str name, const str **versions, size_t *n, struct err *e);
     void *ctx;
 };

@@ -6,11 +6,13 @@
 #include "services/inventory_document.h"
 #include "services/log.h"
 #include "services/policy_engine/vuln_rows.h"
+#include "services/policy_engine/vuln_seen.h"
 #include "services/policy_engine/vulndata.h"
 
 #include <pthread.h>
 
 enum { REPORT_MAX = 512 << 20, KEPT_BYTES = 128 << 20, NAME_LONGEST = 400 };
+enum { REPORT_FORMAT = 2 }; /* one more whenever rows have new members */
 
 const char *const vuln_kind_names[VULN_KINDS] = {"os", "non-os", "all"};
 
@@ -154,6 +156,9 @@ struct job {
     struct buf *text;
     const char *type;
     str bytes;
+    str old; /* the report that was stored before, with its name; empty: none */
+    size_t old_head;
+    int64_t now; /* microseconds */
     struct err *e;
 };
 
@@ -162,8 +167,8 @@ static int read_image(struct db_tx *tx, void *ctx, struct err *e)
     struct job *j = ctx;
     struct db_rows *rows;
     int r = db_query(tx,
-                     "SELECT analysis_status, analyzed_at FROM catalog_image WHERE account = $1 AND"
-                     " image_digest = $2",
+                     "SELECT analysis_status, analyzed_at, now_us() FROM catalog_image WHERE"
+                     " account = $1 AND image_digest = $2",
                      DB(DBS(j->account), DBS(j->digest)), &rows, e);
     if (r < 0)
         return r;
@@ -172,6 +177,7 @@ static int read_image(struct db_tx *tx, void *ctx, struct err *e)
     if (r == 1) {
         snprintf(j->state, sizeof j->state, "%.*s", STR_ARG(db_text(rows, 0)));
         j->analyzed = db_int(rows, 1);
+        j->now = db_int(rows, 2);
     }
     db_rows_close(rows);
     return r < 0 ? r : 0;
@@ -248,6 +254,8 @@ static int compute(struct job *j, const struct vulndata_view *view, struct buf *
     yyjson_mut_val *rows;
     struct content_reader content = {content_document, j};
     r = doc ? vuln_rows(view->db, inv, content, doc, &rows, j->e) : err_no_memory(j->e);
+    if (r == 0)
+        r = vuln_seen_note(str_from(j->old, j->old_head), j->now, doc, rows, j->e);
     if (r == 0) {
         size_t n;
         char *text autofree = yyjson_mut_val_write(rows, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &n);
@@ -270,14 +278,27 @@ static int stored(struct job *j, const char *name, struct buf *out)
     return r >= 0 && str_line(&rest, &line) && str_eq(line, str_z(name));
 }
 
+/* Where the rows of an older report begin. */
+static void set_old(struct job *j, str old)
+{
+    ptrdiff_t end = str_index(old, '\n');
+    j->old = end < 0 ? STR("") : old;
+    j->old_head = end < 0 ? 0 : (size_t)end + 1;
+}
+
 static int make(struct job *j, const struct vulndata_view *view, const char *key, const char *name,
                 bool force, struct vuln_report **out)
 {
-    auto_buf text;
+    auto_buf text, old;
     buf_init(&text, REPORT_MAX);
+    buf_init(&old, REPORT_MAX);
     int r = 0;
-    if (force || !stored(j, name, &text)) {
-        buf_clear(&text);
+    bool there = stored(j, name, &old);
+    if (there && !force) {
+        buf_add_str(&text, buf_view(&old));
+        r = buf_check(&text, "a vulnerability report", j->e);
+    } else {
+        set_old(j, buf_view(&old));
         buf_addf(&text, "%s\n", name);
         r = compute(j, view, &text);
         struct err why = {0};
@@ -318,7 +339,8 @@ int vuln_report_take(struct engine *en, struct vuln_reports *rs, str account, st
     if (strcmp(j.state, "analyzed") != 0)
         return err_set(e, ERR_NOT_FOUND, "image is not analyzed - analysis_status: %s", j.state);
     auto_vulndata *view = vulndata_take(en->vulndata);
-    snprintf(name, sizeof name, "%lld %s", (long long)j.analyzed, view->generation);
+    snprintf(name, sizeof name, "%d %lld %s", REPORT_FORMAT, (long long)j.analyzed,
+             view->generation);
     if (!force && (*out = find(rs, key, name)))
         return 0;
     r = make(&j, view, key, name, force, out);
@@ -361,7 +383,8 @@ static int render(const struct vuln_report *r, enum vuln_kind kind, bool vendor_
         if (!row_wanted(row, kind, vendor_only))
             continue;
         yyjson_mut_val *copy = yyjson_val_mut_copy(doc, row);
-        yyjson_mut_obj_remove_str(copy, "aliases");
+        for (size_t k = 0; vuln_row_hidden[k]; k++)
+            yyjson_mut_obj_remove_key(copy, vuln_row_hidden[k]);
         yyjson_mut_arr_append(list, copy);
     }
     int rc = json_pretty(root, out, e);

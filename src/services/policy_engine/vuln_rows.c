@@ -6,6 +6,10 @@
 
 enum { SCRATCH_MAX = 512 << 20, CONTENT_MAX = 256 << 20, CPES_MAX = 256 };
 
+const char *const vuln_row_hidden[] = {
+    "aliases",     "shadowed",        "kev", "epss", "epss_percentile",
+    "detected_at", "fix_observed_at", NULL};
+
 static const struct {
     const char *type, *shown, *content; /* content: document with locations; NULL: none */
     bool os;
@@ -247,6 +251,26 @@ static void put_aliases(struct rows *r, yyjson_mut_val *o, const struct finding 
             yyjson_mut_arr_add_strncpy(r->doc, list, f->aliases[i].p, f->aliases[i].n);
 }
 
+/* How likely it is to be exploited, where anyone says so. */
+static int put_exploitation(struct rows *r, yyjson_mut_val *o, const struct finding *f)
+{
+    struct db_vuln *vulns;
+    size_t n = 0;
+    if (f->kev)
+        yyjson_mut_obj_add_bool(r->doc, o, "kev", true);
+    if (f->epss_score < 0)
+        return 0;
+    yyjson_mut_obj_add_real(r->doc, o, "epss", f->epss_score / 1e6);
+    int rc = vulndb_vuln(r->db, f->id, &r->scratch, &vulns, &n, r->e);
+    for (size_t i = 0; rc >= 0 && i < n; i++)
+        if (vulns[i].vuln.epss_percentile >= 0) {
+            yyjson_mut_obj_add_real(r->doc, o, "epss_percentile",
+                                    vulns[i].vuln.epss_percentile / 1e6);
+            break;
+        }
+    return rc < 0 ? rc : 0;
+}
+
 static int finding_row(struct rows *r, const struct finding *f)
 {
     const struct package *p = &r->inv->packages[f->package].p;
@@ -262,7 +286,9 @@ static int finding_row(struct rows *r, const struct finding *f)
     put_group(r, o, f, distro);
     put_fix(r, o, f);
     put_aliases(r, o, f, shown);
-    int rc = add_scores(r, nvd, f->id);
+    int rc = put_exploitation(r, o, f);
+    if (rc == 0)
+        rc = add_scores(r, nvd, f->id);
     for (size_t i = 0; rc == 0 && i < f->n_aliases; i++)
         rc = add_scores(r, nvd, f->aliases[i]);
     if (rc == 0 && str_starts(shown, STR("GHSA-")))

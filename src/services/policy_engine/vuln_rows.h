@@ -6,8 +6,10 @@
  * database has them (feeds/anchore.h), and not for a CVE that an advisory about the same package
  * names. Missing texts are the string "None".
  *
- * Two members are for questions only, and not shown: "aliases" (other ids of the vulnerability) and
- * "shadowed" (true: a row of the NVD's that stands back behind an advisory). */
+ * Some members are for questions and policies only, and not shown (vuln_row_hidden): "aliases"
+ * (other ids of the vulnerability), "shadowed" (true: a row of the NVD's that stands back behind an
+ * advisory), "kev" (true: known to be exploited), "epss" and "epss_percentile" (0 to 1), and what a
+ * stored report adds: "detected_at" and "fix_observed_at" (microseconds, vuln_seen.h). */
 #ifndef KELLET_SERVICES_POLICY_ENGINE_VULN_ROWS_H
 #define KELLET_SERVICES_POLICY_ENGINE_VULN_ROWS_H
 
@@ -19,6 +21,9 @@
 const char *package_type_shown(const struct package_type *t);
 /* Do packages of this (shown) type belong to the "os" part of reports? */
 bool package_type_is_os(str shown);
+
+/* Names of the members that are not shown, ended by NULL. */
+extern const char *const vuln_row_hidden[];
 
 /* What the image's stored content says about its packages: documents of image_content_data, by
  * name. Only language packages are asked for. */

@@ -1,0 +1,483 @@
+/* image_facts.c - an image's facts from its documents. */
+#include "base/auto.h"
+#include "base/map.h"
+#include "net/base64.h"
+#include "services/call.h"
+#include "services/policy_engine/policy_facts.h"
+#include "services/policy_engine/vuln_rows.h"
+#include "vulndb/platform.h"
+
+#include <sys/stat.h>
+
+enum { FACTS_MAX = 1 << 30, DOCUMENT_MAX = 512 << 20 };
+
+struct maker {
+    struct policy_image_facts *f;
+    struct arena *a;
+    const struct inventory *inv;
+    struct policy_documents docs;
+    struct err *e;
+};
+
+static str keep(struct maker *m, str s)
+{
+    return s.n ? arena_dup(m->a, s) : STR("");
+}
+
+/* 1: parsed; 0: there is no such document. */
+static int document(struct maker *m, const char *type, yyjson_doc **out)
+{
+    auto_buf text;
+    buf_init(&text, DOCUMENT_MAX);
+    int rc = m->docs.read(m->docs.ctx, type, &text, m->e);
+    if (rc != 1)
+        return rc;
+    rc = json_parse(buf_view(&text), type, out, m->e);
+    return rc < 0 ? rc : 1;
+}
+
+static int full(struct maker *m)
+{
+    return err_set(m->e, ERR_LIMIT, "the facts of %.*s take more than %d MiB",
+                   STR_ARG(m->f->image.digest), FACTS_MAX >> 20);
+}
+
+/* The list of a document of content, also where it stands alone. */
+static yyjson_val *content_list(yyjson_doc *doc)
+{
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    return yyjson_is_arr(root) ? root : json_get(root, "content");
+}
+
+/* ---- files -------------------------------------------------------------------------------------
+ */
+
+static uint32_t file_mode(yyjson_val *v)
+{
+    static const struct {
+        const char *name;
+        uint32_t type;
+    } types[] = {{"file", S_IFREG}, {"dir", S_IFDIR}, {"slink", S_IFLNK}, {"dev", S_IFCHR}};
+    str text = json_str(v, "mode"), type = json_str(v, "type");
+    uint32_t mode = 0;
+    for (size_t i = 0; i < text.n && text.p[i] >= '0' && text.p[i] <= '7'; i++)
+        mode = mode << 3 | (uint32_t)(text.p[i] - '0');
+    mode &= 07777;
+    for (size_t i = 0; i < KE_ARRAY_LEN(types); i++)
+        if (str_eq(type, str_z(types[i].name)))
+            mode |= types[i].type;
+    return mode;
+}
+
+static int by_file_path(const void *a, const void *b)
+{
+    return str_cmp(((const struct policy_file *)a)->path, ((const struct policy_file *)b)->path);
+}
+
+static int make_files(struct maker *m)
+{
+    auto_json *doc = NULL;
+    int rc = document(m, "files", &doc);
+    if (rc != 1)
+        return rc;
+    yyjson_val *list = content_list(doc), *v;
+    size_t i, n, max = yyjson_arr_size(list);
+    struct policy_file *files = arena_calloc(m->a, max + 1, sizeof *files);
+    if (!files)
+        return full(m);
+    yyjson_arr_foreach(list, i, n, v)
+    {
+        str path = json_str(v, "filename"), digest = json_str(v, "sha256");
+        files[i] = (struct policy_file){
+            .path = str_eq(path, STR("/.")) ? STR("/") : keep(m, path),
+            .mode = file_mode(v),
+            .size = yyjson_get_uint(json_get(v, "size")),
+            .sha256 = keep(m, digest),
+            .directory = str_eq(json_str(v, "type"), STR("dir")),
+        };
+    }
+    qsort(files, max, sizeof *files, by_file_path);
+    m->f->image.files = files;
+    m->f->image.n_files = max;
+    m->f->image.have |= PART_FILES;
+    return m->a->full ? full(m) : 0;
+}
+
+/* ---- packages ----------------------------------------------------------------------------------
+ */
+
+/* In the order in which the original reads them; within one by name (os) or place. */
+static const char *const kinds[] = {"os", "npm", "gem", "python", "java", "binary", "go"};
+
+struct entry { /* to be sorted */
+    size_t kind;
+    str order;
+    struct policy_package p;
+    uint32_t layer;
+};
+
+static int by_order(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    int rc = str_cmp(x->order, y->order);
+    return rc ? rc : str_cmp(x->p.full_version, y->p.full_version);
+}
+
+static str shown_type(struct maker *m, const char *kind, str type)
+{
+    if (strcmp(kind, "os") != 0 && strcmp(kind, "binary") != 0)
+        return str_z(kind);
+    if (str_eq(type, STR("APKG")))
+        return STR("APKG");
+    str lower = keep(m, type);
+    for (size_t i = 0; i < lower.n; i++)
+        ((char *)lower.p)[i] = ke_tolower(lower.p[i]);
+    return lower;
+}
+
+static str version_alone(str kind, str full)
+{
+    ptrdiff_t dash = str_eq(kind, STR("os")) ? str_rindex(full, '-') : -1;
+    return dash > 0 ? str_sub(full, 0, (size_t)dash) : full;
+}
+
+static str package_key(struct maker *m, str type, str name, str version)
+{
+    return arena_printf(m->a, "%.*s|%.*s|%.*s", STR_ARG(type), STR_ARG(name), STR_ARG(version));
+}
+
+static int index_inventory(struct maker *m, struct map *by_key)
+{
+    for (size_t i = 0; i < m->inv->n_packages; i++) {
+        const struct package *p = &m->inv->packages[i].p;
+        void **slot = map_slot(
+            by_key, package_key(m, str_z(package_type_shown(p->type)), p->name, p->version));
+        if (!slot)
+            return err_no_memory(m->e);
+        if (!*slot)
+            *slot = &m->inv->packages[i];
+    }
+    return 0;
+}
+
+static const char *scheme_of(struct maker *m, const struct package_type *t)
+{
+    const struct release_info *r = &m->inv->release;
+    if (t->scheme)
+        return t->scheme;
+    const struct distro_family *d = distro_resolve(r->id, r->id_like);
+    return d ? d->scheme : "";
+}
+
+static void fill(struct maker *m, const struct map *by_key, size_t kind, yyjson_val *v,
+                 struct entry *out)
+{
+    str type = shown_type(m, kinds[kind], json_str(v, "type")), licence = json_str(v, "license");
+    str version = json_str(v, "version"), location = json_str(v, "location");
+    bool os = kind == 0;
+    struct policy_package *p = &out->p;
+    p->name = keep(m, json_str(v, "package"));
+    p->full_version = keep(m, version);
+    p->version = version_alone(str_z(kinds[kind]), p->full_version);
+    p->type = type;
+    p->licence = str_eq(licence, STR("Unknown")) ? STR("") : keep(m, licence);
+    p->location = os ? STR("pkgdb") : keep(m, location);
+    p->purl = p->scheme = STR("");
+    out->kind = kind;
+    out->order = os ? p->name : p->location;
+    out->layer = UINT32_MAX;
+    if (str_eq(version, STR("*")))
+        version = STR("");
+    const struct inv_package *ip = map_get(by_key, package_key(m, type, p->name, version));
+    if (!ip)
+        return;
+    p->purl = keep(m, ip->purl);
+    p->scheme = str_z(scheme_of(m, ip->p.type));
+    if (ip->n_evidence && ip->evidence[0].layer < m->inv->n_layers)
+        out->layer = ip->evidence[0].layer;
+}
+
+static int place_packages(struct maker *m, struct entry *list, size_t n)
+{
+    struct policy_package *packages = arena_calloc(m->a, n + 1, sizeof *packages);
+    uint32_t *layers = arena_calloc(m->a, n + 1, sizeof *layers);
+    if (!packages || !layers)
+        return full(m);
+    if (n)
+        qsort(list, n, sizeof *list, by_order);
+    for (size_t i = 0; i < n; i++) {
+        packages[i] = list[i].p;
+        layers[i] = list[i].layer;
+    }
+    m->f->image.packages = packages;
+    m->f->image.n_packages = n;
+    m->f->package_layers = layers;
+    m->f->image.have |= PART_PACKAGES;
+    return m->a->full ? full(m) : 0;
+}
+
+static int read_kind(struct maker *m, const struct map *by_key, size_t kind, struct entry **list,
+                     size_t *n)
+{
+    auto_json *doc = NULL;
+    int rc = document(m, kinds[kind], &doc);
+    if (rc != 1)
+        return rc;
+    yyjson_val *items = content_list(doc), *v;
+    size_t i, max;
+    struct entry *more = realloc(*list, (*n + yyjson_arr_size(items) + 1) * sizeof **list);
+    if (!more)
+        return err_no_memory(m->e);
+    *list = more;
+    yyjson_arr_foreach(items, i, max, v)
+    {
+        memset(&more[*n], 0, sizeof *more);
+        fill(m, by_key, kind, v, &more[(*n)++]);
+    }
+    return 0;
+}
+
+static int make_packages(struct maker *m)
+{
+    autofree struct entry *list = NULL;
+    size_t n = 0;
+    struct map by_key;
+    map_init(&by_key);
+    int rc = index_inventory(m, &by_key);
+    for (size_t k = 0; rc >= 0 && k < KE_ARRAY_LEN(kinds); k++)
+        rc = read_kind(m, &by_key, k, &list, &n);
+    if (rc >= 0)
+        rc = place_packages(m, list, n);
+    map_done(&by_key);
+    return rc;
+}
+
+/* ---- what was found in files -------------------------------------------------------------------
+ */
+
+static int make_matches(struct maker *m, const char *type, const struct policy_match **out,
+                        size_t *n_out)
+{
+    auto_json *doc = NULL;
+    size_t i, k, n, total = 0;
+    yyjson_val *file, *match;
+    int rc = document(m, type, &doc);
+    if (rc != 1)
+        return rc;
+    yyjson_arr_foreach(yyjson_doc_get_root(doc), i, n, file) total +=
+        yyjson_arr_size(json_get(file, "matches"));
+    struct policy_match *list = arena_calloc(m->a, total + 1, sizeof *list);
+    if (!list)
+        return full(m);
+    total = 0;
+    yyjson_arr_foreach(yyjson_doc_get_root(doc), i, n, file)
+    {
+        size_t max;
+        str path = keep(m, json_str(file, "path"));
+        yyjson_arr_foreach(json_get(file, "matches"), k, max, match) list[total++] =
+            (struct policy_match){path, keep(m, json_str(match, "name")),
+                                  keep(m, json_str(match, "regex"))};
+    }
+    *out = list;
+    *n_out = total;
+    m->f->image.have |= PART_SEARCHES;
+    return m->a->full ? full(m) : 0;
+}
+
+/* Base64 in lines. */
+static int decode_lines(str text, struct buf *out, struct err *e)
+{
+    auto_buf bare;
+    buf_init(&bare, DOCUMENT_MAX);
+    for (size_t i = 0; i < text.n; i++)
+        if (!ke_isspace(text.p[i]))
+            buf_add_char(&bare, text.p[i]);
+    int rc = buf_check(&bare, "a retrieved file", e);
+    return rc < 0 ? rc : base64_decode(buf_view(&bare), out, e);
+}
+
+static int make_retrieved(struct maker *m)
+{
+    auto_json *doc = NULL;
+    size_t i, n;
+    yyjson_val *v;
+    int rc = document(m, "retrieved_files", &doc);
+    if (rc != 1)
+        return rc;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    struct policy_retrieved *list = arena_calloc(m->a, yyjson_arr_size(root) + 1, sizeof *list);
+    if (!list)
+        return full(m);
+    yyjson_arr_foreach(root, i, n, v)
+    {
+        auto_buf content;
+        buf_init(&content, DOCUMENT_MAX);
+        rc = decode_lines(json_str(v, "b64_content"), &content, m->e);
+        if (rc < 0)
+            return rc;
+        list[i] =
+            (struct policy_retrieved){keep(m, json_str(v, "path")), keep(m, buf_view(&content))};
+    }
+    m->f->image.retrieved = list;
+    m->f->image.n_retrieved = yyjson_arr_size(root);
+    m->f->image.have |= PART_RETRIEVED;
+    return m->a->full ? full(m) : 0;
+}
+
+static int make_malware(struct maker *m)
+{
+    auto_json *doc = NULL;
+    size_t i, k, n, max, total = 0;
+    yyjson_val *scan, *v;
+    int rc = document(m, "malware", &doc);
+    if (rc != 1)
+        return rc;
+    yyjson_val *list = content_list(doc);
+    yyjson_arr_foreach(list, i, n, scan) total += yyjson_arr_size(json_get(scan, "findings"));
+    struct policy_malware *found = arena_calloc(m->a, total + 1, sizeof *found);
+    if (!found)
+        return full(m);
+    total = 0;
+    yyjson_arr_foreach(list, i, n, scan)
+    {
+        str scanner = keep(m, json_str(scan, "scanner"));
+        yyjson_arr_foreach(json_get(scan, "findings"), k, max, v) found[total++] =
+            (struct policy_malware){scanner, keep(m, json_str(v, "path")),
+                                    keep(m, json_str(v, "signature"))};
+    }
+    m->f->image.malware = found;
+    m->f->image.n_malware = total;
+    m->f->image.malware_scanned = yyjson_arr_size(list) > 0;
+    m->f->image.have |= PART_MALWARE;
+    return m->a->full ? full(m) : 0;
+}
+
+/* ---- the rest ----------------------------------------------------------------------------------
+ */
+
+static int make_labels(struct maker *m)
+{
+    auto_json *doc = NULL;
+    size_t i, n, count = 0;
+    yyjson_val *key, *v;
+    int rc = document(m, "config", &doc);
+    if (rc != 1)
+        return rc;
+    yyjson_val *labels = json_at(yyjson_doc_get_root(doc), "config", "Labels", NULL);
+    struct policy_label *list = arena_calloc(m->a, yyjson_obj_size(labels) + 1, sizeof *list);
+    if (!list)
+        return full(m);
+    yyjson_obj_foreach(labels, i, n, key, v)
+    {
+        list[count].name = keep(m, json_text(key));
+        list[count++].value = keep(m, json_text(v));
+    }
+    m->f->image.labels = list;
+    m->f->image.n_labels = count;
+    return m->a->full ? full(m) : 0;
+}
+
+static int make_gaps(struct maker *m)
+{
+    const struct inventory *inv = m->inv;
+    struct policy_image *im = &m->f->image;
+    struct policy_gap *gaps = arena_calloc(m->a, inv->n_problems + 1, sizeof *gaps);
+    str *unsupported = arena_calloc(m->a, inv->n_unsupported + 1, sizeof *unsupported);
+    str *layers = arena_calloc(m->a, inv->n_layers + 1, sizeof *layers);
+    if (!gaps || !unsupported || !layers)
+        return full(m);
+    for (size_t i = 0; i < inv->n_problems; i++)
+        gaps[i] =
+            (struct policy_gap){keep(m, inv->problems[i].path), keep(m, inv->problems[i].what),
+                                keep(m, inv->problems[i].detail)};
+    for (size_t i = 0; i < inv->n_unsupported; i++)
+        unsupported[i] = keep(m, inv->unsupported[i]);
+    for (size_t i = 0; i < inv->n_layers; i++)
+        layers[i] = keep(m, inv->layers[i].diff_id);
+    im->gaps = gaps;
+    im->n_gaps = inv->n_problems;
+    im->unsupported = unsupported;
+    im->n_unsupported = inv->n_unsupported;
+    im->layers = layers;
+    im->n_diff_ids = inv->n_layers;
+    im->have |= PART_PROBLEMS;
+    return m->a->full ? full(m) : 0;
+}
+
+static int make_record(struct maker *m, const struct policy_origin *o)
+{
+    struct policy_image *im = &m->f->image;
+    const struct release_info *r = &m->inv->release;
+    im->id = keep(m, o->id);
+    im->digest = keep(m, o->digest);
+    im->size = o->size;
+    im->n_layers = o->layers >= 0 ? o->layers : (int64_t)m->inv->n_layers;
+    im->architecture = keep(m, o->architecture);
+    im->os = keep(m, m->inv->os);
+    im->distro = keep(m, o->distro);
+    im->distro_version = keep(m, o->distro_version);
+    /* What stands in for nothing is like itself; of a description nothing is known of it. */
+    im->distro_like = keep(m, r->id_like.n || !m->inv->n_layers ? r->id_like : r->id);
+    time_parse(m->inv->created, &im->created_us);
+    im->dockerfile_mode = o->dockerfile_mode.n ? keep(m, o->dockerfile_mode) : STR("Unknown");
+    im->have |= PART_DOCKERFILE;
+    if (!o->dockerfile.p)
+        return m->a->full ? full(m) : 0;
+    auto_buf text;
+    buf_init(&text, 16 << 20);
+    int rc = base64_decode(o->dockerfile, &text, m->e);
+    if (rc < 0)
+        return err_wrap(m->e, "the Dockerfile");
+    im->dockerfile = arena_dup(m->a, text.n ? buf_view(&text) : STR(""));
+    return m->a->full ? full(m) : 0;
+}
+
+static int make(struct maker *m, const struct policy_origin *o, unsigned parts)
+{
+    struct policy_image *im = &m->f->image;
+    int rc = make_record(m, o);
+    if (rc >= 0)
+        rc = make_packages(m);
+    if (rc >= 0)
+        rc = make_matches(m, "file_content_search", &im->content_search, &im->n_content_search);
+    if (rc >= 0)
+        rc = make_matches(m, "secret_search", &im->secret_search, &im->n_secret_search);
+    if (rc >= 0)
+        rc = make_retrieved(m);
+    if (rc >= 0)
+        rc = make_malware(m);
+    if (rc >= 0)
+        rc = make_labels(m);
+    if (rc >= 0)
+        rc = make_gaps(m);
+    if (rc >= 0 && parts & PART_FILES)
+        rc = make_files(m);
+    return rc < 0 ? rc : 0;
+}
+
+int policy_image_facts_new(const struct policy_origin *o, const struct inventory *inv,
+                           struct policy_documents docs, unsigned parts,
+                           struct policy_image_facts **out, struct err *e)
+{
+    struct policy_image_facts *f = calloc(1, sizeof *f);
+    if (!f)
+        return err_no_memory(e);
+    arena_init(&f->arena, FACTS_MAX);
+    struct maker m = {.f = f, .a = &f->arena, .inv = inv, .docs = docs, .e = e};
+    int rc = make(&m, o, parts);
+    if (rc < 0)
+        policy_image_facts_free(f);
+    else
+        *out = f;
+    return rc;
+}
+
+void policy_image_facts_free(struct policy_image_facts *f)
+{
+    if (!f)
+        return;
+    arena_done(&f->arena);
+    free(f);
+}
