@@ -1,9 +1,14 @@
 #include "store/chunk_cut.h"
 
-/* The masks have 16 and 12 bits: two more and two fewer than the mean of 2^14 asks for. Their bits
- * are high ones, which the last 48 bytes and more have moved. */
-#define MASK_BEFORE (UINT64_C(0xffff) << 48)
-#define MASK_AFTER  (UINT64_C(0xfff) << 52)
+/* Two bits more before the mean and two fewer after it than the mean asks for. The bits are high
+ * ones, which the last 48 bytes and more have moved. */
+static const struct {
+    size_t min, mean;
+    uint64_t before, after;
+} sizes[] = {
+    {CHUNK_MIN, CHUNK_MEAN, UINT64_C(0x3fff) << 50, UINT64_C(0x3ff) << 54},
+    {4 * CHUNK_MIN, 4 * CHUNK_MEAN, UINT64_C(0xffff) << 48, UINT64_C(0xfff) << 52},
+};
 
 /* The table is part of the stored format: other values find no old chunks again. */
 void chunk_cutter_init(struct chunk_cutter *c)
@@ -18,21 +23,21 @@ void chunk_cutter_init(struct chunk_cutter *c)
     }
 }
 
-size_t chunk_cut(const struct chunk_cutter *c, str rest)
+size_t chunk_cut(const struct chunk_cutter *c, str rest, bool large)
 {
     size_t end = rest.n < CHUNK_MAX ? rest.n : CHUNK_MAX;
-    size_t mean = end < CHUNK_MEAN ? end : CHUNK_MEAN;
+    size_t mean = end < sizes[large].mean ? end : sizes[large].mean;
     const unsigned char *p = (const unsigned char *)rest.p;
     uint64_t hash = 0;
-    size_t i = CHUNK_MIN;
+    size_t i = sizes[large].min;
     for (; i < mean; i++) {
         hash = (hash << 1) + c->gear[p[i]];
-        if (!(hash & MASK_BEFORE))
+        if (!(hash & sizes[large].before))
             return i + 1;
     }
     for (; i < end; i++) {
         hash = (hash << 1) + c->gear[p[i]];
-        if (!(hash & MASK_AFTER))
+        if (!(hash & sizes[large].after))
             return i + 1;
     }
     return end;

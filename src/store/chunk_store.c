@@ -1,36 +1,40 @@
 #include "store/chunk_store.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zstd.h>
 
 #include "base/auto.h"
-#include "base/fs.h"
+#include "base/cursor.h"
 
-enum { LEVEL = 3, PATH_SIZE = 4096 };
+enum { LEVEL = 3, FIND_MAX = 128, INSERT_MAX = 64, READ_MAX = 64, INSERT_VALUES = 5 };
 
-int chunk_compress(str raw, struct buf *out, struct err *e)
+static int compress_with(ZSTD_CCtx *z, str raw, struct buf *out, struct err *e)
 {
     size_t bound = ZSTD_compressBound(raw.n);
     char *to = buf_reserve(out, bound);
     if (!to)
         return buf_check(out, "compressed document", e);
-    size_t n = ZSTD_compress(to, bound, raw.p ? raw.p : "", raw.n, LEVEL);
+    size_t n = ZSTD_compressCCtx(z, to, bound, raw.p ? raw.p : "", raw.n, LEVEL);
     if (ZSTD_isError(n))
         return err_set(e, ERR_NO_MEMORY, "zstd: %s", ZSTD_getErrorName(n));
     out->n += n;
     return 0;
 }
 
-int chunk_expand(str packed, uint64_t size, const struct sha256 *want, struct buf *out,
-                 struct err *e)
+int chunk_compress(str raw, struct buf *out, struct err *e)
+{
+    ZSTD_CCtx *z = ZSTD_createCCtx();
+    int rc = z ? compress_with(z, raw, out, e) : err_no_memory(e);
+    ZSTD_freeCCtx(z);
+    return rc;
+}
+
+static int expand_with(ZSTD_DCtx *z, str packed, uint64_t size, const struct sha256 *want,
+                       struct buf *out, struct err *e)
 {
     char *to = buf_reserve(out, size + 1);
     if (!to)
         return err_set(e, ERR_LIMIT, "a stored document is larger than %zu bytes", out->max);
-    size_t n = ZSTD_decompress(to, size, packed.p ? packed.p : "", packed.n);
+    size_t n = ZSTD_decompressDCtx(z, to, size, packed.p ? packed.p : "", packed.n);
     if (ZSTD_isError(n) || n != size)
         return err_set(e, ERR_MISMATCH, "a stored document is damaged (zstd)");
     struct sha256 is = sha256_of(to, n);
@@ -40,185 +44,365 @@ int chunk_expand(str packed, uint64_t size, const struct sha256 *want, struct bu
     return 0;
 }
 
-/* ---- files */
-
-static void path_of(const struct documents *d, const struct sha256 *digest, int64_t id,
-                    char out[PATH_SIZE])
+int chunk_expand(str packed, uint64_t size, const struct sha256 *want, struct buf *out,
+                 struct err *e)
 {
-    char text[SHA256_TEXT];
-    const char *hex = sha256_format(digest, text) + strlen("sha256:");
-    snprintf(out, PATH_SIZE, "%s/%.2s/%s-%lld", d->directory, hex, hex, (long long)id);
+    ZSTD_DCtx *z = ZSTD_createDCtx();
+    int rc = z ? expand_with(z, packed, size, want, out, e) : err_no_memory(e);
+    ZSTD_freeDCtx(z);
+    return rc;
 }
 
-static int file_put(struct documents *d, const struct sha256 *digest, int64_t id, str packed,
-                    struct err *e)
+/* ---- lists of ids */
+
+void chunk_runs_write(struct buf *out, const struct chunk *chunks, size_t n)
 {
-    char path[PATH_SIZE], dir[PATH_SIZE];
-    path_of(d, digest, id, path);
-    str parent = str_dirname(str_z(path));
-    snprintf(dir, sizeof dir, "%.*s", (int)parent.n, parent.p);
-    int rc = fs_mkdirs(dir, e);
-    return rc < 0 ? rc : fs_write_atomic(path, packed, 0600, e);
+    int64_t end = 0;
+    for (size_t i = 0, run; i < n; i += run) {
+        for (run = 1; i + run < n && chunks[i + run].id == chunks[i].id + (int64_t)run; run++)
+            continue;
+        int64_t step = chunks[i].id - end;
+        buf_add_varint(out, step < 0 ? ((uint64_t)-step << 1) - 1 : (uint64_t)step << 1);
+        buf_add_varint(out, run);
+        end = chunks[i].id + (int64_t)run;
+    }
 }
 
-static int file_get(const struct documents *d, const struct sha256 *digest, int64_t id,
-                    struct buf *out, struct err *e)
+int chunk_runs_read(str runs, int (*fn)(void *ctx, int64_t id), void *ctx, struct err *e)
 {
-    if (!d->directory)
-        return err_set(e, ERR_UNSUPPORTED,
-                       "a document is kept in files, but no directory is configured for them");
-    char path[PATH_SIZE];
-    path_of(d, digest, id, path);
-    int rc = fs_read(path, out, e);
-    return rc == ERR_NOT_FOUND ? err_set(e, ERR_MISMATCH, "%s is gone", path) : rc;
+    struct cursor c = cursor_over(runs.p, runs.n);
+    int64_t end = 0;
+    for (uint64_t total = 0; cursor_left(&c);) {
+        uint64_t zigzag = cursor_varint(&c), run = cursor_varint(&c);
+        int64_t step = zigzag & 1 ? -(int64_t)(zigzag >> 1) - 1 : (int64_t)(zigzag >> 1);
+        total += run;
+        if (!cursor_ok(&c) || run == 0 || run > UINT32_MAX || total > UINT32_MAX ||
+            ke_add_overflow(end, step, &end))
+            return err_set(e, ERR_MISMATCH, "a stored document is damaged (chunks)");
+        for (; run; run--) {
+            int rc = fn(ctx, end++);
+            if (rc < 0)
+                return rc;
+        }
+    }
+    return 0;
 }
 
-void chunk_unlink(const struct documents *d, const struct sha256 *digest, int64_t id)
+/* ---- writing */
+
+struct putting {
+    struct documents *d;
+    struct db_tx *tx;
+    struct chunk **open; /* without id yet: by digest, each once */
+    size_t n;
+    ZSTD_CCtx *z;
+};
+
+static int by_digest(const void *a, const void *b)
 {
-    char path[PATH_SIZE];
-    if (!d->directory)
-        return;
-    path_of(d, digest, id, path);
-    unlink(path);
+    return memcmp((*(struct chunk *const *)a)->digest.b, (*(struct chunk *const *)b)->digest.b,
+                  sizeof(struct sha256));
 }
 
-/* ---- rows */
+static int by_place(const void *a, const void *b)
+{
+    const struct chunk *x = *(struct chunk *const *)a, *y = *(struct chunk *const *)b;
+    return x < y ? -1 : x > y;
+}
+
+static struct chunk *open_chunk(struct putting *p, str digest)
+{
+    struct chunk key, *at = &key;
+    if (digest.n != sizeof key.digest.b)
+        return NULL;
+    memcpy(key.digest.b, digest.p, digest.n);
+    struct chunk **found = bsearch(&at, p->open, p->n, sizeof *p->open, by_digest);
+    return found ? *found : NULL;
+}
 
 static str digest_bytes(const struct sha256 *d)
 {
     return (str){(const char *)d->b, sizeof d->b};
 }
 
-/* 1: *id; 0: there is none. A chunk that waits for its removal is taken back. */
-static int find(struct db_tx *tx, const struct sha256 *digest, int64_t *id, struct err *e)
+/* "$1, $2, ..." in groups of `each`, in brackets when there is more than one to a group. */
+static void placeholders(struct buf *sql, size_t groups, size_t each)
 {
-    for (int attempt = 0; attempt < 3; attempt++) {
-        auto_rows *r = NULL;
-        int rc = db_query(tx, "SELECT id, unnamed_since FROM chunk WHERE digest = $1",
-                          DB(DBB(digest_bytes(digest))), &r, e);
-        if (rc == 0)
-            rc = db_next(r, e);
-        if (rc <= 0)
-            return rc;
-        *id = db_int(r, 0);
-        if (db_is_null(r, 1))
-            return 1;
-        int64_t n = db_exec(tx,
-                            "UPDATE chunk SET unnamed_since = NULL"
-                            " WHERE id = $1 AND unnamed_since IS NOT NULL",
-                            DB(DBI(*id)), e);
-        if (n != 0)
-            return n < 0 ? (int)n : 1;
+    size_t n = 0;
+    for (size_t g = 0; g < groups; g++) {
+        buf_add_str(sql, g ? STR(", (") : STR("("));
+        for (size_t i = 0; i < each; i++)
+            buf_addf(sql, i ? ", $%zu" : "$%zu", ++n);
+        buf_add_char(sql, ')');
+    }
+}
+
+static size_t batch_size(size_t left, size_t max)
+{
+    for (size_t n = max; n > 1; n /= 4)
+        if (left >= n)
+            return n;
+    return 1;
+}
+
+/* Takes back what waits for its removal: a row that is gone meanwhile stays without id. */
+static int take_back(struct putting *p, struct chunk **waiting, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        int64_t changed = db_exec(p->tx,
+                                  "UPDATE chunk SET unnamed_since = NULL"
+                                  " WHERE id = $1 AND unnamed_since IS NOT NULL",
+                                  DB(DBI(waiting[i]->id)), e);
+        if (changed < 0)
+            return (int)changed;
+        if (changed == 0)
+            waiting[i]->id = 0;
     }
     return 0;
 }
 
-static int insert(struct documents *d, struct db_tx *tx, const struct sha256 *digest, str raw,
-                  int64_t *id, struct err *e)
+static int find_some(struct putting *p, struct chunk **some, size_t n, struct err *e)
 {
-    auto_buf packed;
-    buf_init(&packed, 2 * CHUNK_MAX);
-    int rc = chunk_compress(raw, &packed, e);
-    if (rc < 0)
-        return rc;
-    bool inside = d->driver == CHUNK_DB;
-    rc = db_query_int(tx,
-                      "INSERT INTO chunk (digest, driver, size, data) VALUES ($1, $2, $3, $4)"
-                      " ON CONFLICT (digest) DO NOTHING RETURNING id",
-                      DB(DBB(digest_bytes(digest)), DBI(d->driver), DBI(raw.n),
-                         inside ? DBB(buf_view(&packed)) : DBNULL),
-                      id, e);
-    if (rc == 0 && !inside)
-        rc = file_put(d, digest, *id, buf_view(&packed), e);
+    auto_buf sql;
+    buf_init(&sql, 64 << 10);
+    struct chunk *waiting[FIND_MAX];
+    struct db_value v[FIND_MAX];
+    size_t n_waiting = 0, width = n == 1 ? 1 : FIND_MAX;
+    for (size_t i = 0; i < width; i++)
+        v[i] = DBB(digest_bytes(&some[i < n ? i : n - 1]->digest));
+    buf_add_str(&sql, STR("SELECT id, digest, unnamed_since FROM chunk WHERE digest IN "));
+    placeholders(&sql, 1, width);
+    auto_rows *r = NULL;
+    int rc = db_query(p->tx, buf_z(&sql), v, width, &r, e);
+    while (rc >= 0 && (rc = db_next(r, e)) == 1) {
+        struct chunk *c = open_chunk(p, db_blob(r, 1));
+        if (!c || n_waiting == FIND_MAX)
+            continue;
+        c->id = db_int(r, 0);
+        if (!db_is_null(r, 2))
+            waiting[n_waiting++] = c;
+    }
+    return rc < 0 ? rc : take_back(p, waiting, n_waiting, e);
+}
+
+static void drop_found(struct putting *p)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < p->n; i++)
+        if (!p->open[i]->id)
+            p->open[kept++] = p->open[i];
+    p->n = kept;
+}
+
+static int find(struct putting *p, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < p->n && rc >= 0; i += FIND_MAX)
+        rc = find_some(p, p->open + i, p->n - i < FIND_MAX ? p->n - i : FIND_MAX, e);
+    drop_found(p);
     return rc;
 }
 
-int chunk_put(struct documents *d, struct db_tx *tx, str raw, int64_t *id, struct err *e)
+static int insert_some(struct putting *p, struct chunk **some, const int64_t *ids, size_t n,
+                       struct err *e)
 {
-    struct sha256 digest = sha256_of(raw.p, raw.n);
-    for (int attempt = 0; attempt < 3; attempt++) {
-        int rc = find(tx, &digest, id, e);
-        if (rc != 0)
-            return rc < 0 ? rc : 0;
-        rc = insert(d, tx, &digest, raw, id, e);
-        if (rc != ERR_NOT_FOUND)
-            return rc;
+    auto_buf sql, packed;
+    buf_init(&sql, 64 << 10);
+    buf_init(&packed, INSERT_MAX * (CHUNK_MAX + (CHUNK_MAX >> 7) + 1024));
+    struct db_value v[INSERT_MAX * INSERT_VALUES];
+    size_t ends[INSERT_MAX + 1] = {0};
+    int rc = 0;
+    for (size_t i = 0; i < n && rc >= 0; i++) {
+        rc = compress_with(p->z, some[i]->raw, &packed, e);
+        ends[i + 1] = packed.n;
     }
-    return err_set(e, ERR_CONFLICT, "a chunk of a document comes and goes");
+    for (size_t i = 0; i < n; i++) {
+        str data = str_sub(buf_view(&packed), ends[i], ends[i + 1]);
+        struct db_value *at = v + i * INSERT_VALUES;
+        at[0] = ids ? DBI(ids[i]) : DBNULL;
+        at[1] = DBB(digest_bytes(&some[i]->digest));
+        at[2] = DBI(p->d->driver);
+        at[3] = DBI(some[i]->raw.n);
+        at[4] = p->d->driver == CHUNK_DB ? DBB(data) : DBNULL;
+    }
+    buf_add_str(&sql, STR("INSERT INTO chunk (id, digest, driver, size, data) VALUES "));
+    placeholders(&sql, n, INSERT_VALUES);
+    buf_add_str(&sql, STR(" ON CONFLICT (digest) DO NOTHING RETURNING id, digest"));
+    auto_rows *r = NULL;
+    if (rc >= 0)
+        rc = db_query(p->tx, buf_z(&sql), v, n * INSERT_VALUES, &r, e);
+    while (rc >= 0 && (rc = db_next(r, e)) == 1) {
+        struct chunk *c = open_chunk(p, db_blob(r, 1));
+        if (c)
+            c->id = db_int(r, 0);
+    }
+    for (size_t i = 0; rc >= 0 && p->d->driver == CHUNK_FS && i < n; i++)
+        if (some[i]->id)
+            rc = chunk_file_put(p->d, &some[i]->digest, some[i]->id,
+                                str_sub(buf_view(&packed), ends[i], ends[i + 1]), e);
+    return rc;
 }
 
-int chunk_get(struct documents *d, struct db_tx *tx, int64_t id, struct buf *out, struct err *e)
+/* On PostgreSQL, where rows are written in the order of digests, ids are drawn beforehand so that
+ * they follow the order of the document: its list of ids is a few runs then. */
+static int draw_ids(struct putting *p, int64_t *ids, struct err *e)
 {
+    autofree struct chunk **placed = malloc((p->n + 1) * sizeof *placed);
+    if (!placed)
+        return err_no_memory(e);
+    memcpy(placed, p->open, p->n * sizeof *placed);
+    qsort(placed, p->n, sizeof *placed, by_place);
     auto_rows *r = NULL;
-    int rc = db_query(tx, "SELECT digest, driver, size, data FROM chunk WHERE id = $1", DB(DBI(id)),
-                      &r, e);
-    if (rc == 0)
-        rc = db_next(r, e);
-    if (rc < 0)
-        return rc;
-    str digest = rc ? db_blob(r, 0) : (str){0};
-    struct sha256 want;
-    if (digest.n != sizeof want.b)
-        return err_set(e, ERR_MISMATCH, "a chunk of a document is gone");
-    memcpy(want.b, digest.p, sizeof want.b);
+    int rc = db_query(p->tx,
+                      "SELECT nextval(pg_get_serial_sequence('chunk', 'id'))"
+                      " FROM generate_series(1, $1)",
+                      DB(DBI(p->n)), &r, e);
+    for (size_t i = 0; rc >= 0 && i < p->n && (rc = db_next(r, e)) == 1; i++) {
+        struct chunk **at = bsearch(&placed[i], p->open, p->n, sizeof *p->open, by_digest);
+        ids[at - p->open] = db_int(r, 0);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int insert(struct putting *p, struct err *e)
+{
+    bool drawn = db_tx_kind(p->tx) == DB_POSTGRES;
+    autofree int64_t *ids = drawn ? calloc(p->n + 1, sizeof *ids) : NULL;
+    if (drawn && !ids)
+        return err_no_memory(e);
+    int rc = drawn ? draw_ids(p, ids, e) : 0;
+    autofree struct chunk **order = malloc((p->n + 1) * sizeof *order);
+    if (!order)
+        return err_no_memory(e);
+    memcpy(order, p->open, p->n * sizeof *order);
+    if (!drawn) /* one writer at a time: ids are given in this order */
+        qsort(order, p->n, sizeof *order, by_place);
+    for (size_t i = 0, n; i < p->n && rc >= 0; i += n) {
+        n = batch_size(p->n - i, INSERT_MAX);
+        rc = insert_some(p, order + i, drawn ? ids + i : NULL, n, e);
+    }
+    drop_found(p);
+    return rc;
+}
+
+static int put_all(struct putting *p, struct err *e)
+{
+    int rc = find(p, e);
+    for (int attempt = 0; rc >= 0 && p->n && attempt < 3; attempt++) {
+        rc = insert(p, e);
+        if (rc >= 0 && p->n) /* others were first */
+            rc = find(p, e);
+    }
+    if (rc >= 0 && p->n)
+        rc = err_set(e, ERR_CONFLICT, "a chunk of a document comes and goes");
+    return rc < 0 ? rc : 0;
+}
+
+int chunks_put(struct documents *d, struct db_tx *tx, struct chunk *chunks, size_t n, struct err *e)
+{
+    struct putting p = {.d = d, .tx = tx};
+    autofree struct chunk **sorted = malloc((n + 1) * sizeof *sorted);
+    p.open = malloc((n + 1) * sizeof *p.open);
+    p.z = ZSTD_createCCtx();
+    int rc = sorted && p.open && p.z ? 0 : err_no_memory(e);
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        chunks[i].digest = sha256_of(chunks[i].raw.p, chunks[i].raw.n);
+        chunks[i].id = 0;
+        sorted[i] = &chunks[i];
+    }
+    if (rc == 0 && n) {
+        qsort(sorted, n, sizeof *sorted, by_digest);
+        for (size_t i = 0; i < n; i++)
+            if (!i || by_digest(&sorted[i - 1], &sorted[i]) != 0)
+                p.open[p.n++] = sorted[i];
+        rc = put_all(&p, e);
+    }
+    for (size_t i = 1; i < n && rc == 0; i++)
+        if (by_digest(&sorted[i - 1], &sorted[i]) == 0 && !sorted[i]->id)
+            sorted[i]->id = sorted[i - 1]->id;
+    ZSTD_freeCCtx(p.z);
+    free(p.open);
+    return rc;
+}
+
+/* ---- reading */
+
+struct stored {
+    int64_t id, size;
+    enum chunk_driver driver;
+    struct sha256 digest;
+    size_t at, n; /* in the batch's bytes */
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct stored *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int read_some(struct db_tx *tx, const int64_t *ids, size_t n, struct stored *rows,
+                     size_t *n_rows, struct buf *bytes, struct err *e)
+{
+    auto_buf sql;
+    buf_init(&sql, 64 << 10);
+    struct db_value v[READ_MAX];
+    size_t width = n == 1 ? 1 : READ_MAX;
+    for (size_t i = 0; i < width; i++)
+        v[i] = DBI(ids[i < n ? i : n - 1]);
+    buf_add_str(&sql, STR("SELECT id, digest, driver, size, data FROM chunk WHERE id IN "));
+    placeholders(&sql, 1, width);
+    auto_rows *r = NULL;
+    *n_rows = 0;
+    int rc = db_query(tx, buf_z(&sql), v, width, &r, e);
+    while (rc >= 0 && (rc = db_next(r, e)) == 1 && *n_rows < READ_MAX) {
+        struct stored *s = &rows[(*n_rows)++];
+        str digest = db_blob(r, 1), data = db_blob(r, 4);
+        *s = (struct stored){db_int(r, 0), db_int(r, 3), (enum chunk_driver)db_int(r, 2),
+                             .at = bytes->n, .n = data.n};
+        if (digest.n != sizeof s->digest.b || s->size < 0 || s->size > CHUNK_MAX)
+            return err_set(e, ERR_MISMATCH, "a stored document is damaged (row)");
+        memcpy(s->digest.b, digest.p, digest.n);
+        buf_add_str(bytes, data);
+    }
+    qsort(rows, *n_rows, sizeof *rows, by_id);
+    return rc < 0 ? rc : buf_check(bytes, "chunks of a document", e);
+}
+
+static int expand_one(struct documents *d, ZSTD_DCtx *z, const struct stored *s, str bytes,
+                      struct buf *out, struct err *e)
+{
     auto_buf file;
     buf_init(&file, 2 * CHUNK_MAX);
-    str packed = db_blob(r, 3);
-    if (db_int(r, 1) == CHUNK_FS) {
-        rc = file_get(d, &want, id, &file, e);
+    str packed = str_sub(bytes, s->at, s->at + s->n);
+    if (s->driver == CHUNK_FS) {
+        int rc = chunk_file_get(d, &s->digest, s->id, &file, e);
         if (rc < 0)
             return rc;
         packed = buf_view(&file);
     }
-    int64_t size = db_int(r, 2);
-    if (size < 0 || size > CHUNK_MAX)
-        return err_set(e, ERR_MISMATCH, "a stored document is damaged (size)");
-    return chunk_expand(packed, (uint64_t)size, &want, out, e);
+    return expand_with(z, packed, (uint64_t)s->size, &s->digest, out, e);
 }
 
-/* ---- files without rows */
-
-static int has_row(struct db_tx *tx, void *ctx, struct err *e)
+int chunks_get(struct documents *d, struct db_tx *tx, const int64_t *ids, size_t n, struct buf *out,
+               struct err *e)
 {
-    const int64_t *id = ctx;
-    int64_t one;
-    int rc = db_query_int(tx, "SELECT 1 FROM chunk WHERE id = $1", DB(DBI(*id)), &one, e);
-    return rc == ERR_NOT_FOUND ? 0 : rc < 0 ? rc : 1;
-}
-
-/* 1: removed; 0: it stays. */
-static int sweep_file(struct documents *d, int dir, const char *name, struct err *e)
-{
-    str s = str_z(name);
-    ptrdiff_t dash = str_rindex(s, '-');
-    uint64_t number;
-    struct stat st;
-    if (dash != 64 || !str_to_u64(str_from(s, dash + 1), &number) ||
-        fstatat(dir, name, &st, 0) < 0 || st.st_mtime > time(NULL) - 86400)
-        return 0;
-    int64_t id = (int64_t)number;
-    int rc = db_run(d->db, DB_READ, has_row, &id, e);
-    if (rc != 0)
-        return rc < 0 ? rc : 0;
-    return unlinkat(dir, name, 0) == 0;
-}
-
-int64_t chunk_sweep_files(struct documents *d, size_t limit, struct err *e)
-{
-    int64_t gone = 0;
-    for (int i = 0; d->directory && i < 256 && gone < (int64_t)limit; i++) {
-        char path[PATH_SIZE];
-        snprintf(path, sizeof path, "%s/%02x", d->directory, i);
-        DIR *dir = opendir(path);
-        int rc = 0;
-        for (struct dirent *f; dir && rc >= 0 && (f = readdir(dir));) {
-            rc = sweep_file(d, dirfd(dir), f->d_name, e);
-            gone += rc == 1;
+    struct stored rows[READ_MAX];
+    auto_buf bytes;
+    buf_init(&bytes, READ_MAX * 2 * CHUNK_MAX);
+    ZSTD_DCtx *z = ZSTD_createDCtx();
+    int rc = z ? 0 : err_no_memory(e);
+    for (size_t i = 0, some; i < n && rc >= 0; i += some) {
+        size_t n_rows;
+        some = n - i < READ_MAX ? n - i : READ_MAX;
+        buf_clear(&bytes);
+        rc = read_some(tx, ids + i, some, rows, &n_rows, &bytes, e);
+        for (size_t k = 0; k < some && rc >= 0; k++) {
+            const struct stored key = {.id = ids[i + k]};
+            const struct stored *s = bsearch(&key, rows, n_rows, sizeof *rows, by_id);
+            rc = s ? expand_one(d, z, s, buf_view(&bytes), out, e)
+                   : err_set(e, ERR_MISMATCH, "a chunk of a document is gone");
         }
-        if (dir)
-            closedir(dir);
-        if (rc < 0)
-            return rc;
     }
-    return gone;
+    ZSTD_freeDCtx(z);
+    return rc < 0 ? rc : 0;
 }

@@ -2,10 +2,10 @@
 
 #include "base/cursor.h"
 #include "base/fs.h"
-#include "store/chunk_store.h"
+#include "store/documents_internal.h"
 
 /* Up to this size a document is kept whole, in its content's row. */
-enum { INLINE_MAX = 16 << 10, RECIPE_MAX = 64 << 20 };
+enum { INLINE_MAX = 4 << 10, RECIPE_MAX = 64 << 20 };
 
 int documents_open(struct db *db, const struct documents_options *o, struct documents **out,
                    struct err *e)
@@ -42,19 +42,37 @@ void documents_close(struct documents *d)
 
 /* ---- contents */
 
+int chunk_vec_cut(const struct documents *d, str bytes, struct chunk_vec *out, struct err *e)
+{
+    bool large = bytes.n > CHUNK_SMALL_DOCUMENT;
+    for (str rest = bytes; rest.n;) {
+        size_t n = chunk_cut(&d->cutter, rest, large);
+        struct chunk *c = vec_push(out);
+        if (!c)
+            return err_no_memory(e);
+        c->raw = str_sub(rest, 0, n);
+        rest = str_from(rest, n);
+    }
+    return 0;
+}
+
+int content_find(struct db_tx *tx, str digest, int64_t *id, struct err *e)
+{
+    return db_query_int(tx, "SELECT id FROM content WHERE digest = $1 {for_share}", DB(DBB(digest)),
+                        id, e);
+}
+
 static int put_chunks(struct documents *d, struct db_tx *tx, str bytes, struct buf *ids,
                       struct err *e)
 {
-    for (str rest = bytes; rest.n;) {
-        size_t n = chunk_cut(&d->cutter, rest);
-        int64_t id = 0;
-        int rc = chunk_put(d, tx, str_sub(rest, 0, n), &id, e);
-        if (rc < 0)
-            return rc;
-        buf_add_varint(ids, (uint64_t)id);
-        rest = str_from(rest, n);
-    }
-    return buf_check(ids, "list of chunks", e);
+    struct chunk_vec chunks = {0};
+    int rc = chunk_vec_cut(d, bytes, &chunks, e);
+    if (rc == 0)
+        rc = chunks_put(d, tx, chunks.p, chunks.n, e);
+    for (size_t i = 0; rc == 0 && i < chunks.n; i++)
+        buf_add_varint(ids, (uint64_t)chunks.p[i].id);
+    vec_done(&chunks);
+    return rc < 0 ? rc : buf_check(ids, "list of chunks", e);
 }
 
 static int insert_content(struct documents *d, struct db_tx *tx, str digest, str bytes, int64_t *id,
@@ -80,8 +98,7 @@ static int content_put(struct documents *d, struct db_tx *tx, str bytes, int64_t
     struct sha256 sum = sha256_of(bytes.p ? bytes.p : "", bytes.n);
     str digest = {(const char *)sum.b, sizeof sum.b};
     for (int attempt = 0; attempt < 3; attempt++) {
-        int rc = db_query_int(tx, "SELECT id FROM content WHERE digest = $1 {for_share}",
-                              DB(DBB(digest)), id, e);
+        int rc = content_find(tx, digest, id, e);
         if (rc == ERR_NOT_FOUND)
             rc = insert_content(d, tx, digest, bytes, id, e);
         if (rc != ERR_NOT_FOUND)
@@ -102,8 +119,8 @@ static int content_left(struct db_tx *tx, int64_t id, struct err *e)
 
 /* ---- documents */
 
-static int name_content(struct db_tx *tx, str account, str bucket, str key, int64_t content,
-                        struct err *e)
+int document_name_content(struct db_tx *tx, str account, str bucket, str key, int64_t content,
+                          struct err *e)
 {
     int64_t old = 0;
     int rc = db_query_int(tx,
@@ -130,7 +147,7 @@ int document_put(struct documents *d, struct db_tx *tx, str account, str bucket,
     int64_t content = 0;
     int rc = content_put(d, tx, bytes, &content, e);
     if (rc == 0)
-        rc = name_content(tx, account, bucket, key, content, e);
+        rc = document_name_content(tx, account, bucket, key, content, e);
     return rc < 0 ? err_wrap(e, "document %.*s/%.*s", STR_ARG(bucket), STR_ARG(key)) : 0;
 }
 
@@ -138,59 +155,109 @@ static int get_chunks(struct documents *d, struct db_tx *tx, str recipe, uint64_
                       struct buf *out, struct err *e)
 {
     struct cursor c = cursor_over(recipe.p, recipe.n);
+    VEC(int64_t) ids = {0};
     size_t before = out->n;
-    if (!buf_reserve(out, size + 1))
-        return err_set(e, ERR_LIMIT, "it is larger than %zu bytes", out->max);
-    while (cursor_left(&c)) {
-        int rc = chunk_get(d, tx, (int64_t)cursor_varint(&c), out, e);
-        if (rc < 0)
-            return rc;
+    int rc = buf_reserve(out, size + 1)
+                 ? 0
+                 : err_set(e, ERR_LIMIT, "it is larger than %zu bytes", out->max);
+    while (rc == 0 && cursor_left(&c)) {
+        int64_t *id = vec_push(&ids);
+        if (id)
+            *id = (int64_t)cursor_varint(&c);
+        else
+            rc = err_no_memory(e);
     }
-    if (!cursor_ok(&c) || out->n - before != size)
-        return err_set(e, ERR_MISMATCH, "a stored document is damaged (chunks)");
-    return 0;
+    if (rc == 0)
+        rc = chunks_get(d, tx, ids.p, ids.n, out, e);
+    vec_done(&ids);
+    if (rc == 0 && (!cursor_ok(&c) || out->n - before != size))
+        rc = err_set(e, ERR_MISMATCH, "a stored document is damaged (chunks)");
+    return rc;
 }
 
-static int get(struct documents *d, struct db_tx *tx, const struct db_rows *r, struct buf *out,
-               struct err *e)
+static int get_whole(struct documents *d, struct db_tx *tx, const struct content_row *c,
+                     struct buf *out, struct err *e)
 {
-    struct sha256 want;
-    uint64_t size = (uint64_t)db_int(r, 0);
-    str digest = db_blob(r, 1);
-    if (digest.n != sizeof want.b)
+    int rc = content_fits(c->size, out, e);
+    if (rc < 0)
+        return rc;
+    return c->in_chunks ? get_chunks(d, tx, buf_view(&c->chunks), c->size, out, e)
+                        : chunk_expand(buf_view(&c->data), c->size, &c->digest, out, e);
+}
+
+/* ---- reading rows */
+
+int content_fits(uint64_t size, const struct buf *out, struct err *e)
+{
+    if (size < out->max && out->n <= out->max - size)
+        return 0;
+    return err_set(e, ERR_LIMIT, "it has %llu bytes, more than %zu", (unsigned long long)size,
+                   out->max);
+}
+
+static void row_done(struct content_row *c)
+{
+    buf_done(&c->data);
+    buf_done(&c->chunks);
+    buf_done(&c->parts);
+}
+
+static int row_copy(const struct db_rows *r, str key, struct content_row *c, struct err *e)
+{
+    str digest = db_blob(r, 2);
+    c->id = db_int(r, 0);
+    c->size = (uint64_t)db_int(r, 1);
+    if (digest.n != sizeof c->digest.b)
         return err_set(e, ERR_MISMATCH, "a stored document is damaged (row)");
-    memcpy(want.b, digest.p, sizeof want.b);
-    if (size >= out->max || out->n > out->max - size)
-        return err_set(e, ERR_LIMIT, "it has %llu bytes, more than %zu", (unsigned long long)size,
-                       out->max);
-    if (db_is_null(r, 3))
-        return chunk_expand(db_blob(r, 2), size, &want, out, e);
-    struct buf recipe;
-    buf_init(&recipe, RECIPE_MAX);
-    buf_add_str(&recipe, db_blob(r, 3));
-    int rc = buf_check(&recipe, "list of chunks", e);
+    memcpy(c->digest.b, digest.p, digest.n);
+    c->in_chunks = !db_is_null(r, 4);
+    c->has_parts = !db_is_null(r, 5);
+    str found = db_text(r, 6);
+    if (found.n < key.n)
+        c->part = str_from(key, found.n + 1);
+    buf_add_str(&c->data, db_blob(r, 3));
+    buf_add_str(&c->chunks, db_blob(r, 4));
+    buf_add_str(&c->parts, db_blob(r, 5));
+    return buf_ok(&c->data) && buf_ok(&c->chunks) ? buf_check(&c->parts, "document", e)
+                                                  : err_no_memory(e);
+}
+
+/* 1: *c is the row of the document, or of the one that has it as a part; 0: there is none. */
+static int row_find(struct db_tx *tx, str account, str bucket, str key, struct content_row *c,
+                    struct err *e)
+{
+    ptrdiff_t slash = str_rindex(key, '/');
+    str whole = slash > 0 ? str_sub(key, 0, slash) : key;
+    auto_rows *r = NULL;
+    buf_init(&c->data, RECIPE_MAX);
+    buf_init(&c->chunks, RECIPE_MAX);
+    buf_init(&c->parts, RECIPE_MAX);
+    int rc = db_query(tx,
+                      "SELECT c.id, c.size, c.digest, c.data, c.chunks, c.parts, d.key"
+                      " FROM document d JOIN content c ON c.id = d.content_id"
+                      " WHERE d.account = $1 AND d.bucket = $2 AND d.key IN ($3, $4)"
+                      " ORDER BY d.key DESC",
+                      DB(DBS(account), DBS(bucket), DBS(key), DBS(whole)), &r, e);
     if (rc == 0)
-        rc = get_chunks(d, tx, buf_view(&recipe), size, out, e);
-    buf_done(&recipe);
-    return rc;
+        rc = db_next(r, e);
+    if (rc == 1)
+        rc = row_copy(r, key, c, e) < 0 ? ERR_MISMATCH : 1;
+    return rc == 1 && (c->part.p != NULL) != c->has_parts ? 0 : rc;
 }
 
 int document_get(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
                  struct buf *out, struct err *e)
 {
     size_t before = out->n;
-    auto_rows *r = NULL;
-    int rc = db_query(tx,
-                      "SELECT c.size, c.digest, c.data, c.chunks FROM document d"
-                      " JOIN content c ON c.id = d.content_id"
-                      " WHERE d.account = $1 AND d.bucket = $2 AND d.key = $3",
-                      DB(DBS(account), DBS(bucket), DBS(key)), &r, e);
-    if (rc == 0)
-        rc = db_next(r, e);
+    struct content_row c = {0};
+    int rc = row_find(tx, account, bucket, key, &c, e);
+    if (rc == 1)
+        rc = c.has_parts                               ? content_part_get(d, tx, &c, out, e)
+             : (rc = get_whole(d, tx, &c, out, e)) < 0 ? rc
+                                                       : 1;
+    row_done(&c);
     if (rc == 0)
         return err_set(e, ERR_NOT_FOUND, "no document %.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
-    if (rc == 1)
-        rc = get(d, tx, r, out, e);
     if (rc < 0) {
         out->n = before;
         return err_wrap(e, "document %.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
@@ -266,5 +333,5 @@ int document_copy(struct documents *d, struct db_tx *tx, str account, str bucket
                           DB(DBS(account), DBS(bucket), DBS(key)), &content, e);
     if (rc == ERR_NOT_FOUND)
         return err_set(e, ERR_NOT_FOUND, "no document %.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
-    return rc < 0 ? rc : name_content(tx, to_account, to_bucket, to_key, content, e);
+    return rc < 0 ? rc : document_name_content(tx, to_account, to_bucket, to_key, content, e);
 }

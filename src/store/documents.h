@@ -28,6 +28,19 @@ void documents_close(struct documents *d);
  * at most files that no row names, which documents_sweep() removes. */
 int document_put(struct documents *d, struct db_tx *tx, str account, str bucket, str key, str bytes,
                  struct err *e);
+
+/* Many small documents under one key cost one row: an image has fifteen of them. A part is read as
+ * the document "KEY/NAME"; it comes and goes with the whole, is copied with it, and a document of
+ * its own under that key comes before it. The whole has a size (the parts' sum) and a digest (of
+ * how it is stored), but no bytes of its own. At most a thousand parts, without '/' in their
+ * names. */
+struct document_part {
+    str name, bytes;
+    bool own; /* no other document has such bytes: up to 64 KiB are kept in the row */
+};
+int document_put_parts(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
+                       const struct document_part *parts, size_t n, struct err *e);
+
 /* Appends to *out (initialised by the caller, whose max is the limit). ERR_NOT_FOUND; ERR_MISMATCH
  * when a chunk is not what was written. */
 int document_get(struct documents *d, struct db_tx *tx, str account, str bucket, str key,

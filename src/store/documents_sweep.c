@@ -20,19 +20,32 @@ struct sweep {
 
 /* ---- contents that no document names */
 
-static int mark_chunks(struct db_tx *tx, str recipe, struct err *e)
+/* fn for each chunk of a content's list, in either form. */
+static int each_chunk(str list, bool runs, int (*fn)(void *ctx, int64_t id), void *ctx,
+                      struct err *e)
 {
-    struct cursor c = cursor_over(recipe.p, recipe.n);
-    while (cursor_left(&c)) {
-        int64_t id = (int64_t)cursor_varint(&c);
-        int64_t n = db_exec(tx,
-                            "UPDATE chunk SET unnamed_since = now_us()"
-                            " WHERE id = $1 AND unnamed_since IS NULL",
-                            DB(DBI(id)), e);
-        if (n < 0)
-            return (int)n;
-    }
-    return 0;
+    if (runs)
+        return chunk_runs_read(list, fn, ctx, e);
+    struct cursor c = cursor_over(list.p, list.n);
+    int rc = 0;
+    while (rc >= 0 && cursor_left(&c))
+        rc = fn(ctx, (int64_t)cursor_varint(&c));
+    return rc < 0 ? rc : 0;
+}
+
+struct marking {
+    struct db_tx *tx;
+    struct err *e;
+};
+
+static int mark_chunk(void *ctx, int64_t id)
+{
+    struct marking *m = ctx;
+    int64_t n = db_exec(m->tx,
+                        "UPDATE chunk SET unnamed_since = now_us()"
+                        " WHERE id = $1 AND unnamed_since IS NULL",
+                        DB(DBI(id)), m->e);
+    return n < 0 ? (int)n : 0;
 }
 
 /* 1: it is gone; 0: a document names it. The row is locked already; this statement sees what was
@@ -42,12 +55,14 @@ static int drop_content(struct db_tx *tx, int64_t id, struct err *e)
     auto_rows *r = NULL;
     int rc = db_query(tx,
                       "DELETE FROM content WHERE id = $1 AND NOT EXISTS"
-                      " (SELECT 1 FROM document WHERE content_id = $1) RETURNING chunks",
+                      " (SELECT 1 FROM document WHERE content_id = $1)"
+                      " RETURNING chunks, parts IS NOT NULL",
                       DB(DBI(id)), &r, e);
     if (rc == 0)
         rc = db_next(r, e);
     if (rc == 1) {
-        rc = mark_chunks(tx, db_blob(r, 0), e);
+        struct marking m = {tx, e};
+        rc = each_chunk(db_blob(r, 0), db_int(r, 1), mark_chunk, &m, e);
         return rc < 0 ? rc : 1;
     }
     if (rc < 0)
@@ -99,15 +114,14 @@ static int find_candidates(struct db_tx *tx, struct sweep *s, struct err *e)
     return rc < 0 ? rc : 0;
 }
 
-static void mark_named(struct sweep *s, str recipe)
+static int mark_named(void *ctx, int64_t id)
 {
-    struct cursor c = cursor_over(recipe.p, recipe.n);
-    while (cursor_left(&c)) {
-        struct candidate key = {.id = (int64_t)cursor_varint(&c)};
-        struct candidate *found = bsearch(&key, s->items, s->n, sizeof *s->items, compare);
-        if (found)
-            found->named = true;
-    }
+    struct sweep *s = ctx;
+    struct candidate key = {.id = id};
+    struct candidate *found = bsearch(&key, s->items, s->n, sizeof *s->items, compare);
+    if (found)
+        found->named = true;
+    return 0;
 }
 
 static int look(struct db_tx *tx, void *ctx, struct err *e)
@@ -117,9 +131,10 @@ static int look(struct db_tx *tx, void *ctx, struct err *e)
     if (rc < 0 || !s->n)
         return rc;
     auto_rows *r = NULL;
-    rc = db_query(tx, "SELECT chunks FROM content WHERE chunks IS NOT NULL", DB0, &r, e);
+    rc = db_query(tx, "SELECT chunks, parts IS NOT NULL FROM content WHERE chunks IS NOT NULL", DB0,
+                  &r, e);
     while (rc >= 0 && (rc = db_next(r, e)) == 1)
-        mark_named(s, db_blob(r, 0));
+        rc = each_chunk(db_blob(r, 0), db_int(r, 1), mark_named, s, e);
     return rc;
 }
 

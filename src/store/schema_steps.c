@@ -279,6 +279,10 @@ static const char posting_tables[] =
     " findings BIGINT NOT NULL, images BIGINT NOT NULL, PRIMARY KEY (account, day, severity))"
     " {no_rowid};";
 
+/* A document of parts: chunks holds runs of ids (chunk_store.h), parts the table of the parts
+ * (documents_parts.c). */
+static const char document_parts[] = "ALTER TABLE content ADD COLUMN parts {blob};";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -287,5 +291,8 @@ const struct schema_step schema_steps[] = {
     {.title = "packages of images", .sql = package_tables},
     {.title = "documents", .sql = document_tables, .postgres_after = document_storage},
     {.title = "the index from packages to images, and findings over time", .sql = posting_tables},
+    {.title = "documents of parts",
+     .sql = document_parts,
+     .postgres_after = "ALTER TABLE content ALTER parts SET STORAGE EXTERNAL;"},
     {.title = NULL},
 };

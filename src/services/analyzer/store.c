@@ -4,24 +4,32 @@
 #include "services/image_packages.h"
 #include "services/inventory_document.h"
 
-static int put_content(struct db_tx *tx, struct documents *d, str account, str digest,
-                       const char *type, str text, struct err *e)
+/* What is of this image alone is kept with it; the rest is shared with others. */
+static bool is_own(const char *type)
 {
-    char key[300];
-    snprintf(key, sizeof key, "%.*s/%s", STR_ARG(str_sub(digest, 0, 200)), type);
-    return document_put(d, tx, account, STR(CONTENT_BUCKET), str_z(key), text, e);
+    static const char *const own[] = {"manifest", "docker_history", "dockerfile", "config"};
+    for (size_t i = 0; i < KE_ARRAY_LEN(own); i++)
+        if (strcmp(type, own[i]) == 0)
+            return true;
+    return false;
 }
 
 int analysis_put(struct db_tx *tx, struct documents *d, str account, str digest,
                  const struct inventory *inv, str document, const struct analysis *s, struct err *e)
 {
-    int rc = document_put(d, tx, account, STR(INVENTORY_BUCKET), digest, document, e);
-    for (size_t i = 0; rc >= 0 && i < s->n_documents; i++)
-        rc = put_content(tx, d, account, digest, s->documents[i].type,
-                         buf_view(&s->documents[i].text), e);
+    struct document_part parts[ANALYSIS_DOCUMENTS + 1];
+    size_t n = 0;
+    for (; n < s->n_documents; n++) {
+        const char *type = s->documents[n].type;
+        parts[n] =
+            (struct document_part){str_z(type), buf_view(&s->documents[n].text), is_own(type)};
+    }
     /* The configuration, for policies; the manifest is there since the image was added. */
-    if (rc >= 0 && inv->config_json.n)
-        rc = put_content(tx, d, account, digest, "config", inv->config_json, e);
+    if (inv->config_json.n)
+        parts[n++] = (struct document_part){STR("config"), inv->config_json, true};
+    int rc = document_put(d, tx, account, STR(INVENTORY_BUCKET), digest, document, e);
+    if (rc >= 0)
+        rc = document_put_parts(d, tx, account, STR(CONTENT_BUCKET), digest, parts, n, e);
     return rc < 0 ? rc : image_packages_put(tx, account, digest, inv, e);
 }
 

@@ -282,15 +282,104 @@ static void cuts_are_bounded(void **state)
     chunk_cutter_init(&c);
     autofree char *p = noise(8000000, 3), *zeros = calloc(1, 1000000);
     size_t n = 0;
-    for (str rest = {p, 8000000}; rest.n; n++) {
-        size_t cut = chunk_cut(&c, rest);
-        assert_true(cut <= CHUNK_MAX && (cut >= CHUNK_MIN || cut == rest.n));
-        rest = str_from(rest, cut);
+    for (int large = 0; large < 2; large++, n = 0) {
+        size_t factor = large ? 4 : 1;
+        for (str rest = {p, 8000000}; rest.n; n++) {
+            size_t cut = chunk_cut(&c, rest, large);
+            assert_true(cut <= CHUNK_MAX && (cut >= CHUNK_MIN * factor || cut == rest.n));
+            rest = str_from(rest, cut);
+        }
+        size_t mean = CHUNK_MEAN * factor;
+        assert_true(n > 8000000 / mean / 2 && n < 8000000 / mean * 2);
+        for (str rest = {zeros, 1000000}; rest.n;)
+            rest = str_from(rest, chunk_cut(&c, rest, large));
     }
-    assert_true(n > 8000000 / CHUNK_MEAN / 2 && n < 8000000 / CHUNK_MEAN * 2);
-    for (str rest = {zeros, 1000000}; rest.n;)
-        rest = str_from(rest, chunk_cut(&c, rest));
-    assert_int_equal(chunk_cut(&c, STR("x")), 1);
+    assert_int_equal(chunk_cut(&c, STR("x"), false), 1);
+}
+
+static void put_parts(str key, const struct document_part *parts, size_t n)
+{
+    struct db_tx *tx = begin();
+    assert_ok(document_put_parts(docs, tx, STR("a"), STR("b"), key, parts, n, &e));
+    assert_ok(db_commit(tx, &e));
+}
+
+static void parts_are_documents(void **state)
+{
+    autofree char *p = noise(5000000, 1);
+    struct document_part parts[] = {
+        {STR_INIT("small"), STR_INIT("text")},  {STR_INIT("none"), STR_INIT("")},
+        {STR_INIT("edge"), {p, 1 << 10}},       {STR_INIT("over"), {p + 7, (1 << 10) + 1}},
+        {STR_INIT("own"), {p, 64 << 10}, true}, {STR_INIT("more"), {p, (64 << 10) + 1}, true},
+        {STR_INIT("big"), {p + 1000, 4000000}}, {STR_INIT("same"), {p + 1000, 4000000}},
+    };
+    size_t n = KE_ARRAY_LEN(parts);
+    char key[32];
+    put(STR("a"), STR("b"), STR("i/small"), STR("from an older version"));
+    put_parts(STR("i"), parts, n);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(key, sizeof key, "i/%.*s", STR_ARG(parts[i].name));
+        expect(STR("a"), STR("b"), str_z(key), parts[i].bytes);
+    }
+    assert_int_equal(count("SELECT COUNT(*) FROM document"), 1);
+    auto_buf b;
+    buf_init(&b, 64 << 20);
+    static const char *const missing[] = {"i", "i/other", "i/big/x", "j/small", "i/", "/small"};
+    for (size_t i = 0; i < KE_ARRAY_LEN(missing); i++)
+        assert_int_equal(get(STR("a"), STR("b"), str_z(missing[i]), &b), ERR_NOT_FOUND);
+    assert_int_equal(get(STR("c"), STR("b"), STR("i/small"), &b), ERR_NOT_FOUND);
+    buf_done(&b);
+    buf_init(&b, 3000000);
+    assert_int_equal(get(STR("a"), STR("b"), STR("i/big"), &b), ERR_LIMIT);
+    /* One of its own comes first; a copy has them all; a new set replaces the old one. */
+    put(STR("a"), STR("b"), STR("i/small"), STR("newer"));
+    expect(STR("a"), STR("b"), STR("i/small"), STR("newer"));
+    struct db_tx *tx = begin();
+    assert_ok(
+        document_copy(docs, tx, STR("a"), STR("b"), STR("i"), STR("c"), STR("d"), STR("k/i"), &e));
+    uint64_t size = 0;
+    assert_int_equal(document_stat(docs, tx, STR("c"), STR("d"), STR("k/i"), &size, NULL, &e), 1);
+    assert_int_equal(size,
+                     4 + (1 << 10) + (1 << 10) + 1 + (64 << 10) + (64 << 10) + 1 + 2 * 4000000);
+    assert_ok(db_commit(tx, &e));
+    put_parts(STR("i"), parts + 1, 1);
+    assert_int_equal(get(STR("a"), STR("b"), STR("i/small"), &b), ERR_NOT_FOUND);
+    for (int i = 0; i < 3; i++)
+        assert_ok(documents_sweep(docs, 1000, &e));
+    expect(STR("c"), STR("d"), STR("k/i/same"), parts[n - 1].bytes);
+    assert_int_equal(delete_one(STR("c"), STR("d"), STR("k/i")), 1);
+    assert_int_equal(delete_one(STR("a"), STR("b"), STR("i")), 1);
+    for (int i = 0; i < 4; i++)
+        assert_ok(documents_sweep(docs, 5000, &e));
+    assert_int_equal(count("SELECT COUNT(*) FROM chunk"), 0);
+    assert_int_equal(count("SELECT COUNT(*) FROM content"), 0);
+}
+
+static void damaged_parts_are_noticed(void **state)
+{
+    autofree char *p = noise(20000, 1);
+    struct document_part parts[] = {{STR_INIT("x"), STR_INIT("text")}, {STR_INIT("y"), {p, 20000}}};
+    static const char *const damages[] = {
+        "UPDATE content SET parts = $1",
+        "UPDATE content SET chunks = $1",
+        "UPDATE content SET digest = $1",
+    };
+    static const str bad[] = {STR_INIT("nonsense"), STR_INIT("\x01"), STR_INIT("\xff\xff\xff"),
+                              STR_INIT("")};
+    auto_buf b;
+    buf_init(&b, 1 << 20);
+    for (size_t i = 0; i < KE_ARRAY_LEN(damages) * KE_ARRAY_LEN(bad); i++) {
+        put_parts(STR("i"), parts, 2);
+        struct db_tx *tx = begin();
+        assert_ok(db_exec(tx, damages[i % KE_ARRAY_LEN(damages)],
+                          DB(DBB(bad[i / KE_ARRAY_LEN(damages)])), &e));
+        assert_ok(db_commit(tx, &e));
+        assert_int_equal(get(STR("a"), STR("b"), STR("i/y"), &b), ERR_MISMATCH);
+        tx = begin();
+        assert_ok(db_exec(tx, "DELETE FROM document", DB0, &e));
+        assert_ok(db_exec(tx, "DELETE FROM content", DB0, &e));
+        assert_ok(db_commit(tx, &e));
+    }
 }
 
 #define both(fn)                                                                                   \
@@ -307,6 +396,8 @@ int main(void)
         both(copies_and_prefixes),
         both(a_rollback_leaves_nothing),
         both(damage_is_noticed),
+        both(parts_are_documents),
+        both(damaged_parts_are_noticed),
         cmocka_unit_test_setup_teardown(old_drivers_stay_readable, open_fs, close_all),
         cmocka_unit_test_setup_teardown(files_without_rows_go, open_fs, close_all),
         cmocka_unit_test(cuts_are_bounded),
