@@ -3,8 +3,9 @@
 #include "base/auto.h"
 #include "base/cursor.h"
 #include "base/map.h"
+#include "base/vec.h"
 
-enum { DOCUMENT_VERSION = 2, INVENTORY_ARENA_MAX = 1 << 30 };
+enum { DOCUMENT_VERSION = 3, VERSION_WITH_TABLE = 2, INVENTORY_ARENA_MAX = 1 << 30 };
 static const char magic[3] = {'K', 'L', 'I'};
 
 /* The strings of each record, in the order they are stored. */
@@ -60,29 +61,32 @@ static const size_t problem_strings[] = {
  */
 
 struct encoder {
-    struct buf records, lengths, bytes;
-    struct map index;
-    uint32_t n_strings;
+    struct buf *out;
+    struct map last; /* string -> number of its last use */
+    uint64_t uses;
     bool failed;
 };
 
+/* Nothing here counts from the beginning, so that images which share packages share these bytes. */
 static void encode_string(struct encoder *en, str s)
 {
     if (s.n == 0) {
-        buf_add_varint(&en->records, 0);
+        buf_add_varint(en->out, 0);
         return;
     }
-    void **slot = map_slot(&en->index, s);
+    void **slot = map_slot(&en->last, s);
     if (!slot) {
         en->failed = true;
         return;
     }
-    if (!*slot) {
-        *slot = (void *)(uintptr_t)++en->n_strings;
-        buf_add_varint(&en->lengths, s.n);
-        buf_add_str(&en->bytes, s);
+    uint64_t last = (uintptr_t)*slot;
+    *slot = (void *)(uintptr_t)++en->uses;
+    if (last) {
+        buf_add_varint(en->out, (en->uses - last) << 1);
+        return;
     }
-    buf_add_varint(&en->records, (uintptr_t)*slot);
+    buf_add_varint(en->out, (uint64_t)s.n << 1 | 1);
+    buf_add_str(en->out, s);
 }
 
 static void encode_strings(struct encoder *en, const void *record, const size_t *offsets, size_t n)
@@ -94,15 +98,15 @@ static void encode_strings(struct encoder *en, const void *record, const size_t 
 
 static void encode_packages(struct encoder *en, const struct inventory *inv)
 {
-    buf_add_varint(&en->records, inv->n_packages);
+    buf_add_varint(en->out, inv->n_packages);
     for (size_t i = 0; i < inv->n_packages; i++) {
         const struct inv_package *p = &inv->packages[i];
         encode_string(en, str_z(p->p.type->name));
         ENCODE(en, p, package_strings);
-        buf_add_varint(&en->records, p->n_evidence);
+        buf_add_varint(en->out, p->n_evidence);
         for (size_t k = 0; k < p->n_evidence; k++) {
             encode_string(en, p->evidence[k].path);
-            buf_add_varint(&en->records, p->evidence[k].layer);
+            buf_add_varint(en->out, p->evidence[k].layer);
         }
     }
 }
@@ -110,45 +114,34 @@ static void encode_packages(struct encoder *en, const struct inventory *inv)
 static void encode_inventory(struct encoder *en, const struct inventory *inv)
 {
     ENCODE(en, inv, inventory_strings);
-    buf_add_varint(&en->records, inv->n_repo_tags);
+    buf_add_varint(en->out, inv->n_repo_tags);
     for (size_t i = 0; i < inv->n_repo_tags; i++)
         ENCODE(en, &inv->repo_tags[i], tag_strings);
-    buf_add_varint(&en->records, inv->n_layers);
+    buf_add_varint(en->out, inv->n_layers);
     for (size_t i = 0; i < inv->n_layers; i++) {
         ENCODE(en, &inv->layers[i], layer_strings);
-        buf_add_varint(&en->records, inv->layers[i].size);
+        buf_add_varint(en->out, inv->layers[i].size);
     }
     encode_packages(en, inv);
-    buf_add_varint(&en->records, inv->n_problems);
+    buf_add_varint(en->out, inv->n_problems);
     for (size_t i = 0; i < inv->n_problems; i++) {
         ENCODE(en, &inv->problems[i], problem_strings);
-        buf_add_varint(&en->records, (uint64_t)((int64_t)inv->problems[i].layer + 1));
+        buf_add_varint(en->out, (uint64_t)((int64_t)inv->problems[i].layer + 1));
     }
-    buf_add_varint(&en->records, inv->n_unsupported);
+    buf_add_varint(en->out, inv->n_unsupported);
     for (size_t i = 0; i < inv->n_unsupported; i++)
         ENCODE(en, &inv->unsupported[i], tag_strings);
 }
 
 int inventory_document_write(const struct inventory *inv, struct buf *out, struct err *e)
 {
-    struct encoder en = {0};
-    buf_init(&en.records, out->max);
-    buf_init(&en.lengths, out->max);
-    buf_init(&en.bytes, out->max);
-    map_init(&en.index);
-    encode_inventory(&en, inv);
-
+    struct encoder en = {.out = out};
+    map_init(&en.last);
     buf_add(out, magic, sizeof magic);
     buf_add_char(out, DOCUMENT_VERSION);
-    buf_add_varint(out, en.n_strings);
-    buf_add_str(out, buf_view(&en.lengths));
-    buf_add_str(out, buf_view(&en.bytes));
-    buf_add_str(out, buf_view(&en.records));
-    out->failed |= en.failed || en.records.failed || en.lengths.failed || en.bytes.failed;
-    buf_done(&en.records);
-    buf_done(&en.lengths);
-    buf_done(&en.bytes);
-    map_done(&en.index);
+    encode_inventory(&en, inv);
+    map_done(&en.last);
+    out->failed |= en.failed;
     return buf_check(out, "an image's inventory", e);
 }
 
@@ -157,8 +150,8 @@ int inventory_document_write(const struct inventory *inv, struct buf *out, struc
 
 struct decoder {
     struct cursor in;
-    str *strings;
-    size_t n_strings;
+    VEC(str) strings; /* the table; or each use so far */
+    bool table;
     struct inventory *inv;
     struct err *e;
 };
@@ -173,33 +166,43 @@ static int decode_strings_table(struct decoder *d)
     uint64_t n = cursor_varint(&d->in), total = 0;
     if (!cursor_ok(&d->in) || n > cursor_left(&d->in))
         return damaged(d);
-    d->strings = calloc((size_t)n + 1, sizeof *d->strings);
-    if (!d->strings)
-        return err_no_memory(d->e);
-    d->n_strings = (size_t)n + 1;
-    for (size_t i = 1; i <= n; i++) {
-        uint64_t length = cursor_varint(&d->in);
-        if (length == 0 || length > cursor_left(&d->in) || ke_add_overflow(total, length, &total))
+    for (uint64_t i = 0; i <= n; i++) {
+        uint64_t length = i ? cursor_varint(&d->in) : 0;
+        str *s = vec_push(&d->strings);
+        if (!s)
+            return err_no_memory(d->e);
+        if ((i && length == 0) || length > cursor_left(&d->in) ||
+            ke_add_overflow(total, length, &total))
             return damaged(d);
-        d->strings[i].n = (size_t)length;
+        s->n = (size_t)length;
     }
-    if (total > cursor_left(&d->in))
-        return damaged(d);
-    str bytes = arena_dup(&d->inv->arena, cursor_bytes(&d->in, (size_t)total));
-    if (!bytes.p)
-        return err_no_memory(d->e);
-    for (size_t i = 1, at = 0; i <= n; at += d->strings[i++].n)
-        d->strings[i].p = bytes.p + at;
-    return 0;
+    for (uint64_t i = 1; i <= n; i++)
+        d->strings.p[i] = cursor_bytes(&d->in, d->strings.p[i].n);
+    return cursor_ok(&d->in) ? 0 : damaged(d);
 }
 
 static str decode_string(struct decoder *d)
 {
     uint64_t i = cursor_varint(&d->in);
-    if (i < d->n_strings)
-        return d->strings[i];
-    d->in.failed = true;
-    return (str){0};
+    if (d->table) {
+        if (i < d->strings.n)
+            return d->strings.p[i];
+        d->in.failed = true;
+        return (str){0};
+    }
+    if (i == 0)
+        return (str){0};
+    str s = {0};
+    if (i & 1)
+        s = cursor_bytes(&d->in, i >> 1);
+    else if (i >> 1 <= d->strings.n)
+        s = d->strings.p[d->strings.n - (i >> 1)];
+    str *use = s.n ? vec_push(&d->strings) : NULL;
+    if (use)
+        *use = s;
+    else
+        d->in.failed = true;
+    return s;
 }
 
 static void decode_strings(struct decoder *d, void *record, const size_t *offsets, size_t n)
@@ -315,9 +318,10 @@ static int decode_inventory(struct decoder *d)
     uint8_t version = cursor_u8(&d->in);
     if (!cursor_ok(&d->in) || !str_eq(head, (str){magic, sizeof magic}))
         return damaged(d);
-    if (version != DOCUMENT_VERSION)
+    if (version != DOCUMENT_VERSION && version != VERSION_WITH_TABLE)
         return err_set(d->e, ERR_UNSUPPORTED, "an image's inventory of version %u", version);
-    int r = decode_strings_table(d);
+    d->table = version == VERSION_WITH_TABLE;
+    int r = d->table ? decode_strings_table(d) : 0;
     if (r == 0)
         r = decode_image(d);
     if (r == 0)
@@ -333,9 +337,10 @@ int inventory_document_read(str bytes, struct inventory **out, struct err *e)
     if (!inv)
         return err_no_memory(e);
     arena_init(&inv->arena, INVENTORY_ARENA_MAX);
-    struct decoder d = {.in = cursor_over(bytes.p, bytes.n), .inv = inv, .e = e};
-    int r = decode_inventory(&d);
-    free(d.strings);
+    str own = arena_dup(&inv->arena, bytes); /* strings are views of it */
+    struct decoder d = {.in = cursor_over(own.p, own.p ? own.n : 0), .inv = inv, .e = e};
+    int r = bytes.n && !own.p ? err_no_memory(e) : decode_inventory(&d);
+    vec_done(&d.strings);
     if (r == 0)
         *out = inv;
     else

@@ -1,14 +1,16 @@
 /* inventory_document.h - an image's inventory as bytes: what the analyzer stores and the policy
  * engine matches, again and again, without looking at the image.
  *
- * Document bucket "inventory", key: the image's digest, account: the image's. Format 2, integers as
+ * Document bucket "inventory", key: the image's digest, account: the image's. Format 3, integers as
  * LEB128 varints:
  *     "KLI" version(1 byte)
- *     number of strings, then each one's length; then all their bytes
  *     the inventory's own strings; then, each after its count: tags, layers (with size), packages
  *     (with type, owner, purl, evidence: path and layer), problems (layer + 1), unsupported
  *     ecosystems
- * A record's strings are indexes into the table; string 0 is the empty one. The same inventory
+ * A string is 0 (empty), 2 * length + 1 and its bytes (its first use), or 2 * how many uses of
+ * strings ago it was used last. Format 2 (read, not written) had a table: after the version the
+ * number of strings, each one's length, all their bytes; then the same records with indexes into
+ * the table, where 0 is the empty string. The same inventory
  * always gives the same bytes. Progress and cache counters are not kept. */
 #ifndef KELLET_SERVICES_INVENTORY_DOCUMENT_H
 #define KELLET_SERVICES_INVENTORY_DOCUMENT_H

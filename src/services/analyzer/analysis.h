@@ -3,7 +3,7 @@
  * One document per kind of content in bucket "image_content_data", key "<digest>/<type>": exactly
  * the bytes that a client gets (services/api/content.c). Kinds: os, files, npm, gem, python, java,
  * binary, go, malware; manifest, docker_history, dockerfile; retrieved_files, file_content_search,
- * secret_search; sbom (gzip). */
+ * secret_search; sbom (sent as gzip, kept as text: images share most of it). */
 #ifndef KELLET_SERVICES_ANALYZER_ANALYSIS_H
 #define KELLET_SERVICES_ANALYZER_ANALYSIS_H
 

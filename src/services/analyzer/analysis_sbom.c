@@ -163,9 +163,7 @@ int analysis_sbom(struct analysis *s, const struct analysis_input *in, struct er
 {
     struct buf *b = analysis_begin(s, "sbom");
     yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
-    auto_buf text;
-    buf_init(&text, ANALYSIS_DOCUMENT_MAX);
-    int rc = b && d ? write_sbom(d, in, &text, e) : err_no_memory(e);
+    int rc = b && d ? write_sbom(d, in, b, e) : err_no_memory(e);
     yyjson_mut_doc_free(d);
-    return rc < 0 ? rc : analysis_gzip(buf_view(&text), b, e);
+    return rc;
 }

@@ -155,8 +155,10 @@ static int take_sbom(struct importing *im, struct err *e)
     for (size_t i = 0; text && i < im->analysis->n_documents; i++) {
         if (strcmp(im->analysis->documents[i].type, "sbom") != 0)
             continue;
-        buf_clear(&im->analysis->documents[i].text);
-        return analysis_gzip((str){text, n}, &im->analysis->documents[i].text, e);
+        struct buf *to = &im->analysis->documents[i].text;
+        buf_clear(to);
+        buf_add(to, text, n);
+        return buf_check(to, "the SBOM", e);
     }
     return text ? 0 : err_no_memory(e);
 }

@@ -106,11 +106,30 @@ static void test_broken(void **state)
     buf_done(&small);
 }
 
+/* As earlier builds wrote it. */
+static void test_table_of_strings(void **state)
+{
+    static const char bytes[] = "KLI\x02\x02\x06\x03"
+                                "debianpkg"
+                                "\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0"
+                                "\x01\x02\0\0\0\0";
+    struct err e = {0};
+    struct inventory *back = NULL;
+    assert_ok(inventory_document_read((str){bytes, sizeof bytes - 1}, &back, &e));
+    assert_str(back->release.id, STR("debian"));
+    assert_int_equal(back->n_repo_tags, 1);
+    assert_str(back->repo_tags[0], STR("pkg"));
+    inventory_free(back);
+    for (size_t n = 0; n + 1 < sizeof bytes; n++)
+        assert_true(inventory_document_read((str){bytes, n}, &back, &e) < 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_table_of_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
