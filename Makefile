@@ -2,7 +2,7 @@
 BUILD ?= build
 MESON ?= meson
 
-.PHONY: all release debug check format install clean bench
+.PHONY: all release debug check format install clean bench deb image
 all release: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
@@ -23,6 +23,12 @@ format:
 
 bench: all
 	script/bench
+
+deb: all
+	script/deb
+
+image: all
+	script/image
 
 install: all
 	meson install -C $(BUILD)
