@@ -20,8 +20,9 @@ struct policy_row {
     /* the allowlist item that allows it; names p NULL: none does */
     bool allowed;
     str allowlist_name, allowlist_id, allowlist_rule_id;
-    str policy_id; /* of the policy inside the bundle */
-    str rule_id;   /* of the rule; p NULL: it has none */
+    yyjson_val *allowlist_item; /* of the bundle's JSON: reason, owner, expires_on ... */
+    str policy_id;              /* of the policy inside the bundle */
+    str rule_id;                /* of the rule; p NULL: it has none */
 };
 
 struct policy_verdict {

@@ -19,7 +19,7 @@ enum param_type {
     PARAM_ENUM,    /* one of `choices`, case counts */
     PARAM_LIST,    /* strings separated by "," */
     PARAM_NUMBERS, /* numbers separated by "," */
-    PARAM_LINKED,  /* metadata.attribute's value: depends on the attribute */
+    PARAM_LINKED,  /* metadata.attribute's value: depends on the parameter "attribute" */
 };
 
 struct gate_param {
@@ -47,8 +47,8 @@ struct rule_value {
 };
 enum { RULE_PARAMS_MAX = 32 };
 struct rule_params {
-    struct rule_value values[RULE_PARAMS_MAX];
-    str rule_id; /* "None" when the rule has none */
+    const struct rule_value *values; /* as many as the trigger has parameters */
+    str rule_id;                     /* "None" when the rule has none */
 };
 
 /* Being evaluated. */
@@ -60,6 +60,11 @@ void gate_fire_str(struct firing *f, str id, str message);
 const struct policy_subject *gate_subject(const struct firing *f);
 const struct rule_params *gate_params(const struct firing *f);
 struct arena *gate_arena(struct firing *f); /* scratch: lives as long as the verdict */
+/* What the next rows are about, so that allowlist items that name a vulnerability, package,
+ * version, purl or path can be compared: each may be NULL (path: p NULL). Holds until the next call
+ * or the end of the rule. */
+void gate_about(struct firing *f, const struct policy_finding *finding,
+                const struct policy_package *package, str path);
 /* The verdict is good until this time (microseconds): for triggers that depend on the clock. Each
  * trigger that compares with now_us must tell the earliest moment after now at which it would say
  * otherwise. */
@@ -97,7 +102,10 @@ struct gate {
 /* In the order of registration, which messages list; ended by NULL. Own gates come last. */
 extern const struct gate *const all_gates[];
 const struct gate *gate_find(str name); /* any case; NULL */
+/* Any case; "allowlist" and "denylist" in a name stand for "whitelist" and "blacklist". NULL. */
 const struct gate_trigger *trigger_find(const struct gate *g, str name);
+/* Is it the same name, in the old spelling (`known`) or in the new one? */
+bool gate_name_eq(str known, str given);
 
 /* ---- helpers that gates share (gate_help.c) -----------------------------------------------------
  */

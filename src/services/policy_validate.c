@@ -12,16 +12,16 @@ static const char none_type[] = "'NoneType' object is not iterable";
 struct validation {
     yyjson_val *bundle, *spec;
     struct schema_set *schemas;
-    struct policy_problems *out;
+    struct bundle_problems *out;
     struct err *e;
     int failed; /* a negative code that ends everything */
 };
 
 static void problem_str(struct validation *v, const char *type, str details)
 {
-    struct policy_problems *p = v->out;
+    struct bundle_problems *p = v->out;
     if (p->n < PROBLEMS_MAX && details.p)
-        p->list[p->n++] = (struct policy_problem){type, details};
+        p->list[p->n++] = (struct bundle_problem){type, details};
     else if (!details.p)
         v->failed = err_no_memory(v->e);
 }
@@ -420,9 +420,9 @@ static void check_bundle(struct validation *v)
     arena_done(&a);
 }
 
-int policy_validate(yyjson_val *bundle, struct arena *a, struct policy_problems *out, struct err *e)
+int bundle_validate(yyjson_val *bundle, struct arena *a, struct bundle_problems *out, struct err *e)
 {
-    *out = (struct policy_problems){.arena = a, .room = PROBLEMS_MAX};
+    *out = (struct bundle_problems){.arena = a, .room = PROBLEMS_MAX};
     if (!(out->list = arena_calloc(a, PROBLEMS_MAX, sizeof *out->list)))
         return err_no_memory(e);
     auto_json *spec = NULL;

@@ -135,8 +135,8 @@ static int get_policy(struct call *c)
 /* 1: valid; 0: answered. */
 static int validate(struct call *c, yyjson_val *bundle)
 {
-    struct policy_problems found;
-    int n = policy_validate(bundle, &c->arena, &found, c->err);
+    struct bundle_problems found;
+    int n = bundle_validate(bundle, &c->arena, &found, c->err);
     if (n <= 0)
         return n < 0 ? n : 1;
     yyjson_mut_doc *d = call_doc(c);
