@@ -2,9 +2,9 @@
 
 #include "base/auto.h"
 #include "codec/json.h"
+#include "policy/bundle.h"
 #include "services/api/operations.h"
 #include "services/event.h"
-#include "services/policy_spec.h"
 
 #include <openssl/evp.h>
 #include <sodium.h>
@@ -135,15 +135,15 @@ static int get_policy(struct call *c)
 /* 1: valid; 0: answered. */
 static int validate(struct call *c, yyjson_val *bundle)
 {
-    struct bundle_problems found;
-    int n = bundle_validate(bundle, &c->arena, &found, c->err);
+    struct policy_problems found;
+    int n = policy_validate(bundle, &c->arena, &found, c->err);
     if (n <= 0)
         return n < 0 ? n : 1;
     yyjson_mut_doc *d = call_doc(c);
     yyjson_mut_val *detail = yyjson_mut_obj(d), *list = yyjson_mut_arr(d);
     for (size_t i = 0; i < found.n; i++) {
         yyjson_mut_val *o = yyjson_mut_obj(d);
-        put_str(d, o, "severity", STR("error"));
+        put_str(d, o, "severity", str_z(found.list[i].severity));
         put_str(d, o, "problem_type", str_z(found.list[i].type));
         put_str(d, o, "details", found.list[i].details);
         yyjson_mut_arr_append(list, o);
@@ -325,13 +325,10 @@ static int delete_policy(struct call *c)
 
 static int describe_policy(struct call *c)
 {
-    auto_json *spec = NULL;
-    int rc = json_parse((str){policy_spec_json, policy_spec_json_size},
-                        "the specification of policies", &spec, c->err);
-    if (rc < 0)
-        return rc;
     yyjson_mut_doc *d = call_doc(c);
-    return call_send(c, 200, d, yyjson_val_mut_copy(d, yyjson_doc_get_root(spec)));
+    yyjson_mut_val *spec = yyjson_mut_arr(d);
+    int rc = gate_spec_write(d, spec, false, c->err);
+    return rc < 0 ? rc : call_send(c, 200, d, spec);
 }
 
 const struct operation policy_operations[] = {

@@ -230,8 +230,10 @@ static void metadata(void **state)
         /* failures of the original */
         {"metadata", "attribute", "attribute=layer_count|check=in|value=3",
          ATTRIBUTE("layer_count", "in", "3", "3")},
+        {"metadata", "attribute", "attribute=layer_count|check=like|value=3",
+         ATTRIBUTE("layer_count", "like", "3", "3")},
         {"metadata", "attribute", "attribute=layer_count|check=like|value=[1-3]",
-         ATTRIBUTE("layer_count", "like", "[1-3]", "3")},
+         "!Detail='[1-3]' does not match"},
         {"metadata", "attribute", "attribute=architecture|check==|value=amd64",
          ATTRIBUTE("architecture", "=", "amd64", "amd64")},
         {"metadata", "attribute", "attribute=os_type|check=!=|value=linux", ""},

@@ -147,6 +147,7 @@ static void read_manifests(struct golden *g, const char *name)
     buf_init(&b, 64 << 20);
     assert_ok(stream_read_all(s, &b, path, &e));
     stream_close(s);
+    stream_close(below);
     assert_ok(json_parse(buf_view(&b), path, &doc, &e));
     yyjson_val *list = json_get(yyjson_doc_get_root(doc), "artifacts"), *v, *f;
     size_t i, max, k, n;

@@ -2,18 +2,18 @@
 
 #include "base/buf.h"
 #include "services/policy_record.h"
-#include "services/policy_spec.h"
+#include "policy/bundle.h"
 
 static struct err e;
 
 static void compare(yyjson_val *line)
 {
-    struct bundle_problems found;
+    struct policy_problems found;
     struct arena a;
     arena_init(&a, 8 << 20);
     yyjson_val *sent = json_get(line, "request_body"), *bundle = json_get(sent, "policybundle");
     yyjson_val *want = json_at(line, "response_body", "detail", "validation_details", NULL), *d;
-    int n = bundle_validate(bundle ? bundle : sent, &a, &found, &e);
+    int n = policy_validate(bundle ? bundle : sent, &a, &found, &e);
     assert_ok(n);
     size_t i, count;
     if ((size_t)n != yyjson_arr_size(want))
@@ -59,12 +59,12 @@ static void as_the_original(void **state)
 
 static void the_default_bundle_is_valid(void **state)
 {
-    struct bundle_problems found;
+    struct policy_problems found;
     struct arena a;
     arena_init(&a, 8 << 20);
     auto_json *doc = NULL;
     assert_ok(json_parse(str_z(policy_default_bundle), "default", &doc, &e));
-    int n = bundle_validate(yyjson_doc_get_root(doc), &a, &found, &e);
+    int n = policy_validate(yyjson_doc_get_root(doc), &a, &found, &e);
     if (n)
         fail_msg("%.*s", STR_ARG(found.list[0].details));
     arena_done(&a);
