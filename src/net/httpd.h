@@ -88,6 +88,14 @@ void httpd_add_header(struct httpd_request *rq, const char *name, const char *va
  * are gzipped when the client accepts that and `compress` is set. */
 void httpd_reply(struct httpd_request *rq, int status, const char *content_type, struct buf *body,
                  bool compress);
+/* The same from bytes that someone else owns: release(owner) is called, from any thread, when they
+ * have been sent. `varies`: the client's Accept-Encoding decided their form; `gzipped`: this is the
+ * compressed one (httpd_gzip()). */
+void httpd_reply_shared(struct httpd_request *rq, int status, const char *content_type, str bytes,
+                        bool varies, bool gzipped, void (*release)(void *owner), void *owner);
+bool httpd_accepts_gzip(const struct httpd_request *rq);
+/* Appends `in` compressed as httpd_reply() does it. ERR_LIMIT, ERR_NO_MEMORY. */
+int httpd_gzip(str in, struct buf *out, struct err *e);
 /* The same from a descriptor that is owned from now on: `size` bytes from its beginning. */
 void httpd_reply_fd(struct httpd_request *rq, int status, const char *content_type, int fd,
                     uint64_t size);

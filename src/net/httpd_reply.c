@@ -34,7 +34,7 @@ void httpd_add_header(struct httpd_request *rq, const char *name, const char *va
 }
 
 /* "gzip", "*", with a weight that is not 0. */
-static bool accepts_gzip(const struct httpd_request *rq)
+bool httpd_accepts_gzip(const struct httpd_request *rq)
 {
     str rest = httpd_header_of(rq, "Accept-Encoding");
     while (rest.n) {
@@ -54,29 +54,38 @@ static bool accepts_gzip(const struct httpd_request *rq)
     return false;
 }
 
+int httpd_gzip(str in, struct buf *out, struct err *e)
+{
+    z_stream z = {0};
+    if (in.n > UINT32_MAX / 2)
+        return err_set(e, ERR_LIMIT, "%zu bytes are too many to compress", in.n);
+    if (deflateInit2(&z, 4, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        return err_no_memory(e);
+    uLong bound = deflateBound(&z, in.n);
+    char *to = buf_reserve(out, bound);
+    z.next_in = (Bytef *)in.p;
+    z.avail_in = (uInt)in.n;
+    z.next_out = (Bytef *)to;
+    z.avail_out = (uInt)bound;
+    bool ok = to && deflate(&z, Z_FINISH) == Z_STREAM_END;
+    out->n += ok ? z.total_out : 0;
+    deflateEnd(&z);
+    return ok ? 0 : err_no_memory(e);
+}
+
 /* Replaces the body by its gzipped form; false: it stays as it is. */
 static bool compress_body(struct buf *body)
 {
-    z_stream z = {0};
-    if (body->n > UINT32_MAX / 2 ||
-        deflateInit2(&z, 4, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-        return false;
-    uLong bound = deflateBound(&z, body->n);
-    char *out = malloc(bound);
-    z.next_in = (Bytef *)body->p;
-    z.avail_in = (uInt)body->n;
-    z.next_out = (Bytef *)out;
-    z.avail_out = (uInt)bound;
-    bool ok = out && deflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out < body->n;
-    size_t n = z.total_out;
-    deflateEnd(&z);
-    if (!ok) {
-        free(out);
+    struct buf out;
+    buf_init(&out, SIZE_MAX);
+    if (httpd_gzip(buf_view(body), &out, NULL) < 0 || out.n >= body->n) {
+        buf_done(&out);
         return false;
     }
     free(body->p);
-    char *fitting = realloc(out, n);
-    *body = (struct buf){.p = fitting ? fitting : out, .n = n, .cap = n, .max = body->max};
+    char *fitting = realloc(out.p, out.n);
+    *body =
+        (struct buf){.p = fitting ? fitting : out.p, .n = out.n, .cap = out.n, .max = body->max};
     return true;
 }
 
@@ -125,7 +134,7 @@ void httpd_reply(struct httpd_request *rq, int status, const char *content_type,
         buf_init(body, b.max);
     }
     bool varies = compress && b.n >= COMPRESS_FROM;
-    bool compressed = varies && accepts_gzip(rq) && compress_body(&b);
+    bool compressed = varies && httpd_accepts_gzip(rq) && compress_body(&b);
     rq->sent = b.n;
     struct MHD_Response *r;
     if (b.n) {
@@ -141,6 +150,21 @@ void httpd_reply(struct httpd_request *rq, int status, const char *content_type,
         return;
     }
     add_headers(rq, r, content_type, varies, compressed);
+    hand_back(rq, status, r);
+}
+
+void httpd_reply_shared(struct httpd_request *rq, int status, const char *content_type, str bytes,
+                        bool varies, bool gzipped, void (*release)(void *owner), void *owner)
+{
+    rq->sent = bytes.n;
+    struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback_cls(
+        bytes.n, (void *)(uintptr_t)(bytes.p ? bytes.p : ""), release, owner);
+    if (!r) {
+        release(owner);
+        hand_back_nothing(rq);
+        return;
+    }
+    add_headers(rq, r, content_type, varies, gzipped);
     hand_back(rq, status, r);
 }
 

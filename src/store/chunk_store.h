@@ -19,6 +19,7 @@ struct documents {
     char *directory; /* NULL: none */
     int64_t keep_us;
     struct chunk_cutter cutter;
+    struct document_cache *cache;
 };
 
 /* zstd, level 3. Appended to *out. */

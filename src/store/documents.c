@@ -2,10 +2,11 @@
 
 #include "base/cursor.h"
 #include "base/fs.h"
+#include "store/document_cache.h"
 #include "store/documents_internal.h"
 
 /* Up to this size a document is kept whole, in its content's row. */
-enum { INLINE_MAX = 4 << 10, RECIPE_MAX = 64 << 20 };
+enum { INLINE_MAX = 4 << 10, RECIPE_MAX = 64 << 20, CACHE_DEFAULT = 64 << 20 };
 
 int documents_open(struct db *db, const struct documents_options *o, struct documents **out,
                    struct err *e)
@@ -28,6 +29,11 @@ int documents_open(struct db *db, const struct documents_options *o, struct docu
     d->keep_us = o->keep_us ? o->keep_us : INT64_C(3600000000);
     d->directory = o->directory ? strdup(o->directory) : NULL;
     chunk_cutter_init(&d->cutter);
+    rc = document_cache_new(o->cache_bytes ? o->cache_bytes : CACHE_DEFAULT, &d->cache, e);
+    if (rc < 0) {
+        documents_close(d);
+        return rc;
+    }
     *out = d;
     return 0;
 }
@@ -36,6 +42,7 @@ void documents_close(struct documents *d)
 {
     if (!d)
         return;
+    document_cache_free(d->cache);
     free(d->directory);
     free(d);
 }
@@ -195,7 +202,7 @@ int content_fits(uint64_t size, const struct buf *out, struct err *e)
                    out->max);
 }
 
-static void row_done(struct content_row *c)
+void content_row_done(struct content_row *c)
 {
     buf_done(&c->data);
     buf_done(&c->chunks);
@@ -222,9 +229,8 @@ static int row_copy(const struct db_rows *r, str key, struct content_row *c, str
                                                   : err_no_memory(e);
 }
 
-/* 1: *c is the row of the document, or of the one that has it as a part; 0: there is none. */
-static int row_find(struct db_tx *tx, str account, str bucket, str key, struct content_row *c,
-                    struct err *e)
+int content_row_find(struct db_tx *tx, str account, str bucket, str key, struct content_row *c,
+                     struct err *e)
 {
     ptrdiff_t slash = str_rindex(key, '/');
     str whole = slash > 0 ? str_sub(key, 0, slash) : key;
@@ -245,17 +251,24 @@ static int row_find(struct db_tx *tx, str account, str bucket, str key, struct c
     return rc == 1 && (c->part.p != NULL) != c->has_parts ? 0 : rc;
 }
 
+int content_read(struct documents *d, struct db_tx *tx, const struct content_row *c,
+                 struct buf *out, struct err *e)
+{
+    if (c->has_parts)
+        return content_part_get(d, tx, c, out, e);
+    int rc = get_whole(d, tx, c, out, e);
+    return rc < 0 ? rc : 1;
+}
+
 int document_get(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
                  struct buf *out, struct err *e)
 {
     size_t before = out->n;
     struct content_row c = {0};
-    int rc = row_find(tx, account, bucket, key, &c, e);
+    int rc = content_row_find(tx, account, bucket, key, &c, e);
     if (rc == 1)
-        rc = c.has_parts                               ? content_part_get(d, tx, &c, out, e)
-             : (rc = get_whole(d, tx, &c, out, e)) < 0 ? rc
-                                                       : 1;
-    row_done(&c);
+        rc = content_read(d, tx, &c, out, e);
+    content_row_done(&c);
     if (rc == 0)
         return err_set(e, ERR_NOT_FOUND, "no document %.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
     if (rc < 0) {

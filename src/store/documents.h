@@ -18,6 +18,7 @@ struct documents;
 struct documents_options {
     const char *driver;    /* "db" (default), "fs" */
     const char *directory; /* fs; with "db" too, when chunks are left there */
+    size_t cache_bytes;    /* of document_share(); 0: 64 MiB */
     int64_t keep_us; /* how long documents_sweep() leaves what no one names; default an hour */
 };
 int documents_open(struct db *db, const struct documents_options *o, struct documents **out,
@@ -45,6 +46,21 @@ int document_put_parts(struct documents *d, struct db_tx *tx, str account, str b
  * when a chunk is not what was written. */
 int document_get(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
                  struct buf *out, struct err *e);
+
+/* The same as shared bytes that never change and live until the reference is dropped (from any
+ * thread): taken from a cache when they were read lately. With a form: what its `make` appends when
+ * it is given the document, made once as long as it stays in the cache. */
+struct document_ref;
+struct document_form {
+    int64_t id; /* not 0 */
+    int (*make)(str bytes, struct buf *out, struct err *e);
+};
+int document_share(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
+                   size_t max, const struct document_form *form, struct document_ref **out,
+                   struct err *e);
+str document_ref_bytes(const struct document_ref *r);
+void document_ref_drop(struct document_ref *r); /* NULL is fine */
+
 /* 1 when there was one, 0 when not. */
 int document_delete(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
                     struct err *e);

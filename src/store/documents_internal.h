@@ -27,6 +27,14 @@ struct content_row {
     struct buf data, chunks, parts;
     str part; /* which part was asked for */
 };
+/* 1: *c is the row of the document, or of the one that has it as a part; 0: there is none. To be
+ * cleared by content_row_done() in any case. */
+int content_row_find(struct db_tx *tx, str account, str bucket, str key, struct content_row *c,
+                     struct err *e);
+void content_row_done(struct content_row *c);
+/* Appends its bytes, or those of the part: 1; 0: there is no such part. */
+int content_read(struct documents *d, struct db_tx *tx, const struct content_row *c,
+                 struct buf *out, struct err *e);
 /* ERR_LIMIT when so many bytes do not fit. */
 int content_fits(uint64_t size, const struct buf *out, struct err *e);
 /* 1: the part was appended; 0: there is no such part. */

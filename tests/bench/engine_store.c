@@ -1,6 +1,6 @@
 /* engine_store - stores a fleet of images as the engine's analyzer does, for `script/bench store`.
  *
- *     bench-engine-store URL IMAGES SEED LAYOUT...
+ *     bench-engine-store URL IMAGES SEED FIRST LAYOUT...
  *
  * Each LAYOUT (an OCI layout on disk) is scanned once, for packages and files; it stands for a base
  * image that is rebuilt twelve times (each time one package and file in 33 is another one). A
@@ -347,16 +347,17 @@ int main(int argc, char **argv)
 {
     struct err e = {0};
     static struct fleet f;
-    uint64_t images = 0;
-    if (argc < 5 || !str_to_u64(str_z(argv[2]), &images) || !str_to_u64(str_z(argv[3]), &f.seed)) {
-        fprintf(stderr, "usage: bench-engine-store URL IMAGES SEED LAYOUT...\n");
+    uint64_t images = 0, first = 0;
+    if (argc < 6 || !str_to_u64(str_z(argv[2]), &images) || !str_to_u64(str_z(argv[3]), &f.seed) ||
+        !str_to_u64(str_z(argv[4]), &first)) {
+        fprintf(stderr, "usage: bench-engine-store URL IMAGES SEED FIRST LAYOUT...\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     f.en.config = &f.config;
     f.en.host_id = "bench-host-8228";
     must(analyzer_settings_load(&f.config, &f.settings, &e), &e);
-    for (int i = 4; i < argc; i++)
+    for (int i = 5; i < argc; i++)
         scan_base(&f, argv[i]);
     struct db_options o = {.url = argv[1]};
     must(db_open(&o, &f.en.db, &e), &e);
@@ -365,7 +366,7 @@ int main(int argc, char **argv)
     must(documents_open(f.en.db, &d, &f.en.documents, &e), &e);
     double begun = now();
     for (uint64_t i = 0; i < images; i++) {
-        store_one(&f, i);
+        store_one(&f, first + i);
         if ((i + 1) % 5000 == 0 || i + 1 == images)
             printf("%llu images in %.1f s; an image: added %.2f ms, documents made %.2f ms, "
                    "stored %.2f ms\n",

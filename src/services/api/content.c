@@ -44,7 +44,32 @@ struct wanted {
     struct call *c;
     str digest, type;
     bool by_id;
+    const struct document_form *form; /* NULL: as it is kept */
+    struct document_ref *ref;         /* the answer */
 };
+
+enum { PACK_FROM = 1024 };
+static const str gzip_magic = STR_INIT("\x1f\x8b");
+
+static int pack(str bytes, struct buf *out, struct err *e)
+{
+    if (bytes.n >= PACK_FROM)
+        return httpd_gzip(bytes, out, e);
+    buf_add_str(out, bytes);
+    return buf_check(out, "the answer", e);
+}
+
+/* Kept as text; earlier versions kept it compressed. */
+static int pack_sbom(str bytes, struct buf *out, struct err *e)
+{
+    if (!str_starts(bytes, gzip_magic))
+        return analysis_gzip(bytes, out, e);
+    buf_add_str(out, bytes);
+    return buf_check(out, "the answer", e);
+}
+
+static const struct document_form packed_form = {.id = 1, .make = pack};
+static const struct document_form sbom_form = {.id = 2, .make = pack_sbom};
 
 /* 1: the answer holds the document; 0: there is none. */
 static int read_document(struct db_tx *tx, void *ctx, struct err *e)
@@ -66,16 +91,44 @@ static int read_document(struct db_tx *tx, void *ctx, struct err *e)
     char key[300];
     snprintf(key, sizeof key, "%.*s/%.*s", STR_ARG(str_sub(w->digest, 0, 200)),
              STR_ARG(str_sub(w->type, 0, 50)));
-    struct buf *out = call_text(c);
-    buf_clear(out);
-    rc =
-        document_get(c->engine->documents, tx, c->account, STR(CONTENT_BUCKET), str_z(key), out, e);
+    document_ref_drop(TAKE(w->ref));
+    rc = document_share(c->engine->documents, tx, c->account, STR(CONTENT_BUCKET), str_z(key),
+                        ANALYSIS_DOCUMENT_MAX, w->form, &w->ref, e);
     return rc == ERR_NOT_FOUND ? 0 : rc < 0 ? rc : 1;
+}
+
+static void release(void *ref)
+{
+    document_ref_drop(ref);
+}
+
+/* The document goes out as it is kept in memory, to many clients at once. */
+static int send_found(struct wanted *w, const char *content_type)
+{
+    struct call *c = w->c;
+    str bytes = document_ref_bytes(w->ref);
+    if (!c->rq || bytes.n < PACK_FROM) {
+        int rc = call_send_text(c, 200, content_type, bytes);
+        document_ref_drop(TAKE(w->ref));
+        return rc;
+    }
+    c->status = 200;
+    c->replied = true;
+    bool packed = w->form == &packed_form && str_starts(bytes, gzip_magic);
+    httpd_reply_shared(c->rq, 200, content_type, bytes, w->form != &sbom_form, packed, release,
+                       TAKE(w->ref));
+    return 0;
 }
 
 static int find(struct wanted *w)
 {
-    return db_run(w->c->engine->db, DB_READ, read_document, w, w->c->err);
+    struct httpd_request *rq = w->c->rq;
+    if (rq && !w->form && httpd_accepts_gzip(rq))
+        w->form = &packed_form;
+    int rc = db_run(w->c->engine->db, DB_READ, read_document, w, w->c->err);
+    if (rc <= 0)
+        document_ref_drop(TAKE(w->ref));
+    return rc;
 }
 
 /* As the original's API told of the catalog's answer. */
@@ -104,7 +157,7 @@ static int send_document(struct call *c, str type, const str *types, size_t n)
         return rc;
     if (rc == 0)
         return w.by_id ? call_error(c, 404, "image not found in DB") : send_missing(&w);
-    return call_text_end(c, 200, "application/json");
+    return send_found(&w, "application/json");
 }
 
 static int get_content(struct call *c)
@@ -162,7 +215,7 @@ static int send_artifact(struct call *c, str type, const char *content_type)
     int rc = find(&w);
     if (rc <= 0)
         return rc < 0 ? rc : send_no_artifact(&w);
-    return call_text_end(c, 200, content_type);
+    return send_found(&w, content_type);
 }
 
 static int get_retrieved(struct call *c)
@@ -180,40 +233,31 @@ static int get_secrets(struct call *c)
     return send_artifact(c, STR("secret_search"), "application/json");
 }
 
-/* Kept as text; earlier versions kept it compressed. */
 static int get_sbom(struct call *c)
 {
-    struct wanted w = {.c = c, .digest = call_param(c, "imageDigest"), .type = STR("sbom")};
+    struct wanted w = {
+        .c = c, .digest = call_param(c, "imageDigest"), .type = STR("sbom"), .form = &sbom_form};
     int rc = find(&w);
     if (rc <= 0)
         return rc < 0 ? rc : send_no_artifact(&w);
-    struct buf *text = call_text(c);
-    if (!str_starts(buf_view(text), STR("\x1f\x8b"))) {
-        struct buf packed;
-        buf_init(&packed, ANALYSIS_DOCUMENT_MAX);
-        rc = analysis_gzip(buf_view(text), &packed, c->err);
-        buf_clear(text);
-        buf_add_str(text, buf_view(&packed));
-        buf_done(&packed);
-    }
-    return rc < 0 ? rc : call_text_end(c, 200, "application/gzip");
+    return send_found(&w, "application/gzip");
 }
 
 const struct operation content_operations[] = {
     {"list_image_content", list_content, 0},
     {"list_image_content_by_imageid", list_content, 0},
     {"get_image_content_by_type", get_content, 0},
-    {"get_image_content_by_type_files", get_files, 0},
+    {"get_image_content_by_type_files", get_files, ROUTE_SLOW},
     {"get_image_content_by_type_javapackage", get_java, 0},
     {"get_image_content_by_type_malware", get_malware, 0},
     {"get_image_content_by_type_imageId", get_content, 0},
-    {"get_image_content_by_type_imageId_files", get_files, 0},
+    {"get_image_content_by_type_imageId_files", get_files, ROUTE_SLOW},
     {"get_image_content_by_type_imageId_javapackage", get_java, 0},
     {"list_retrieved_files", get_retrieved, 0},
     {"list_file_content_search_results", get_searched, 0},
     {"list_secret_search_results", get_secrets, 0},
     {"list_image_metadata", list_metadata, 0},
-    {"get_image_sbom_native", get_sbom, 0},
+    {"get_image_sbom_native", get_sbom, ROUTE_SLOW},
     {"get_image_metadata_by_type", get_metadata, 0},
     {0},
 };

@@ -355,6 +355,93 @@ static void parts_are_documents(void **state)
     assert_int_equal(count("SELECT COUNT(*) FROM content"), 0);
 }
 
+static int twice(str bytes, struct buf *out, struct err *err)
+{
+    buf_add_str(out, bytes);
+    buf_add_str(out, bytes);
+    return buf_check(out, "twice", err);
+}
+
+static struct document_ref *share(str key, const struct document_form *form)
+{
+    struct db_tx *tx;
+    struct document_ref *r = NULL;
+    assert_ok(db_begin(store, DB_READ, &tx, &e));
+    assert_ok(document_share(docs, tx, STR("a"), STR("b"), key, 1 << 20, form, &r, &e));
+    db_rollback(tx);
+    return r;
+}
+
+static void shared_bytes_outlive_all(void **state)
+{
+    static const struct document_form form = {.id = 1, .make = twice};
+    autofree char *p = noise(500000, 1);
+    struct document_part part = {STR_INIT("x"), {p, 500000}};
+    put(STR("a"), STR("b"), STR("k"), STR("text"));
+    put_parts(STR("i"), &part, 1);
+    struct document_ref *k = share(STR("k"), NULL), *same = share(STR("k"), NULL);
+    struct document_ref *x = share(STR("i/x"), NULL), *two = share(STR("i/x"), &form);
+    struct document_ref *again = share(STR("i/x"), &form);
+    assert_ptr_equal(k, same);
+    assert_ptr_equal(two, again);
+    assert_int_equal(document_ref_bytes(two).n, 1000000);
+    document_ref_drop(again);
+    document_ref_drop(same);
+    put(STR("a"), STR("b"), STR("k"), STR("newer"));
+    same = share(STR("k"), NULL);
+    assert_str(document_ref_bytes(same), STR("newer"));
+    assert_str(document_ref_bytes(k), STR("text"));
+    struct db_tx *tx;
+    struct document_ref *none = NULL;
+    assert_ok(db_begin(store, DB_READ, &tx, &e));
+    assert_int_equal(
+        document_share(docs, tx, STR("a"), STR("b"), STR("i/y"), 1 << 20, NULL, &none, &e),
+        ERR_NOT_FOUND);
+    assert_int_equal(
+        document_share(docs, tx, STR("c"), STR("b"), STR("i/x"), 1 << 20, NULL, &none, &e),
+        ERR_NOT_FOUND);
+    assert_null(none);
+    db_rollback(tx);
+    documents_close(docs);
+    docs = NULL;
+    assert_true(str_eq(document_ref_bytes(x), part.bytes));
+    assert_true(str_eq(str_sub(document_ref_bytes(two), 500000, 1000000), part.bytes));
+    document_ref_drop(x);
+    document_ref_drop(two);
+    document_ref_drop(k);
+    document_ref_drop(same);
+}
+
+static void the_cache_is_bounded(void **state)
+{
+    documents_close(docs);
+    struct documents_options o = {.cache_bytes = 10000};
+    assert_ok(documents_open(store, &o, &docs, &e));
+    autofree char *p = noise(20000, 1);
+    char key[16];
+    struct document_ref *first = NULL;
+    for (int i = 0; i < 4; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        put(STR("a"), STR("b"), str_z(key), ((str){p + i, 4000}));
+        struct document_ref *r = share(str_z(key), NULL);
+        assert_true(str_eq(document_ref_bytes(r), ((str){p + i, 4000})));
+        if (i)
+            document_ref_drop(r);
+        else
+            first = r;
+    }
+    struct document_ref *r = share(STR("k0"), NULL);
+    assert_ptr_not_equal(r, first); /* it had to go */
+    document_ref_drop(r);
+    document_ref_drop(first);
+    put(STR("a"), STR("b"), STR("big"), ((str){p, 20000})); /* larger than half: never kept */
+    first = share(STR("big"), NULL);
+    r = share(STR("big"), NULL);
+    assert_ptr_not_equal(r, first);
+    document_ref_drop(r);
+    document_ref_drop(first);
+}
+
 static void damaged_parts_are_noticed(void **state)
 {
     autofree char *p = noise(20000, 1);
@@ -398,6 +485,8 @@ int main(void)
         both(damage_is_noticed),
         both(parts_are_documents),
         both(damaged_parts_are_noticed),
+        both(shared_bytes_outlive_all),
+        cmocka_unit_test_setup_teardown(the_cache_is_bounded, open_db, close_all),
         cmocka_unit_test_setup_teardown(old_drivers_stay_readable, open_fs, close_all),
         cmocka_unit_test_setup_teardown(files_without_rows_go, open_fs, close_all),
         cmocka_unit_test(cuts_are_bounded),
