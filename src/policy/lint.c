@@ -1,0 +1,206 @@
+#include "policy/bundle_internal.h"
+#include "policy/problems.h"
+
+#include <stdlib.h>
+
+/* What lint looks at: a compiled bundle, so that expressions are compiled as evaluations do it. */
+struct lint {
+    const struct policy_bundle *b;
+    struct policy_problems *out;
+    int64_t now_us;
+    bool failed;
+};
+
+#define warn(l, type, ...)                                                                         \
+    do {                                                                                           \
+        if (!problems_addf((l)->out, "warn", type, __VA_ARGS__))                                   \
+            (l)->failed = true;                                                                    \
+    } while (0)
+
+/* ---- rules ------------------------------------------------------------------------------------
+ */
+static void lint_policies(struct lint *l)
+{
+    for (size_t i = 0; i < l->b->n_policies; i++) {
+        const struct compiled_policy *p = l->b->policies[i];
+        for (size_t k = 0; k < p->n; k++) {
+            const struct compiled_rule *r = &p->rules[k];
+            if (r->broken)
+                warn(l, "RuleCannotBeJudged", "%s (policy=%.*s,gate=%s,trigger=%s,rule_id=%.*s)",
+                     r->broken, STR_ARG(p->id), r->gate->name, r->trigger->name,
+                     STR_ARG(r->params.rule_id));
+        }
+    }
+}
+
+static void lint_rule_ids(struct lint *l, const struct compiled_policy *p)
+{
+    struct map seen;
+    map_init(&seen);
+    for (size_t k = 0; k < p->n; k++) {
+        void **slot = p->rules[k].id.p ? map_slot(&seen, p->rules[k].id) : NULL;
+        if (slot && *slot)
+            warn(l, "DuplicateRuleId",
+                 "two rules of one policy have the same id (policy=%.*s,"
+                 "rule_id=%.*s)",
+                 STR_ARG(p->id), STR_ARG(p->rules[k].id));
+        if (slot)
+            *slot = (void *)p;
+    }
+    map_done(&seen);
+}
+
+/* ---- parts ------------------------------------------------------------------------------------
+ */
+/* Policies and allowlists of an id that mappings name are checked; the others are only mentioned.
+ */
+static void lint_unused(struct lint *l, yyjson_val *list, const char *word, struct map *used)
+{
+    yyjson_val *item;
+    size_t i, n;
+    yyjson_arr_foreach(list, i, n, item)
+    {
+        str id = json_str(item, "id");
+        if (!map_get(used, id))
+            warn(l, "UnusedPart", "no mapping uses this %s (id=%.*s)", word, STR_ARG(id));
+    }
+}
+
+static bool use(struct map *used, yyjson_val *ids)
+{
+    yyjson_val *id;
+    size_t i, n;
+    bool ok = true;
+    if (yyjson_is_str(ids))
+        return map_put(used, json_text(ids), used);
+    yyjson_arr_foreach(ids, i, n, id) ok = ok && map_put(used, json_text(id), used);
+    return ok;
+}
+
+static void lint_parts(struct lint *l, yyjson_val *root)
+{
+    struct map policies, lists;
+    yyjson_val *m;
+    size_t i, n;
+    map_init(&policies);
+    map_init(&lists);
+    yyjson_arr_foreach(json_get(root, "mappings"), i, n, m)
+    {
+        if (!use(&policies, json_get(m, "policy_id")) ||
+            !use(&policies, json_get(m, "policy_ids")) ||
+            !use(&lists, bundle_member(m, "whitelist_ids", "allowlist_ids")))
+            l->failed = true;
+    }
+    lint_unused(l, json_get(root, "policies"), "policy", &policies);
+    lint_unused(l, bundle_member(root, "whitelists", "allowlists"), "allowlist", &lists);
+    map_done(&policies);
+    map_done(&lists);
+}
+
+/* ---- mappings ---------------------------------------------------------------------------------
+ */
+static bool matches_all(const struct pattern *p)
+{
+    return p->parts && p->n_parts == 2 && !p->parts[0].n && !p->parts[1].n;
+}
+
+static bool same_pattern(const struct pattern *general, const struct pattern *p)
+{
+    return matches_all(general) || str_eq(general->text, p->text);
+}
+
+static bool hides(const struct selector *a, const struct selector *b)
+{
+    if (!same_pattern(&a->registry, &b->registry) || !same_pattern(&a->repository, &b->repository))
+        return false;
+    if (a->by == BY_TAG)
+        return matches_all(&a->tag) || (b->by == BY_TAG && str_eq(a->value, b->value));
+    return a->by == b->by && str_eq(a->value, b->value);
+}
+
+static void lint_mappings(struct lint *l)
+{
+    enum { COMPARED_MAX = 1000 }; /* each with each */
+    for (size_t i = 0; i < l->b->n_mappings; i++) {
+        const struct selector *s = &l->b->mappings[i].select;
+        if (pattern_broken(&s->registry) || pattern_broken(&s->repository) ||
+            (s->by == BY_TAG && pattern_broken(&s->tag)))
+            warn(l, "BrokenPattern", "a pattern of mappings.%zu is no expression", i);
+        for (size_t k = 0; i < COMPARED_MAX && k < i; k++) {
+            if (hides(&l->b->mappings[k].select, s)) {
+                warn(l, "HiddenMapping",
+                     "mappings.%zu is never used: mappings.%zu matches before"
+                     " it",
+                     i, k);
+                break;
+            }
+        }
+    }
+}
+
+/* ---- allowlists -------------------------------------------------------------------------------
+ */
+static void lint_item(struct lint *l, const struct compiled_list *list,
+                      const struct allow_item *item)
+{
+    str id = json_str(item->json, "id");
+    bool good = true;
+    if (!id.n)
+        id = STR("None");
+    if (item->expires_us <= l->now_us)
+        warn(l, "AllowlistItemExpired",
+             "an allowlist item has expired (whitelist_id=%.*s,"
+             "item_id=%.*s)",
+             STR_ARG(list->id), STR_ARG(id));
+    if (item->gate.n && !gate_find(item->gate))
+        warn(l, "AllowlistItemUseless",
+             "there is no gate \"%.*s\" (whitelist_id=%.*s,"
+             "item_id=%.*s)",
+             STR_ARG(item->gate), STR_ARG(list->id), STR_ARG(id));
+    if (pattern_broken(&item->trigger_id) || (item->has_package && pattern_broken(&item->package)))
+        warn(l, "BrokenPattern", "a pattern is no expression (whitelist_id=%.*s,item_id=%.*s)",
+             STR_ARG(list->id), STR_ARG(id));
+    if (item->version.n)
+        version_within(item->version, STR(""), STR(""), &good);
+    if (!good)
+        warn(l, "AllowlistItemUseless",
+             "\"%.*s\" is no constraint of versions (whitelist_id=%.*s,"
+             "item_id=%.*s)",
+             STR_ARG(item->version), STR_ARG(list->id), STR_ARG(id));
+}
+
+static void lint_lists(struct lint *l)
+{
+    for (size_t i = 0; i < l->b->n_lists; i++) {
+        const struct allow_item *items;
+        size_t n = l->b->lists[i]->list ? allowlist_items(l->b->lists[i]->list, &items) : 0;
+        for (size_t k = 0; k < n; k++)
+            lint_item(l, l->b->lists[i], &items[k]);
+    }
+}
+
+int policy_lint(yyjson_val *bundle, int64_t now_us, struct arena *a, struct policy_problems *out,
+                struct err *e)
+{
+    struct policy_bundle *b = NULL;
+    size_t size;
+    int rc = policy_validate(bundle, a, out, e);
+    if (rc < 0)
+        return rc;
+    char *text = yyjson_val_write(bundle, 0, &size);
+    if (!text)
+        return err_no_memory(e);
+    rc = policy_bundle_new((str){text, size}, &b, e);
+    free(text);
+    if (rc < 0)
+        return rc;
+    struct lint l = {.b = b, .out = out, .now_us = now_us};
+    lint_policies(&l);
+    for (size_t i = 0; i < b->n_policies; i++)
+        lint_rule_ids(&l, b->policies[i]);
+    lint_parts(&l, policy_bundle_json(b));
+    lint_mappings(&l);
+    lint_lists(&l);
+    policy_bundle_free(b);
+    return l.failed ? err_no_memory(e) : (int)out->total;
+}

@@ -1,0 +1,56 @@
+#include "policy_unit.h"
+
+static struct err e;
+
+static const struct {
+    const char *bundle, *want;
+} cases[] = {
+    {BUNDLE(ALWAYS("STOP"), "", ""), ""},
+    {BUNDLE(ALWAYS("STOP") "," ALWAYS("GO"), "", ""), "warn DuplicateRuleId"},
+    {BUNDLE("{'id':'r','gate':'files','trigger':'name_match','action':'STOP','params':[{'name':"
+            "'regex','value':'('}]}",
+            "", ""),
+     "warn RuleCannotBeJudged"},
+    {BUNDLE("{'id':'r','gate':'anchoresec','trigger':'vulnhigh','action':'STOP','params':[]}", "",
+            ""),
+     "error EndOfLifedError"},
+    {BUNDLE("", "{'gate':'always','trigger_id':'x','expires_on':'2020-01-01T00:00:00Z'}", ""),
+     "warn AllowlistItemExpired"},
+    {BUNDLE("", "{'gate':'allways','trigger_id':'x'}", ""), "warn AllowlistItemUseless"},
+    {BUNDLE("", "{'gate':'always','trigger_id':'x','version':'>= 1,'}", ""),
+     "warn AllowlistItemUseless"},
+    {BUNDLE("", "{'gate':'always','trigger_id':'regexp:['}", ""), "warn BrokenPattern"},
+    {"{'id':'b','version':'1_0','whitelists':[" LIST("") "],'policies':[" POLICY(
+         "") "],'mappings':[" MAPPING("") "," MAPPING("") "]}",
+     "warn HiddenMapping"},
+    {"{'id':'b','version':'1_0','whitelists':[" LIST("") "],'policies':[" POLICY(
+         "") ",{'id':'q','version':'1_0','rules':[]}],'mappings':[" MAPPING("") "]}",
+     "warn UnusedPart"},
+};
+
+static void what_is_likely_not_meant(void **state)
+{
+    for (size_t i = 0; i < KE_ARRAY_LEN(cases); i++) {
+        auto_buf text, got;
+        auto_json *doc = NULL;
+        struct arena a;
+        struct policy_problems found;
+        buf_init(&text, 1 << 20);
+        buf_init(&got, 1 << 20);
+        arena_init(&a, 64 << 20);
+        assert_ok(json_parse(quoted(&text, cases[i].bundle), "bundle", &doc, &e));
+        assert_ok(policy_lint(yyjson_doc_get_root(doc), 1700000000000000, &a, &found, &e));
+        for (size_t k = 0; k < found.n; k++)
+            buf_addf(&got, "%s%s %s", k ? "\n" : "", found.list[k].severity, found.list[k].type);
+        if (!str_eq(buf_view(&got), str_z(cases[i].want)))
+            fail_msg("%s:\ngot  %.*s\nwant %s", cases[i].bundle, STR_ARG(buf_view(&got)),
+                     cases[i].want);
+        arena_done(&a);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_likely_not_meant)};
+    return cmocka_run_group_tests_name("lint", tests, NULL, NULL);
+}
