@@ -172,6 +172,15 @@ struct policy_lineage {
     bool has_before;
 };
 
+/* Signatures of the image that were verified; whoever verifies them fills this. */
+struct policy_signature {
+    str identity; /* of the key or the signer */
+};
+struct policy_signatures {
+    const struct policy_signature *items;
+    size_t n;
+};
+
 /* Everything for one evaluation; parts may be NULL (then rules that need them fail). */
 struct policy_subject {
     str account;
@@ -180,7 +189,8 @@ struct policy_subject {
     const struct policy_findings *findings;
     const struct policy_feeds *feeds;
     const struct policy_lineage *lineage;
-    const struct policy_upstream *npm, *gem; /* NULL: that feed was never synchronised */
+    const struct policy_signatures *signatures; /* NULL: nobody looked for any */
+    const struct policy_upstream *npm, *gem;    /* NULL: that feed was never synchronised */
     struct policy_annotation {
         str name, value;
     } const *annotations; /* of the catalog's record */

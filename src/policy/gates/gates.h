@@ -8,6 +8,9 @@
 extern const struct gate gate_always, gate_dockerfile, gate_files, gate_ruby_gems, gate_metadata,
     gate_licenses, gate_malware, gate_npms, gate_packages, gate_passwd_file, gate_retrieved_files,
     gate_secret_scans, gate_vulnerabilities;
+/* our own */
+extern const struct gate gate_ancestry, gate_completeness, gate_data_age, gate_distro,
+    gate_signatures, gate_tag_drift;
 /* ended ones (ended.c) */
 extern const struct gate gate_suiddiff, gate_imagecheck, gate_pkgdiff, gate_anchoresec,
     gate_pkgcheck, gate_dockerfilecheck, gate_filecheck, gate_fileparse_passwd, gate_gemcheck,
@@ -28,6 +31,8 @@ extern const char *const gate_equality[]; /* "equals", "not_equals" */
 
 bool gate_text_listed(const struct rule_value *list, str x);
 bool gate_number_listed(const struct rule_value *list, int64_t x);
+/* "*" stands for any characters, all others for themselves. */
+bool gate_glob(str pattern, str s, bool any_case);
 /* Splits at commas and trims, as lists of parameters are; how many, or ERR_NO_MEMORY. */
 int gate_split_list(struct arena *a, str text, const str **out, struct err *e);
 

@@ -1,4 +1,4 @@
-#include "policy/gates/gates.h"
+#include "policy/gates/licences_own.h"
 
 enum { LICENSES };
 static const struct gate_param list_params[] = {
@@ -79,6 +79,26 @@ static const struct gate_trigger triggers[] = {
      .params = part_params,
      .needs = PART_PACKAGES,
      .fire = partial_match},
+    {.name = "allowed_expressions",
+     .description = "Fires for packages whose licences, as SPDX expressions, cannot be fulfilled "
+                    "with those of the list.",
+     .params = licence_allow_params,
+     .needs = PART_PACKAGES,
+     .flags = TRIGGER_OWN,
+     .fire = licence_not_allowed},
+    {.name = "denied_expressions",
+     .description = "Fires for packages whose licences, as SPDX expressions, cannot be fulfilled "
+                    "without those of the list.",
+     .params = licence_deny_params,
+     .needs = PART_PACKAGES,
+     .flags = TRIGGER_OWN,
+     .fire = licence_denied},
+    {.name = "missing",
+     .description = "Fires for packages of which no licence is known.",
+     .params = licence_missing_params,
+     .needs = PART_PACKAGES,
+     .flags = TRIGGER_OWN,
+     .fire = licence_missing},
     {NULL},
 };
 

@@ -199,6 +199,13 @@ static const struct gate_trigger triggers[] = {
      .params = denied_params,
      .needs = PART_PACKAGES,
      .fire = denied},
+    {.name = "match",
+     .description = "Fires for packages that meet all given conditions.",
+     .params = package_match_params,
+     .needs = PART_PACKAGES,
+     .flags = TRIGGER_OWN,
+     .prepare = package_match_prepare,
+     .fire = package_match},
     {NULL},
 };
 

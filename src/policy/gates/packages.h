@@ -8,4 +8,10 @@
  * one has one ("1.0-2"). ERR_UNSUPPORTED: they have no order. */
 int package_version_compare(const struct policy_package *p, str wanted, int *out, struct err *e);
 
+/* packages.match (package_match.c) */
+extern const struct gate_param package_match_params[];
+int package_match_prepare(const struct rule_params *p, struct arena *a, void **state,
+                          struct err *e);
+int package_match(struct firing *f, void *state, struct err *e);
+
 #endif

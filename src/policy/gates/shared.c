@@ -107,6 +107,30 @@ int gate_check_prepare(enum gate_check check, const struct rule_value *value, vo
     return rc;
 }
 
+bool gate_glob(str pattern, str s, bool any_case)
+{
+    size_t p = 0, i = 0, star = SIZE_MAX, mark = 0;
+    while (i < s.n) {
+        char c = p < pattern.n ? pattern.p[p] : '\0';
+        if (p < pattern.n && c == '*') {
+            star = p++;
+            mark = i;
+        } else if (p < pattern.n &&
+                   (any_case ? ke_tolower(c) == ke_tolower(s.p[i]) : c == s.p[i])) {
+            p++;
+            i++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            i = ++mark;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.n && pattern.p[p] == '*')
+        p++;
+    return p == pattern.n;
+}
+
 static int by_path(const void *key, const void *item)
 {
     return str_cmp(*(const str *)key, ((const struct policy_file *)item)->path);

@@ -3,31 +3,6 @@
 
 #include "base/buf.h"
 
-/* What a rule says: its messages, one a line; "!text": it fails, and the problem holds the text. */
-struct gate_case {
-    const char *gate, *trigger, *params, *want;
-};
-
-static void run_cases(const struct policy_subject *s, const struct gate_case *cases, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct gate_case *c = &cases[i];
-        struct judged j;
-        auto_buf b;
-        buf_init(&b, 1 << 20);
-        judge(s, rule_text(c->gate, c->trigger, c->params), &j);
-        for (size_t k = 0; k < j.n; k++)
-            buf_addf(&b, "%s%.*s", k ? "\n" : "", STR_ARG(j.verdict->rows[k].message));
-        bool fails = c->want[0] == '!';
-        if (fails ? !str_contains(j.problem, str_z(c->want + 1)) || j.n
-                  : j.problem.n || !str_eq(buf_view(&b), str_z(c->want)))
-            fail_msg("%s.%s %s:\ngot  \"%.*s\" (problem: %.*s)\nwant \"%s\"", c->gate, c->trigger,
-                     c->params, STR_ARG(buf_view(&b)), STR_ARG(j.problem), c->want);
-        judged_done(&j);
-    }
-}
-#define RUN(subject, cases) run_cases(subject, cases, sizeof(cases) / sizeof *(cases))
-
 #define INSTRUCTION(word, check, value, line)                                                      \
     "Dockerfile directive '" word "' check '" check "' matched against '" value                    \
     "' for line '" line "'"

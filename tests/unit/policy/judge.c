@@ -3,6 +3,17 @@
 #include "base/buf.h"
 #include "codec/json.h"
 
+/* Up to a single "|". */
+static str next_param(str *rest)
+{
+    size_t n = 0;
+    while (n < rest->n && (rest->p[n] != '|' || str_starts(str_from(*rest, n), STR("||"))))
+        n += rest->p[n] == '|' ? 2 : 1;
+    str out = str_sub(*rest, 0, n);
+    *rest = str_from(*rest, n + 1);
+    return out;
+}
+
 const char *rule_text(const char *gate, const char *trigger, const char *params)
 {
     static char text[8192];
@@ -11,7 +22,7 @@ const char *rule_text(const char *gate, const char *trigger, const char *params)
     buf_addf(&b, "\"gate\": \"%s\", \"trigger\": \"%s\", \"params\": [", gate, trigger);
     str rest = str_z(params);
     for (bool first = true; rest.n; first = false) {
-        str value = str_split(&rest, '|'), name = str_split(&value, '=');
+        str value = next_param(&rest), name = str_split(&value, '=');
         buf_addf(&b, "%s{\"name\": \"%.*s\", \"value\": ", first ? "" : ", ", STR_ARG(name));
         json_put_string(&b, value);
         buf_add_char(&b, '}');
@@ -48,4 +59,23 @@ void judged_done(struct judged *j)
 {
     policy_verdict_free(j->verdict);
     policy_bundle_free(j->bundle);
+}
+
+void run_cases(const struct policy_subject *s, const struct gate_case *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct gate_case *c = &cases[i];
+        struct judged j;
+        auto_buf b;
+        buf_init(&b, 1 << 20);
+        judge(s, rule_text(c->gate, c->trigger, c->params), &j);
+        for (size_t k = 0; k < j.n; k++)
+            buf_addf(&b, "%s%.*s", k ? "\n" : "", STR_ARG(j.verdict->rows[k].message));
+        bool fails = c->want[0] == '!';
+        if (fails ? !str_contains(j.problem, str_z(c->want + 1)) || j.n
+                  : j.problem.n || !str_eq(buf_view(&b), str_z(c->want)))
+            fail_msg("%s.%s %s:\ngot  \"%.*s\" (problem: %.*s)\nwant \"%s\"", c->gate, c->trigger,
+                     c->params, STR_ARG(buf_view(&b)), STR_ARG(j.problem), c->want);
+        judged_done(&j);
+    }
 }

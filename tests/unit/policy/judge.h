@@ -18,4 +18,11 @@ void judged_done(struct judged *j);
 /* "NAME=VALUE|NAME=VALUE" -> a rule as judge() takes it. Static buffer. */
 const char *rule_text(const char *gate, const char *trigger, const char *params);
 
+/* What a rule says: its messages, one a line; "!text": it fails, and the problem holds the text. */
+struct gate_case {
+    const char *gate, *trigger, *params, *want;
+};
+void run_cases(const struct policy_subject *s, const struct gate_case *cases, size_t n);
+#define RUN(subject, cases) run_cases(subject, cases, sizeof(cases) / sizeof *(cases))
+
 #endif
