@@ -31,6 +31,7 @@ static int unread(struct firing *f, void *state, struct err *e)
         int rc = state && g->path.n ? regex_match(state, g->path, e) : 0;
         if (rc < 0)
             return rc;
+        gate_about(f, NULL, NULL, g->path);
         if (!rc)
             gate_fire(f, GATE_NO_ID, "The analysis could not read all: %.*s%s%.*s%s%.*s",
                       GATE_ARG(g->what), g->path.n ? ": " : "", GATE_ARG(g->path),

@@ -77,6 +77,7 @@ static int content_regex_match(struct firing *f, void *state, struct err *e)
         const struct policy_match *m = &image->content_search[i];
         if (v[REGEX_NAME].set && v[REGEX_NAME].text.n && !names_match(m, v[REGEX_NAME].text))
             continue;
+        gate_about(f, NULL, NULL, m->path);
         gate_fire(f, GATE_NO_ID,
                   "File content analyzer found regexp match in container: file=%.*s "
                   "regexp=%.*s%s%.*s",
@@ -98,6 +99,7 @@ static int name_match(struct firing *f, void *state, struct err *e)
         int rc = regex_match(state, image->files[i].path, e);
         if (rc < 0)
             return err_wrap(e, "file %.*s", STR_ARG(image->files[i].path));
+        gate_about(f, NULL, NULL, image->files[i].path);
         if (rc)
             gate_fire(f, GATE_NO_ID,
                       "Application of regex matched file found in container: file=%.*s "
@@ -144,6 +146,7 @@ static int attribute_match(struct firing *f, void *state, struct err *e)
     const struct rule_value *v = gate_params(f)->values;
     str name = v[ATTR_FILE].text, sum = v[ATTR_SUM].text;
     const struct policy_file *file = gate_file(gate_subject(f)->image, name);
+    gate_about(f, NULL, NULL, name);
     if (!file) {
         if (v[ATTR_SKIP].set && !v[ATTR_SKIP].flag)
             gate_fire(f, GATE_NO_ID, "filename=%.*s and skip_missing=False", GATE_ARG(name));
@@ -173,9 +176,11 @@ static int suid_or_guid_set(struct firing *f, void *state, struct err *e)
 {
     const struct policy_image *image = gate_subject(f)->image;
     for (size_t i = 0; i < image->n_files; i++)
-        if (image->files[i].mode & (S_ISUID | S_ISGID))
+        if (image->files[i].mode & (S_ISUID | S_ISGID)) {
+            gate_about(f, NULL, NULL, image->files[i].path);
             gate_fire(f, GATE_NO_ID, "SUID or SGID found set on file %.*s. Mode: 0o%o",
                       GATE_ARG(image->files[i].path), image->files[i].mode);
+        }
     return 0;
 }
 

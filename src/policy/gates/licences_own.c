@@ -64,6 +64,7 @@ static int unfulfilled(struct firing *f, bool (*may)(void *, const struct spdx *
         int rc = spdx_stated(p->licence, gate_arena(f), &x, e);
         if (rc < 0)
             return rc;
+        gate_about(f, NULL, p, p->location);
         if (x && !spdx_fulfilled(x, may, &list))
             gate_fire(f, GATE_NO_ID, "Package %.*s (%.*s) has a licence that is %s: %.*s",
                       GATE_ARG(p->name), GATE_ARG(p->type), words, GATE_ARG(str_trim(p->licence)));
@@ -95,6 +96,7 @@ int licence_missing(struct firing *f, void *state, struct err *e)
             missing = missing || str_eq_nocase(licence, unknown[k]);
         for (size_t k = 0; types->set && k < types->n; k++)
             wanted = wanted || str_eq_nocase(types->list[k], p->type);
+        gate_about(f, NULL, p, p->location);
         if (missing && wanted)
             gate_fire(f, GATE_NO_ID, "No licence is known of package %.*s (%.*s)",
                       GATE_ARG(p->name), GATE_ARG(p->type));

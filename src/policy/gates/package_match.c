@@ -95,6 +95,7 @@ int package_match(struct firing *f, void *state, struct err *e)
         int rc = v[MATCH_VERSIONS].set ? in_ranges(p, v[MATCH_VERSIONS].text, e) : 1;
         if (rc < 0)
             return rc;
+        gate_about(f, NULL, p, p->location);
         if (rc)
             gate_fire(f, GATE_NO_ID, "Package %.*s %.*s (%.*s) at %.*s is one that the rule names",
                       GATE_ARG(p->name), GATE_ARG(p->full_version), GATE_ARG(p->type),

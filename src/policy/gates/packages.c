@@ -97,6 +97,7 @@ static int required_package(struct firing *f, void *state, struct err *e)
                   GATE_ARG(name), version.n ? "," : "", GATE_ARG(version));
         return 0;
     }
+    gate_about(f, NULL, p, p->location);
     if (!version.n || str_eq(p->full_version, version))
         return 0;
     if (!v[REQUIRED_MATCH].set || v[REQUIRED_MATCH].choice != MATCH_MINIMUM) {
@@ -158,6 +159,7 @@ static int verify(struct firing *f, void *state, struct err *e)
             if (below->set && !below_any(below, m->path))
                 continue;
             const struct policy_file *file = gate_file(image, m->path);
+            gate_about(f, NULL, p, m->path);
             int status = !file ? VERIFY_MISSING : is_changed(m, file) ? VERIFY_CHANGED : -1;
             if (status >= 0 && (check < 0 || check == status))
                 gate_fire(f, GATE_NO_ID,
@@ -176,6 +178,7 @@ static int denied(struct firing *f, void *state, struct err *e)
     str name = v[DENIED_NAME].text, version = v[DENIED_VERSION].text;
     for (size_t i = 0; i < image->n_packages; i++) {
         const struct policy_package *p = &image->packages[i];
+        gate_about(f, NULL, p, p->location);
         if (str_eq(p->name, name) && (!version.n || str_eq(p->version, version)))
             gate_fire(f, GATE_NO_ID, "Package is blacklisted: %.*s%s%.*s", GATE_ARG(name),
                       version.n ? "-" : "", GATE_ARG(version));

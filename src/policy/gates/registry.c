@@ -41,6 +41,7 @@ int registry_newer(struct firing *f, const struct language_registry *r, struct e
         int rc = look_up(f, r, p->name, &versions, &n, e);
         if (rc < 0)
             return rc;
+        gate_about(f, NULL, p, p->location);
         if (n && !str_eq(versions[0], p->full_version))
             gate_fire(f, GATE_NO_ID,
                       "%sPackage (%.*s) version (%.*s) installed but is not the latest version "
@@ -68,6 +69,7 @@ int registry_unknown(struct firing *f, const struct language_registry *r, struct
         int rc = look_up(f, r, p->name, &versions, &n, e);
         if (rc < 0)
             return rc;
+        gate_about(f, NULL, p, p->location);
         if (!n)
             gate_fire(f, GATE_NO_ID, "%s Package (%.*s) in container but not in official %s feed.",
                       r->unknown, GATE_ARG(p->name), r->name);
@@ -85,6 +87,7 @@ int registry_bad_version(struct firing *f, const struct language_registry *r, st
         int rc = look_up(f, r, p->name, &versions, &n, e);
         if (rc < 0)
             return rc;
+        gate_about(f, NULL, p, p->location);
         if (!n || listed(versions, n, p->full_version))
             continue;
         str list = gate_list_repr(gate_arena(f), versions + 1, n - 1);
@@ -106,6 +109,7 @@ int registry_denied(struct firing *f, const struct language_registry *r)
     for (size_t i = 0; (p = next_package(f, r->type, &i));) {
         if (!str_eq(p->name, name) || (version.n && !str_eq(p->full_version, version)))
             continue;
+        gate_about(f, NULL, p, p->location);
         gate_fire(f, GATE_NO_ID, "%s Package is blacklisted: %.*s%s%.*s", r->label, GATE_ARG(name),
                   version.n ? "-" : "", GATE_ARG(version));
     }

@@ -100,6 +100,7 @@ static int content_regex(struct firing *f, void *state, struct err *e)
         arena_printf(gate_arena(f), "%.*s+file://%.*s", GATE_ARG(p->rule_id), GATE_ARG(file->path));
     if (!id.p)
         return err_no_memory(e);
+    gate_about(f, NULL, NULL, file->path);
     gate_fire(f, id, "Content regex '%.*s' check '%s' found in retrieved file '%.*s'",
               GATE_ARG(v[CONTENT_REGEX].text), checks[v[CONTENT_CHECK].choice],
               GATE_ARG(file->path));

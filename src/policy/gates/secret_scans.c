@@ -55,6 +55,7 @@ static int content_regex_checks(struct firing *f, void *state, struct err *e)
         if (rc < 0)
             return err_wrap(e, "file %.*s", STR_ARG(m->path));
         any = any || rc;
+        gate_about(f, NULL, NULL, m->path);
         if (rc && found)
             gate_fire(f, GATE_NO_ID,
                       "Secret content search analyzer found regexp match in container: file=%.*s "
@@ -62,6 +63,7 @@ static int content_regex_checks(struct firing *f, void *state, struct err *e)
                       GATE_ARG(m->path), GATE_ARG(m->name), m->name.n ? "=" : "",
                       GATE_ARG(m->regex));
     }
+    gate_about(f, NULL, NULL, (str){0});
     if (!found && !any)
         gate_fire(f, GATE_NO_ID,
                   "Secret content search analyzer did not find regexp match in container: "

@@ -82,6 +82,7 @@ static bool same_versions(const struct drift_list *x, size_t i, size_t i_end,
 static void drift_row(struct firing *f, enum drift kind, const struct policy_package *p, str was,
                       str is)
 {
+    gate_about(f, NULL, p, p->location);
     if (kind == DRIFT_MODIFIED)
         gate_fire(f, GATE_NO_ID,
                   "Package %.*s (%.*s) is modified against the tag's image before: %.*s, was %.*s",
