@@ -160,6 +160,10 @@ static struct compiled_list *compile_list(struct compile *x, yyjson_val *json)
     x->c.out = &l->errors;
     l->list = allowlist_new(&x->c, json, &b->n_items);
     x->c.out = before;
+    const struct allow_item *items;
+    for (size_t i = 0, n = l->list ? allowlist_items(l->list, &items) : 0; i < n; i++)
+        if (items[i].version.n || items[i].purl.n)
+            b->needs |= PART_PACKAGES; /* that is where schemes and purls stand */
     return x->c.failed ? NULL : l;
 }
 

@@ -422,6 +422,7 @@ static str package_word(struct firing *f, const struct policy_finding *v, bool o
 
 static int package_fire(struct firing *f, void *state, struct err *e)
 {
+    const struct policy_image *image = gate_subject(f)->image;
     const struct policy_findings *found = gate_subject(f)->findings;
     for (size_t i = 0; i < found->n; i++) {
         const struct policy_finding *v = &found->items[i];
@@ -435,6 +436,8 @@ static int package_fire(struct firing *f, void *state, struct err *e)
         str id = arena_printf(gate_arena(f), "%.*s+%.*s", STR_ARG(v->id), STR_ARG(word));
         if (!message.p || !id.p)
             return err_no_memory(e);
+        gate_about(f, v, v->package < image->n_packages ? &image->packages[v->package] : NULL,
+                   v->location);
         gate_fire_str(f, id, message);
     }
     return 0;
