@@ -146,3 +146,23 @@ int match_target_of(const struct vulndb *db, const struct match_host *h, const s
     }
     return eco ? language_target(p, eco, a, out, e) : distro_target(h, p, a, out, e);
 }
+
+int match_names_of(const struct package *p, struct arena *a, str *ecosystem,
+                   str out[MATCH_QUERIES_MAX], size_t *n, struct err *e)
+{
+    const struct ecosystem *eco =
+        p->type->ecosystem ? ecosystem_find(str_z(p->type->ecosystem)) : NULL;
+    const struct match_host nowhere = {0};
+    struct match_target t = {0};
+    int rc = 0;
+    *ecosystem = eco ? str_z(eco->name) : STR("");
+    if (eco)
+        rc = language_target(p, eco, a, &t, e);
+    else if (!p->type->ecosystem)
+        rc = distro_target(&nowhere, p, a, &t, e);
+    *n = 0;
+    for (size_t i = 0; rc >= 0 && i < t.n; i++)
+        if (!i || !str_eq(t.q[i].name, out[0]))
+            out[(*n)++] = t.q[i].name;
+    return rc;
+}

@@ -28,4 +28,10 @@ struct match_target {
 int match_target_of(const struct vulndb *db, const struct match_host *h, const struct package *p,
                     struct arena *a, struct match_target *out, struct err *e);
 
+/* The names by which claims may speak of the package, whatever the database holds: of that
+ * ecosystem, or of any platform when *ecosystem is empty. None when it cannot be looked up. Slices
+ * as above. */
+int match_names_of(const struct package *p, struct arena *a, str *ecosystem,
+                   str out[MATCH_QUERIES_MAX], size_t *n, struct err *e);
+
 #endif

@@ -38,8 +38,9 @@ int posting_put(struct db_tx *tx, str account, str digest, int64_t since, const 
 /* 1 when the image was known, else 0. */
 int posting_delete(struct db_tx *tx, str account, str digest, struct err *e);
 /* Merges at most `limit` images that came and `limit` that went, in one transaction; returns how
- * many. To be called by one process at a time (others wait). */
-int64_t posting_merge(struct db *db, size_t limit, struct err *e);
+ * many. To be called by one process at a time (others wait). `summed`: only images that have a
+ * summary of their findings: those without are looked for among what waits. */
+int64_t posting_merge(struct db *db, size_t limit, bool summed, struct err *e);
 /* How many wait to be merged: came and went. */
 int posting_waiting(struct db_tx *tx, int64_t *out, struct err *e);
 

@@ -91,6 +91,7 @@ struct merged {
 };
 struct merging {
     size_t limit;
+    bool summed;
     VEC(struct merged) images;
 };
 
@@ -135,10 +136,12 @@ static int merge(struct db_tx *tx, void *ctx, struct err *e)
     struct merging *m = ctx;
     struct pairs pairs = {0};
     m->images.n = 0;
-    int rc = take(tx, m,
-                  "DELETE FROM posting_fresh WHERE image IN (SELECT image FROM posting_fresh"
-                  " ORDER BY image LIMIT $1) RETURNING image",
-                  false, e);
+    const char *fresh = m->summed ? "DELETE FROM posting_fresh WHERE image IN (SELECT f.image FROM"
+                                    " posting_fresh f JOIN finding_summary s ON s.image = f.image"
+                                    " ORDER BY f.image LIMIT $1) RETURNING image"
+                                  : "DELETE FROM posting_fresh WHERE image IN (SELECT image FROM"
+                                    " posting_fresh ORDER BY image LIMIT $1) RETURNING image";
+    int rc = take(tx, m, fresh, false, e);
     if (rc >= 0)
         rc = take(tx, m, "SELECT image FROM posting_dead ORDER BY image LIMIT $1 {for_update}",
                   true, e);
@@ -154,9 +157,9 @@ static int merge(struct db_tx *tx, void *ctx, struct err *e)
     return rc;
 }
 
-int64_t posting_merge(struct db *db, size_t limit, struct err *e)
+int64_t posting_merge(struct db *db, size_t limit, bool summed, struct err *e)
 {
-    struct merging m = {.limit = limit < POSTING_BLOCK ? limit : POSTING_BLOCK};
+    struct merging m = {.limit = limit < POSTING_BLOCK ? limit : POSTING_BLOCK, .summed = summed};
     int rc = db_run(db, DB_WRITE, merge, &m, e);
     int64_t n = (int64_t)m.images.n;
     vec_done(&m.images);

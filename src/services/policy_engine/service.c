@@ -3,6 +3,7 @@
 #include "services/log.h"
 #include "services/policy_engine/feed_sync.h"
 #include "services/policy_engine/image_query.h"
+#include "services/policy_engine/reindex.h"
 #include "services/policy_engine/vuln_query.h"
 #include "services/policy_engine/vuln_report.h"
 #include "services/policy_engine/vulndata.h"
@@ -347,6 +348,7 @@ static const struct watcher watchers[] = {
      .max = 60,
      .everywhere = true,
      .run = watch_published},
+    {.name = "reindex", .seconds = 2, .min = 1, .max = 600, .run = reindex_run},
     {0},
 };
 

@@ -302,6 +302,13 @@ static int fetch_shard(void *ctx, str file, struct buf *out, struct err *e)
     return db_run(p.engine->db, DB_READ, get_one, &p, e);
 }
 
+int vulndata_is_published(struct engine *en, const struct vulndata_view *view, struct err *e)
+{
+    struct publication p = {.engine = en, .key = STR(VULNDATA_MANIFEST)};
+    int r = db_run(en->db, DB_READ, stat_one, &p, e);
+    return r < 0 ? r : r == 1 && strcmp(p.digest, view->generation) == 0;
+}
+
 int vulndata_fetch(struct engine *en, struct err *e)
 {
     auto_vulndata *view = vulndata_take(en->vulndata);

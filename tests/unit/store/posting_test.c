@@ -198,7 +198,7 @@ static void images_come_and_go(void **state)
         }
         assert_ok(db_commit(tx, &e));
         compare(STR(""));
-        assert_ok(posting_merge(store, round % 3 ? 7 : 1000, &e));
+        assert_ok(posting_merge(store, round % 3 ? 7 : 1000, false, &e));
         compare(round % 2 ? STR("a") : STR(""));
     }
     assert_ok(db_begin(store, DB_WRITE, &tx, &e));
@@ -206,8 +206,8 @@ static void images_come_and_go(void **state)
         drop_image(tx, i);
     assert_ok(db_commit(tx, &e));
     compare(STR(""));
-    assert_true(posting_merge(store, 1000, &e) > 0);
-    assert_int_equal(posting_merge(store, 1000, &e), 0);
+    assert_true(posting_merge(store, 1000, false, &e) > 0);
+    assert_int_equal(posting_merge(store, 1000, false, &e), 0);
     assert_int_equal(count("SELECT COUNT(*) FROM posting"), 0);
     assert_int_equal(count("SELECT COUNT(*) FROM posting_list"), 0);
     assert_int_equal(count("SELECT COUNT(*) FROM posting_dead"), 0);

@@ -1,0 +1,410 @@
+#include "../store/store_test.h"
+#include "../vulndb/db_test.h"
+
+#include "base/auto.h"
+#include "services/image_packages.h"
+#include "services/policy_engine/changes.h"
+#include "services/policy_engine/history.h"
+#include "services/policy_engine/reindex.h"
+#include "store/documents.h"
+#include "vulndb/vulndb.h"
+
+static struct err e;
+static char data_dir[256];
+static struct documents *documents;
+static struct vulndb *data;
+static int generation;
+static int calls_left; /* before `stop` says so; negative: never */
+
+/* Versions of openssl, zlib and curl that an image has; "": it lacks the package. */
+struct image {
+    const char *account, *digest, *openssl, *zlib, *curl;
+};
+static const struct image images[] = {
+    {"a", "sha256:1", "1.0", "1.0", ""}, {"a", "sha256:2", "1.0", "", "7.0"},
+    {"b", "sha256:3", "2.0", "1.0", ""}, {"b", "sha256:4", "", "", "7.0"},
+    {"b", "sha256:5", "1.0", "", ""},
+};
+
+static const struct row claims[] = {
+    {"CVE-1", "debian:12", "", "openssl", "deb", "", "1.5", "", "1.5", .severity = SEV_HIGH},
+    {"CVE-2", "debian:12", "", "zlib", "deb", "", "", "", "", .state = FIX_NOT_FIXED,
+     .severity = SEV_LOW},
+    {"CVE-3", "debian:12", "", "curl", "deb", "", "7.5", "", "7.5", .severity = SEV_MEDIUM},
+    {"CVE-4", "debian:12", "", "bash", "deb", "", "5", "", "5", .severity = SEV_LOW},
+};
+enum { CLAIMS = sizeof claims / sizeof *claims };
+
+static void install(const struct row *rows, size_t n)
+{
+    struct vulndb_builder *b;
+    struct vulndb_stats stats;
+    vulndb_close(data);
+    assert_ok(vulndb_builder_new(data_dir, STR("debian"), &b, &e));
+    for (size_t i = 0; i < n; i++)
+        send_row(vulndb_builder_sink(b), &rows[i]);
+    assert_ok(vulndb_builder_install(b, &stats, &e));
+    vulndb_builder_free(b);
+    assert_ok(vulndb_open(data_dir, &data, &e));
+    generation++;
+}
+
+static void add(struct inventory *inv, const char *name, const char *version)
+{
+    if (*version)
+        inv->packages[inv->n_packages++] =
+            (struct inv_package){.p = {.type = package_type_find(STR("deb")),
+                                       .name = str_z(name),
+                                       .version = str_z(version),
+                                       .arch = STR("amd64")}};
+}
+
+static int put_one(struct db_tx *tx, void *ctx, struct err *err)
+{
+    const struct image *i = ctx;
+    struct inv_package packages[3];
+    struct inventory inv = {.packages = packages,
+                            .release = {.id = STR("debian"), .version_id = STR("12")}};
+    add(&inv, "openssl", i->openssl);
+    add(&inv, "zlib", i->zlib);
+    add(&inv, "curl", i->curl);
+    return image_packages_index(tx, str_z(i->account), str_z(i->digest), 0, &inv, err);
+}
+
+static void put(const struct image *i)
+{
+    assert_ok(db_run(store, DB_WRITE, put_one, (void *)(uintptr_t)i, &e));
+}
+
+static bool stop(void *ctx)
+{
+    return calls_left >= 0 && calls_left-- == 0;
+}
+
+static char generation_text[32];
+static struct reindex_options options(const char *holder)
+{
+    snprintf(generation_text, sizeof generation_text, "sha256:%d", generation);
+    return (struct reindex_options){.db = store,
+                                    .documents = documents,
+                                    .data = data,
+                                    .generation = generation_text,
+                                    .holder = holder,
+                                    .stop = stop};
+}
+
+static struct reindex_result go_through(const char *holder)
+{
+    struct reindex_options o = options(holder);
+    struct reindex_result r;
+    assert_ok(reindex_data(&o, &r, &e));
+    assert_ok(reindex_packages(&o, &e));
+    assert_ok(reindex_images(&o, &e));
+    return r;
+}
+
+static int64_t count(const char *sql)
+{
+    struct db_tx *tx;
+    int64_t n = -1;
+    assert_ok(db_begin(store, DB_READ, &tx, &e));
+    assert_ok(db_query_int(tx, sql, DB0, &n, &e));
+    db_rollback(tx);
+    return n;
+}
+
+static int64_t now_us(void)
+{
+    return count("SELECT now_us()");
+}
+
+/* ---- answers, as text */
+
+static struct buf told;
+
+static int tell(void *ctx, str account, str digest, const struct finding_change *const *mine,
+                size_t n, struct err *err)
+{
+    buf_addf(&told, "%.*s/%.*s:", STR_ARG(account), STR_ARG(str_from(digest, 7)));
+    for (size_t i = 0; i < n; i++)
+        for (unsigned bit = 1; bit <= CHANGE_FIX; bit *= 2)
+            if (mine[i]->kinds & bit)
+                buf_addf(&told, " %.*s %.*s %s", STR_ARG(mine[i]->name),
+                         STR_ARG(mine[i]->vulnerability), change_kind_name((enum change_kind)bit));
+    buf_add_char(&told, '\n');
+    return 0;
+}
+
+static const char *changes_since(int64_t *place, str account)
+{
+    struct db_tx *tx;
+    struct arena a;
+    struct finding_change *list;
+    size_t n;
+    buf_clear(&told);
+    arena_init(&a, 1 << 20);
+    assert_ok(db_begin(store, DB_READ, &tx, &e));
+    assert_ok(changes_read(tx, &a, *place, 100, &list, &n, &e));
+    assert_ok(changes_by_image(tx, account, list, n, tell, NULL, &e));
+    *place = n ? list[n - 1].seq : *place;
+    db_rollback(tx);
+    arena_done(&a);
+    return buf_z(&told);
+}
+
+static int tell_image(void *ctx, const struct posting_image *i, struct err *err)
+{
+    buf_addf(&told, "%.*s/%.*s ", STR_ARG(i->account), STR_ARG(str_from(i->digest, 7)));
+    return 0;
+}
+
+static const char *affected(const char *account, const char *id, int64_t at, bool known_now)
+{
+    struct db_tx *tx;
+    buf_clear(&told);
+    assert_ok(db_begin(store, DB_READ, &tx, &e));
+    assert_ok(history_affected(tx, str_z(account), str_z(id), at, known_now, tell_image, NULL, &e));
+    db_rollback(tx);
+    return buf_z(&told);
+}
+
+static const char *memory_of(const char *account, const char *digest)
+{
+    struct db_tx *tx;
+    struct arena a;
+    struct history_row *rows;
+    size_t n;
+    buf_clear(&told);
+    arena_init(&a, 1 << 20);
+    assert_ok(db_begin(store, DB_READ, &tx, &e));
+    assert_int_equal(history_image(tx, &a, str_z(account), str_z(digest), &rows, &n, &e), 1);
+    for (size_t i = 0; i < n; i++) {
+        buf_addf(&told, "%.*s %.*s %s fix=%.*s%s\n", STR_ARG(rows[i].vulnerability),
+                 STR_ARG(rows[i].package), severity_name(rows[i].severity), STR_ARG(rows[i].fix),
+                 rows[i].to ? " gone" : "");
+        assert_true(rows[i].first_seen <= rows[i].from);
+    }
+    db_rollback(tx);
+    arena_done(&a);
+    return buf_z(&told);
+}
+
+/* ---- tests */
+
+static void begin(void)
+{
+    install(claims, CLAIMS);
+    for (size_t i = 0; i < KE_ARRAY_LEN(images); i++)
+        put(&images[i]);
+    go_through("one");
+}
+
+static void first_sight_is_no_change(void **state)
+{
+    int64_t place = 0;
+    begin();
+    assert_string_equal(changes_since(&place, STR("")), "");
+    assert_int_equal(count("SELECT COUNT(*) FROM finding_span"), 3);
+    assert_int_equal(count("SELECT COUNT(*) FROM finding_summary"), KE_ARRAY_LEN(images));
+    assert_string_equal(affected("", "CVE-1", now_us(), false), "a/1 a/2 b/5 ");
+    assert_string_equal(affected("a", "CVE-1", now_us(), false), "a/1 a/2 ");
+    assert_string_equal(affected("", "CVE-2", now_us(), true), "a/1 b/3 ");
+    assert_string_equal(affected("", "CVE-1", 1, false), "");
+    assert_string_equal(affected("", "CVE-4", now_us(), false), "");
+    assert_string_equal(memory_of("a", "sha256:1"),
+                        "CVE-1 openssl High fix=1.5\nCVE-2 zlib Low fix=\n");
+}
+
+static void only_what_changed_is_told(void **state)
+{
+    struct row rows[CLAIMS + 1];
+    int64_t place = 0, before;
+    begin();
+    memcpy(rows, claims, sizeof claims);
+    rows[0].severity = SEV_CRITICAL;    /* openssl: severity */
+    rows[1].fixed = rows[1].hi = "1.2"; /* zlib: a fix */
+    rows[1].state = FIX_FIXED;
+    rows[2] = (struct row){"CVE-9", "debian:12",         "", "curl", "deb", "", "8", "",
+                           "8",     .severity = SEV_HIGH}; /* curl: one went, one came */
+    before = now_us();
+    install(rows, CLAIMS);
+    struct reindex_result r = go_through("one");
+    assert_int_equal(r.names, 3);
+    assert_int_equal(r.packages, 4);
+    assert_int_equal(r.changes, 4);
+    assert_int_equal(r.images, 5);
+    assert_string_equal(changes_since(&place, STR("")),
+                        "a/1: openssl CVE-1 severity zlib CVE-2 fix_available\n"
+                        "a/2: openssl CVE-1 severity curl CVE-3 removed curl CVE-9 added\n"
+                        "b/3: zlib CVE-2 fix_available\n"
+                        "b/4: curl CVE-3 removed curl CVE-9 added\n"
+                        "b/5: openssl CVE-1 severity\n");
+    assert_string_equal(changes_since(&place, STR("")), "");
+    place = 0;
+    assert_string_equal(changes_since(&place, STR("a")),
+                        "a/1: openssl CVE-1 severity zlib CVE-2 fix_available\n"
+                        "a/2: openssl CVE-1 severity curl CVE-3 removed curl CVE-9 added\n");
+    assert_string_equal(affected("", "CVE-3", before, false), "a/2 b/4 ");
+    assert_string_equal(affected("", "CVE-3", now_us(), false), "");
+    assert_string_equal(affected("", "CVE-9", before, false), "");
+    assert_string_equal(affected("", "CVE-9", before, true), "a/2 b/4 ");
+    assert_string_equal(memory_of("b", "sha256:4"),
+                        "CVE-3 curl Medium fix=7.5 gone\nCVE-9 curl High fix=8\n");
+    /* An image that comes later does not get what was before it. */
+    struct image late = {"b", "sha256:6", "", "", "7.0"};
+    put(&late);
+    place = 0;
+    go_through("one");
+    assert_string_equal(changes_since(&place, STR("b")),
+                        "b/3: zlib CVE-2 fix_available\n"
+                        "b/4: curl CVE-3 removed curl CVE-9 added\n"
+                        "b/5: openssl CVE-1 severity\n");
+    assert_string_equal(memory_of("b", "sha256:6"), "CVE-9 curl High fix=8\n");
+}
+
+static void the_same_data_write_nothing(void **state)
+{
+    int64_t place = 0;
+    begin();
+    int64_t batches = count("SELECT COUNT(*) FROM finding_batch");
+    struct reindex_result r = go_through("one");
+    assert_int_equal(r.packages, 0);
+    assert_int_equal(count("SELECT COUNT(*) FROM finding_batch"), batches);
+    install(claims, CLAIMS); /* another generation that says the same */
+    r = go_through("one");
+    assert_int_equal(r.names, 0);
+    assert_int_equal(r.packages, 0);
+    assert_string_equal(changes_since(&place, STR("")), "");
+    assert_int_equal(count("SELECT COUNT(*) FROM finding_summary WHERE batch > 0"), 0);
+}
+
+/* Stopped after every possible step, and taken over: each change is told once. */
+static void stopped_anywhere_it_goes_on(void **state)
+{
+    static const char want[] = "a/2: curl CVE-3 removed\nb/4: curl CVE-3 removed\n";
+    for (int after = 0; after < 6; after++) {
+        struct reindex_result r;
+        int64_t place = count("SELECT COALESCE(MAX(seq), 0) FROM finding_change");
+        calls_left = -1;
+        install(claims, CLAIMS);
+        for (size_t i = 0; i < KE_ARRAY_LEN(images); i++)
+            put(&images[i]);
+        go_through("one");
+        (void)changes_since(&place, STR(""));
+        install(claims, 2);
+        calls_left = after;
+        struct reindex_options o = options("one");
+        int rc = reindex_data(&o, &r, &e);
+        assert_true(rc == 0 || rc == ERR_CONFLICT);
+        int64_t open = count("SELECT COUNT(*) FROM finding_batch WHERE ended_at IS NULL");
+        assert_int_equal(open, rc == 0 ? 0 : 1);
+        if (rc < 0)
+            assert_string_equal(changes_since(&place, STR("")), "");
+        calls_left = -1;
+        go_through("two");
+        assert_string_equal(changes_since(&place, STR("")), want);
+        assert_string_equal(changes_since(&place, STR("")), "");
+    }
+}
+
+static void who_was_overtaken_writes_nothing(void **state)
+{
+    struct reindex_options o = {0};
+    begin();
+    struct image other = {"a", "sha256:7", "1.1", "", ""};
+    put(&other);
+    o = options("two");
+    struct reindex_result r;
+    assert_ok(reindex_data(&o, &r, &e));
+    o = options("one");
+    assert_int_equal(reindex_packages(&o, &e), ERR_CONFLICT);
+    go_through("two");
+    assert_string_equal(affected("", "CVE-1", now_us(), false), "a/1 a/2 b/5 a/7 ");
+}
+
+static int move(struct db_tx *tx, void *ctx, struct err *err)
+{
+    int64_t *p = ctx;
+    return changes_move(tx, STR("mail"), p[0], p[1], err);
+}
+static int place_of(struct db_tx *tx, void *ctx, struct err *err)
+{
+    return changes_place(tx, STR("mail"), ctx, err);
+}
+
+static void consumers_keep_their_place(void **state)
+{
+    int64_t place = -1, none = 0;
+    begin();
+    assert_ok(db_run(store, DB_WRITE, place_of, &place, &e));
+    assert_int_equal(place, 0);
+    install(claims, 1);
+    go_through("one");
+    assert_true(*changes_since(&none, STR("")));
+    int64_t ends[2] = {place, none};
+    assert_ok(db_run(store, DB_WRITE, move, ends, &e));
+    assert_int_equal(db_run(store, DB_WRITE, move, ends, &e), ERR_CONFLICT);
+    assert_ok(db_run(store, DB_WRITE, place_of, &place, &e));
+    assert_int_equal(place, none);
+    assert_ok(changes_expire(store, -1, &e));
+    assert_int_equal(count("SELECT COUNT(*) FROM finding_change"), 0);
+}
+
+static void days_are_counted(void **state)
+{
+    struct db_tx *tx;
+    struct arena a;
+    struct history_day *days;
+    size_t n;
+    begin();
+    assert_ok(history_trends(store, true, &e));
+    arena_init(&a, 1 << 20);
+    assert_ok(db_begin(store, DB_READ, &tx, &e));
+    assert_ok(history_days(tx, &a, STR("b"), 30, &days, &n, &e));
+    assert_int_equal(n, 1);
+    assert_int_equal(days[0].images, 3);
+    assert_int_equal(days[0].findings[SEV_HIGH], 1);
+    assert_int_equal(days[0].findings[SEV_LOW], 1);
+    assert_int_equal(days[0].findings[SEV_MEDIUM], 1);
+    assert_ok(history_days(tx, &a, STR("nobody"), 30, &days, &n, &e));
+    assert_int_equal(n, 0);
+    db_rollback(tx);
+    arena_done(&a);
+}
+
+static int setup(void **state)
+{
+    int r = store_each(state);
+    const struct documents_options o = {0};
+    calls_left = -1;
+    scratch_make(data_dir, sizeof data_dir);
+    buf_init(&told, 1 << 20);
+    assert_ok(documents_open(store, &o, &documents, &e));
+    return r;
+}
+
+static int teardown(void **state)
+{
+    documents_close(documents);
+    vulndb_close(data);
+    data = NULL;
+    buf_done(&told);
+    scratch_clear(data_dir);
+    return store_each_end(state);
+}
+
+#define reindex_test(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        reindex_test(first_sight_is_no_change),
+        reindex_test(only_what_changed_is_told),
+        reindex_test(the_same_data_write_nothing),
+        reindex_test(stopped_anywhere_it_goes_on),
+        reindex_test(who_was_overtaken_writes_nothing),
+        reindex_test(consumers_keep_their_place),
+        reindex_test(days_are_counted),
+    };
+    return store_run("reindex", tests);
+}
