@@ -96,6 +96,12 @@ static int rest_run(struct db_tx *tx, void *ctx, struct err *e)
     struct cleanup *c = ctx;
     char sql[128];
     int rc = 0;
+    int64_t n = db_exec(tx,
+                        "DELETE FROM outbox_delivery WHERE outbox IN (SELECT id FROM outbox"
+                        " WHERE account = $1)",
+                        DB(DBS(c->account)), e);
+    if (n < 0)
+        return (int)n;
     for (size_t i = 0; rc == 0 && i < KE_ARRAY_LEN(tables); i++) {
         snprintf(sql, sizeof sql, "DELETE FROM %s WHERE account = $1", tables[i]);
         rc = delete_rows(tx, sql, c->account, e);

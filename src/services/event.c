@@ -1,6 +1,7 @@
 #include "services/event.h"
 
 #include "codec/json.h"
+#include "services/notification.h"
 
 #include <sodium.h>
 
@@ -14,6 +15,44 @@ static str base_url_of(const struct engine *en, enum service_id service, char *o
     int n = snprintf(out, size, "%s://%s:%u", s->external_tls || s->ssl_cert ? "https" : "http",
                      host ? host : "localhost", port);
     return (str){out, n > 0 && (size_t)n < size ? (size_t)n : 0};
+}
+
+/* Of one type for all: whoever is told of events is told of everything in the configured levels. */
+static int notify(struct db_tx *tx, const struct event *ev, const struct event_kind *kind,
+                  const char *uuid, struct err *e)
+{
+    yyjson_val *levels = json_at(ev->engine->config->tree, "services", "catalog", "event_log",
+                                 "notification", "level", NULL);
+    yyjson_val *level;
+    size_t i, max;
+    bool wanted = yyjson_arr_size(levels) == 0;
+    yyjson_arr_foreach(levels, i, max, level) wanted |=
+        str_eq_nocase(json_text(level), str_z(kind->level));
+    if (!wanted)
+        return 0;
+    auto_buf b;
+    buf_init(&b, 2 * DETAILS_MAX);
+    buf_addf(&b,
+             "\"generated_uuid\": \"%s\", \"event\": {\"type\": \"%s\", \"level\": \"%s\","
+             " \"message\": ",
+             uuid, kind->type, kind->level);
+    json_put_string(&b, ev->message.n ? ev->message : str_z(kind->message));
+    buf_add_str(&b, STR(", \"details\": "));
+    buf_add_str(&b, ev->details.n ? ev->details : STR("{}"));
+    buf_add_str(&b, STR(", \"resource\": {\"type\": "));
+    json_put_string(&b, str_z(kind->resource_type));
+    buf_add_str(&b, STR(", \"id\": "));
+    json_put_string(&b, ev->resource_id);
+    buf_add_str(&b, STR(", \"user_id\": "));
+    json_put_string(&b, ev->account);
+    buf_add_str(&b, STR("}}"));
+    const struct notification n = {.account = ev->account,
+                                   .type = STR("event_log"),
+                                   .key = ev->resource_id,
+                                   .id = str_z(uuid),
+                                   .members = buf_view(&b)};
+    int rc = buf_check(&b, "a notification", e);
+    return rc < 0 ? rc : notification_put(tx, &n, e) < 0 ? e->code : 0;
 }
 
 int event_add(struct db_tx *tx, const struct event *ev, struct err *e)
@@ -44,7 +83,9 @@ int event_add(struct db_tx *tx, const struct event *ev, struct err *e)
            DBS(ev->message.n ? ev->message : str_z(kind->message)),
            DBS(ev->details.n ? ev->details : STR("{}"))),
         e);
-    return n < 0 ? (int)n : 0;
+    if (n < 0)
+        return (int)n;
+    return ev->engine && ev->engine->config->event_notification ? notify(tx, ev, kind, uuid, e) : 0;
 }
 
 static int tell_run(struct db_tx *tx, void *ctx, struct err *e)

@@ -93,7 +93,7 @@ static const struct family families[METRIC_COUNT] = {
                               false,
                               {"allowed"}},
     [METRIC_NOTIFICATIONS_TOTAL] =
-        {"kellet_notifications_total", "Notifications sent", COUNTER, false, {"type", "status"}},
+        {"kellet_notifications_total", "Notifications sent", COUNTER, false, {"webhook", "status"}},
 };
 
 struct series {

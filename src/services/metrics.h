@@ -31,7 +31,7 @@ enum metric_id {
     METRIC_VULNERABILITIES_CACHE_MISSES,
     METRIC_VULNERABILITIES_CACHE_SECONDS, /* "hit" or "miss" */
     METRIC_WEBHOOK_TOTAL,                 /* allowed: "true" or "false" */
-    METRIC_NOTIFICATIONS_TOTAL,           /* type, "success" or "fail" */
+    METRIC_NOTIFICATIONS_TOTAL,           /* section of webhooks, "success" or "fail" */
     METRIC_COUNT
 };
 

@@ -283,6 +283,15 @@ static const char posting_tables[] =
  * (documents_parts.c). */
 static const char document_parts[] = "ALTER TABLE content ADD COLUMN parts {blob};";
 
+/* state: 0 to be sent, 1 sent, 2 given up. */
+static const char notification_tables[] =
+    "CREATE TABLE outbox_delivery ("
+    " outbox BIGINT NOT NULL, target {text} NOT NULL, state BIGINT NOT NULL,"
+    " next_try BIGINT NOT NULL, tries BIGINT NOT NULL, ended_at BIGINT, last_error {text},"
+    " PRIMARY KEY (outbox, target)) {no_rowid};"
+    "CREATE INDEX outbox_delivery_due ON outbox_delivery (target, next_try) WHERE state = 0;"
+    "CREATE INDEX outbox_key ON outbox (account, type, key, id) WHERE delivered_at IS NULL;";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -294,5 +303,6 @@ const struct schema_step schema_steps[] = {
     {.title = "documents of parts",
      .sql = document_parts,
      .postgres_after = "ALTER TABLE content ALTER parts SET STORAGE EXTERNAL;"},
+    {.title = "deliveries of notifications", .sql = notification_tables},
     {.title = NULL},
 };

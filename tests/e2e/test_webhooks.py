@@ -61,7 +61,7 @@ def test_delivery(hooked, receiver):
 
 
 def test_refused_by_the_receiver(hooked, receiver):
-    receiver.answer = 201
+    receiver.answer = 302
     answer = hooked.client("POST", "/v1/system/webhooks/general/test")
     receiver.answer = 200
     assert answer.status == 500 and answer.json["message"].startswith("failed to post notification to webhook - exception: ")

@@ -1,6 +1,7 @@
 #include "base/auto.h"
 #include "services/analyzer/analyzer.h"
 #include "services/event.h"
+#include "services/notification.h"
 #include "services/image_packages.h"
 #include "services/inventory_document.h"
 
@@ -89,6 +90,35 @@ static int tell(struct db_tx *tx, struct engine *en, const struct image_record *
     return rc;
 }
 
+/* To each of the image's tags that asked for it. */
+static int notify_tags(struct db_tx *tx, const struct image_record *r, const char *from,
+                       const char *to, struct err *e)
+{
+    int rc = 0;
+    auto_buf b;
+    buf_init(&b, NOTIFICATION_MAX);
+    for (int i = 0; i < 2; i++) {
+        buf_addf(&b, "%s{\"analysis_status\": \"%s\", \"annotations\": ",
+                 i ? ", \"curr_eval\": " : "\"last_eval\": ", i ? to : from);
+        buf_add_str(&b, r->annotations.n ? r->annotations : STR("{}"));
+        buf_add_str(&b, STR(", \"imageDigest\": "));
+        json_put_string(&b, r->digest);
+        buf_add_char(&b, '}');
+    }
+    buf_add_str(&b, STR(", \"annotations\": "));
+    buf_add_str(&b, r->annotations.n ? r->annotations : STR("{}"));
+    if ((rc = buf_check(&b, "a notification", e)) < 0)
+        return rc;
+    for (size_t i = 0; rc >= 0 && i < r->n_tags; i++) {
+        const struct notification n = {.account = r->account,
+                                       .type = STR("analysis_update"),
+                                       .key = r->tags[i].fulltag,
+                                       .members = buf_view(&b)};
+        rc = notification_put(tx, &n, e);
+    }
+    return rc < 0 ? rc : 0;
+}
+
 static int end_import(struct db_tx *tx, struct analyzer_job *job, struct err *e)
 {
     if (!job->import_uuid.p)
@@ -118,6 +148,8 @@ static int store_tx(struct db_tx *tx, void *ctx, struct err *e)
     if (rc >= 0)
         rc = tell(tx, job->en, &job->image, job->account, job->digest,
                   "user.image.analysis.completed", (str){0}, e);
+    if (rc >= 0)
+        rc = notify_tags(tx, &job->image, "analyzing", "analyzed", e);
     return rc;
 }
 
@@ -164,6 +196,8 @@ int analyzer_give_up(struct db_tx *tx, struct engine *en, str account, str diges
             rc = put_reason(tx, account, digest, reason, e);
         if (rc >= 0)
             rc = tell(tx, en, &r, account, digest, "user.image.analysis.failed", reason, e);
+        if (rc >= 0)
+            rc = notify_tags(tx, &r, "analyzing", "analysis_failed", e);
     }
     arena_done(&a);
     return rc < 0 ? rc : 0;

@@ -2,7 +2,7 @@
 
 #include "base/auto.h"
 #include "codec/json.h"
-#include "net/base64.h"
+#include "services/webhook.h"
 
 #include <sodium.h>
 
@@ -36,117 +36,30 @@ static int describe_error_codes(struct call *c)
 
 /* ---- webhooks ---------------------------------------------------------------------------------
  */
-struct hook {
-    str url, user, password;
-    bool verify;
-};
-
-static str replace(struct call *c, str text, str from, str to)
-{
-    auto_buf out;
-    buf_init(&out, 16 << 10);
-    ptrdiff_t at;
-    while ((at = str_find(text, from)) >= 0) {
-        buf_add_str(&out, str_sub(text, 0, (size_t)at));
-        buf_add_str(&out, to);
-        text = str_from(text, (size_t)at + from.n);
-    }
-    buf_add_str(&out, text);
-    return buf_ok(&out) ? arena_dup(&c->arena, buf_view(&out)) : (str){0};
-}
-
-/* A value of the hook's section, or of all webhooks. */
-static yyjson_val *setting(yyjson_val *all, yyjson_val *one, const char *key)
-{
-    yyjson_val *v = json_get(one, key);
-    return v ? v : json_get(all, key);
-}
-
-static bool is_false(yyjson_val *v)
-{
-    return yyjson_is_false(v) || str_eq_nocase(json_text(v), STR("false"));
-}
-
-static struct hook hook_of(struct call *c, yyjson_val *all, yyjson_val *one)
-{
-    struct hook h = {
-        .url = json_str(one, "url"),
-        .user = json_text(setting(all, one, "webhook_user")),
-        .password = json_text(setting(all, one, "webhook_pass")),
-        .verify = !is_false(setting(all, one, "ssl_verify")),
-    };
-    h.url = replace(c, h.url, STR("<userId>"), c->account);
-    h.url = replace(c, h.url, STR("<notification_type>"), STR("test"));
-    return h;
-}
-
-static str test_body(struct call *c, str type)
+/* A notification of this type, of nothing that happened. */
+static int test_notice(struct call *c, str type, struct notice *out)
 {
     unsigned char id[16];
     char hex[33];
     randombytes_buf(id, sizeof id);
     sodium_bin2hex(hex, sizeof hex, id, sizeof id);
-    str uuid = arena_dup(&c->arena, str_z(hex));
-    int64_t now = time(NULL);
-    yyjson_mut_doc *d = call_doc(c);
-    yyjson_mut_val *o = yyjson_mut_obj(d), *data = yyjson_mut_obj(d), *payload = yyjson_mut_obj(d);
-    put_str(d, payload, "userId", c->account);
-    put_str(d, payload, "notificationId", uuid);
-    put_str(d, payload, "subscription_type", type);
-    put_str(d, payload, "subscription_key", STR("docker.io/library/test:latest"));
-    put_str(d, data, "notification_user", c->account);
-    put_str(d, data, "notification_user_email", STR(""));
-    put_str(d, data, "notification_type", type);
-    yyjson_mut_obj_add_val(d, data, "notification_payload", payload);
-    put_str(d, o, "queueId", type);
-    put_str(d, o, "userId", c->account);
-    put_str(d, o, "dataId", uuid);
-    put_int(d, o, "created_at", now);
-    put_int(d, o, "last_updated", now);
-    put_str(d, o, "record_state_key", STR("active"));
-    put_null(d, o, "record_state_val");
-    put_int(d, o, "tries", 0);
-    put_int(d, o, "max_tries", now + 30);
-    yyjson_mut_obj_add_val(d, o, "data", data);
-    auto_buf text;
-    buf_init(&text, 1 << 20);
-    return json_pretty(o, &text, c->err) < 0 ? (str){0} : arena_dup(&c->arena, buf_view(&text));
-}
-
-static int post_hook(struct call *c, const struct hook *h, str body, struct err *why)
-{
-    struct http_options options = {
-        .insecure = !h->verify, .connect_timeout = 2, .idle_timeout = 5, .retries = 1};
-    struct http *http = NULL;
-    int rc = http_new(&options, &http, why);
-    if (rc < 0)
-        return rc;
-    auto_buf basic, answer;
-    buf_init(&basic, 4096);
-    buf_init(&answer, 64 << 10);
-    if (h->user.n || h->password.n) {
-        buf_add_str(&basic, STR("Basic "));
-        base64_encode(arena_printf(&c->arena, "%.*s:%.*s", STR_ARG(h->user), STR_ARG(h->password)),
-                      &basic);
-    }
-    static const struct http_header json = {"Content-Type", "application/json"};
-    struct http_request rq = {
-        .method = "POST",
-        .url = api_z(c, h->url),
-        .headers = &json,
-        .n_headers = 1,
-        .body = body,
-        .authorization = basic.n ? buf_z(&basic) : NULL,
-        .max_body = 64 << 10,
-        .no_retry = true,
-    };
-    struct http_response rs = {0};
-    rc = http_fetch(http, &rq, &rs, &answer, why);
-    if (rc == 0 && rs.status != 200)
-        rc = err_set(why, ERR_NET, "status %d", rs.status);
-    http_response_done(&rs);
-    http_free(http);
-    return rc;
+    auto_buf b;
+    buf_init(&b, 64 << 10);
+    buf_add_str(&b, STR("{\"userId\": "));
+    json_put_string(&b, c->account);
+    buf_addf(&b, ", \"notificationId\": \"%s\", \"subscription_type\": ", hex);
+    json_put_string(&b, type);
+    buf_add_str(&b, STR(", \"subscription_key\": \"docker.io/library/test:latest\"}"));
+    int64_t now = (int64_t)time(NULL) * 1000000;
+    *out = (struct notice){.account = c->account,
+                           .email = STR(""),
+                           .type = type,
+                           .key = STR("docker.io/library/test:latest"),
+                           .notification_id = arena_dup(&c->arena, str_z(hex)),
+                           .created_us = now,
+                           .deadline_us = now + 30000000,
+                           .payload = arena_dup(&c->arena, buf_view(&b))};
+    return out->payload.p && out->notification_id.p ? 0 : err_no_memory(c->err);
 }
 
 static int test_webhook(struct call *c)
@@ -162,18 +75,22 @@ static int test_webhook(struct call *c)
         return call_error(c, 500, "'%.*s'", STR_ARG(str_sub(type, 0, 200)));
     if (!yyjson_is_obj(one) || yyjson_obj_size(one) == 0)
         return call_error(c, 400, "No Webhook Configuration found for type=%.*s", STR_ARG(type));
-    struct hook h = hook_of(c, all, one);
-    if (!h.url.n)
-        return call_error(c, 500, "Cannot send webhook, no URL configured");
-    str body = test_body(c, what.n ? what : STR("tag_update"));
-    if (!body.p)
-        return err_no_memory(c->err);
+    struct webhook hook;
+    struct notice notice;
     struct err why = {0};
-    if (post_hook(c, &h, body, &why) < 0)
+    int rc = webhook_named(c->engine->config, api_z(c, type), &hook, &why);
+    if (rc < 0)
+        return call_error(c, 500, "%s", why.text);
+    if (rc == 0)
+        return call_error(c, 500, "Cannot send webhook, no URL configured");
+    if ((rc = test_notice(c, what.n ? what : STR("tag_update"), &notice)) < 0)
+        return rc;
+    notice.url_type = STR("test");
+    if (webhook_send(c->engine, &hook, &notice, 1, api_z(c, notice.notification_id), &why) < 0)
         return call_error(c, 500,
                           "failed to post notification to webhook - exception: failed post"
                           " url=%.*s",
-                          STR_ARG(h.url));
+                          STR_ARG(webhook_url(&c->arena, &hook, &notice)));
     yyjson_mut_doc *d = call_doc(c);
     return call_send(c, 200, d, yyjson_mut_obj(d));
 }

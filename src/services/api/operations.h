@@ -14,6 +14,7 @@ extern const struct operation subscription_operations[];
 extern const struct operation policy_operations[];
 extern const struct operation check_operations[];
 extern const struct operation misc_operations[];
+extern const struct operation notification_operations[];
 extern const struct operation content_operations[];
 extern const struct operation import_operations[];
 extern const struct operation import_archive_operations[];

@@ -28,6 +28,7 @@ static const struct operation *const operations[] = {
     query_operations,
     feed_operations,
     import_archive_operations,
+    notification_operations,
     NULL,
 };
 

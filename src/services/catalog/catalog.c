@@ -79,6 +79,7 @@ static const struct watcher watchers[] = {
     {.name = "image_watcher", .seconds = 600, .min = 300, .max = 7 * DAY, .run = image_watcher_run},
     {.name = "repo_watcher", .seconds = 60, .min = 60, .max = 7 * DAY, .run = repo_watcher_run},
     {.name = "image_gc", .seconds = 60, .min = 60, .max = DAY, .run = image_gc_run},
+    {.name = "notifications", .seconds = 1, .min = 1, .max = DAY, .run = notifications_run},
     {.name = "account_resource_cleanup",
      .seconds = 30,
      .min = 30,
@@ -94,4 +95,6 @@ const struct service_ops service_catalog = {
     .id = SERVICE_CATALOG,
     .routes = routes,
     .watchers = watchers,
+    .start = notifications_start,
+    .stop = notifications_stop,
 };

@@ -5,6 +5,7 @@
 #include "services/catalog/watchers.h"
 #include "services/event.h"
 #include "services/log.h"
+#include "services/notification.h"
 #include "services/subscription.h"
 
 static const char log_name[] = "catalog";
@@ -89,33 +90,24 @@ struct moved {
     str was, is, annotations;
 };
 
-/* The notice has the original's form, whoever delivers it. */
 static int put_notice(struct db_tx *tx, void *ctx, struct err *e)
 {
     const struct moved *m = ctx;
-    int64_t id;
     auto_buf b;
 
-    buf_init(&b, 4 << 20);
-    buf_add_str(&b, STR("{\"userId\": "));
-    json_put_string(&b, m->w->s->account);
-    buf_add_str(&b, STR(", \"subscription_key\": "));
-    json_put_string(&b, m->w->s->key);
-    buf_add_str(&b, STR(", \"notificationId\": "));
-    json_put_string(&b, m->is);
-    buf_add_str(&b, STR(", \"last_eval\": ["));
+    buf_init(&b, NOTIFICATION_MAX);
+    buf_add_str(&b, STR("\"last_eval\": ["));
     json_put_string(&b, m->was);
     buf_add_str(&b, STR("], \"curr_eval\": ["));
     json_put_string(&b, m->is);
     buf_add_str(&b, STR("], \"annotations\": "));
     buf_add_str(&b, m->annotations.n ? m->annotations : STR("{}"));
-    buf_add_char(&b, '}');
-    int rc = buf_check(&b, "notice", e);
-    if (rc < 0)
-        return rc;
-    const struct queue_put put = {
-        .queue = STR("tag_update"), .account = m->w->s->account, .payload = buf_view(&b)};
-    return queue_put(tx, &put, &id, e);
+    const struct notification n = {.account = m->w->s->account,
+                                   .type = STR("tag_update"),
+                                   .key = m->w->s->key,
+                                   .members = buf_view(&b)};
+    int rc = buf_check(&b, "a notification", e);
+    return rc < 0 ? rc : notification_put(tx, &n, e);
 }
 
 static int watch_tag(struct watch_one *w, struct err *e)
