@@ -6,30 +6,14 @@
 #include "services/discovery.h"
 
 static const struct operation *const operations[] = {
-    account_operations,
-    user_operations,
-    oauth_operations,
-    event_operations,
-    subscription_operations,
-    policy_operations,
-    check_operations,
-    misc_operations,
-    image_operations,
-    image_add_operations,
-    image_delete_operations,
-    summary_operations,
-    registry_operations,
-    repository_operations,
-    archive_operations,
-    content_operations,
-    import_operations,
-    discovery_operations,
-    vulnerability_operations,
-    query_operations,
-    feed_operations,
-    import_archive_operations,
-    notification_operations,
-    NULL,
+    account_operations,        user_operations,         oauth_operations,
+    event_operations,          subscription_operations, policy_operations,
+    check_operations,          misc_operations,         image_operations,
+    image_add_operations,      image_delete_operations, summary_operations,
+    registry_operations,       repository_operations,   archive_operations,
+    content_operations,        import_operations,       discovery_operations,
+    vulnerability_operations,  query_operations,        feed_operations,
+    import_archive_operations, notification_operations, NULL,
 };
 
 const struct service_ops service_apiext = {
