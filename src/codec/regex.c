@@ -1,5 +1,8 @@
 #include "codec/regex.h"
 
+#include "base/auto.h"
+#include "codec/regex_python.h"
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <pthread.h>
@@ -12,11 +15,11 @@ struct regex {
     pcre2_match_context *limits;
 };
 
-static uint32_t regex_options(unsigned flags)
+static uint32_t regex_options(unsigned flags, bool ascii)
 {
     uint32_t o = PCRE2_NEVER_BACKSLASH_C;
     if (flags & REGEX_UTF)
-        o |= PCRE2_UTF | PCRE2_MATCH_INVALID_UTF;
+        o |= PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | (ascii ? 0 : PCRE2_UCP);
     if (flags & REGEX_CASELESS)
         o |= PCRE2_CASELESS;
     if (flags & (REGEX_ANCHORED | REGEX_FULL))
@@ -35,9 +38,12 @@ int regex_compile(str pattern, unsigned flags, struct regex **out, struct err *e
     struct regex *r = calloc(1, sizeof *r);
     if (!r)
         return err_no_memory(e);
-    uint32_t options = regex_options(flags);
-    r->code = pcre2_compile((PCRE2_SPTR)(pattern.p ? pattern.p : ""), pattern.n, options, &code,
-                            &at, NULL);
+    bool ascii;
+    auto_buf own;
+    buf_init(&own, 8 * PATTERN_MAX);
+    regex_from_python(pattern, &own, &ascii);
+    uint32_t options = regex_options(flags, ascii);
+    r->code = pcre2_compile((PCRE2_SPTR)(own.p ? own.p : ""), own.n, options, &code, &at, NULL);
     if (!r->code) {
         PCRE2_UCHAR text[200];
         pcre2_get_error_message(code, text, sizeof text);

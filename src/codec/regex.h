@@ -1,5 +1,6 @@
-/* regex.h - regular expressions as Python's re writes them, over PCRE2 with its JIT and with limits
- * on time and memory.
+/* regex.h - regular expressions as Python's re writes them (regex_python.h), over PCRE2 with its
+ * JIT and with limits on time and memory. With REGEX_UTF \d, \w, \s and \b know all of Unicode, as
+ * Python's do.
  *
  * A compiled expression is immutable and may be used by many threads. */
 #ifndef KELLET_CODEC_REGEX_H
