@@ -1,6 +1,7 @@
 #include "services/image.h"
 
 #include "base/vec.h"
+#include "codec/digest.h"
 
 const char *const image_state_names[4] = {
     [IMAGE_NOT_ANALYZED] = "not_analyzed",
@@ -346,4 +347,22 @@ int image_each(struct db_tx *tx, str account, const struct image_filter *f,
     vec_done(&x.tags.v);
     arena_done(&x.arena);
     return rc;
+}
+
+void image_chain(const str *diff_ids, size_t n, char out[IMAGE_CHAIN])
+{
+    static const char hex[] = "0123456789abcdef";
+    struct sha256 d = sha256_of("", 0);
+    for (size_t i = 0; i < n; i++) {
+        struct sha256 layer = sha256_of(diff_ids[i].p, diff_ids[i].n);
+        unsigned char both[2 * sizeof d.b];
+        memcpy(both, d.b, sizeof d.b);
+        memcpy(both + sizeof d.b, layer.b, sizeof layer.b);
+        d = sha256_of(both, sizeof both);
+    }
+    for (size_t i = 0; i < sizeof d.b; i++) {
+        out[2 * i] = hex[d.b[i] >> 4];
+        out[2 * i + 1] = hex[d.b[i] & 15];
+    }
+    out[2 * sizeof d.b] = '\0';
 }

@@ -65,6 +65,12 @@ int image_each(struct db_tx *tx, str account, const struct image_filter *f,
                int (*fn)(void *ctx, const struct image_record *r, struct err *e), void *ctx,
                struct err *e);
 
+/* Names the lowest n layers of an image (of their diff_ids): the same for all images that begin
+ * with them. Kept with each image for all of its layers, so that those that it is built on are
+ * found. */
+enum { IMAGE_CHAIN = 65 };
+void image_chain(const str *diff_ids, size_t n, char out[IMAGE_CHAIN]);
+
 /* ---- adding ------------------------------------------------------------------------------------
  */
 struct image_add {

@@ -292,6 +292,11 @@ static const char notification_tables[] =
     "CREATE INDEX outbox_delivery_due ON outbox_delivery (target, next_try) WHERE state = 0;"
     "CREATE INDEX outbox_key ON outbox (account, type, key, id) WHERE delivered_at IS NULL;";
 
+static const char chain_columns[] =
+    "ALTER TABLE catalog_image ADD COLUMN layer_chain {text};"
+    "CREATE INDEX catalog_image_chain ON catalog_image (account, layer_chain)"
+    " WHERE layer_chain IS NOT NULL;";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -304,5 +309,6 @@ const struct schema_step schema_steps[] = {
      .sql = document_parts,
      .postgres_after = "ALTER TABLE content ALTER parts SET STORAGE EXTERNAL;"},
     {.title = "deliveries of notifications", .sql = notification_tables},
+    {.title = "what images are built on", .sql = chain_columns},
     {.title = NULL},
 };

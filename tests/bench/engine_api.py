@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "tests/e2e"))
 import engines  # noqa: E402
 from registries import Registry  # noqa: E402
 
-ORIGINAL = {"GET /images/{digest}": 37, "GET /images?fulltag=": 37}
+ORIGINAL = {"GET /images/{digest}": 37, "GET /images?fulltag=": 37, "check?detail=true": 3.7}
 SEED = """
 INSERT INTO catalog_image (account, image_digest, parent_digest, image_id, image_type, arch, distro, distro_version,
   dockerfile_mode, dockerfile, image_size, layer_count, annotations, analysis_status, image_status, analyzed_at,
@@ -101,6 +101,21 @@ def analysed(engine, registry, layouts):
         print(f"  {name:<17} content/files: {rate[0]:8.0f} req/s, p50 {rate[1]:.2f} ms, p99 {rate[2]:.2f} ms, errors {rate[3]} (original: p50 666 ms)")
         rate = wrk(engine.port("apiext"), f"/v1/images/{image['imageDigest']}/vuln/all")
         print(f"  {name:<17} vuln/all:      {rate[0]:8.0f} req/s, p50 {rate[1]:.2f} ms, p99 {rate[2]:.2f} ms, errors {rate[3]}")
+        check(engine, name, image["imageDigest"], reference)
+
+
+def check(engine, name, digest, tag):
+    """Evaluations by the default bundle; also as seconds of this engine's processors."""
+    def seconds():
+        fields = [pathlib.Path(f"/proc/{p.pid}/stat").read_text().rsplit(")", 1)[1].split() for p in engine.processes]
+        return sum(int(f[11]) + int(f[12]) for f in fields) / 100
+    path = f"/v1/images/{digest}/check?detail=true&tag={tag}"
+    engine.client.get(path)
+    before, start = seconds(), time.monotonic()
+    rate, p50, p99, bad = wrk(engine.port("apiext"), path)
+    cores = (seconds() - before) / (time.monotonic() - start)
+    print(f"  {name:<17} check:         {rate:8.0f} req/s, p50 {p50:.2f} ms, p99 {p99:.2f} ms, errors {bad}, "
+          f"{cores:.2f} cores: {rate / cores if cores else 0:.0f} req/s a core, {rate / ORIGINAL['check?detail=true']:.0f}x the original's 3.7")
 
 
 def run(engine, postgres, name, registry, images):

@@ -230,10 +230,36 @@ def test_archive(cli, pulled):
     cli("analysis-archive", "images", "del", "--force", digest)
 
 
-def test_evaluation(cli, pulled):
-    """Policies are evaluated from issue 5 on: until then the client is told so, and exits with its code for errors."""
-    out = cli("evaluate", "check", pulled[0], code=1)
-    assert "evaluation" in out
+def activate_rule(cli, tmp_path, action):
+    """A bundle with one rule that always fires."""
+    bundle = {"id": f"always-{action}", "name": "always", "version": "1_0", "whitelists": [],
+              "policies": [{"id": "p", "name": "p", "version": "1_0", "rules": [
+                  {"id": "r", "gate": "always", "trigger": "always", "action": action, "params": []}]}],
+              "mappings": [{"name": "all", "registry": "*", "repository": "*", "image": {"type": "tag", "value": "*"},
+                            "policy_ids": ["p"], "whitelist_ids": []}]}
+    path = tmp_path / f"{action}.json"
+    path.write_text(json.dumps(bundle))
+    cli("policy", "add", path)
+    cli("policy", "activate", bundle["id"])
+
+
+def test_evaluation(cli, pulled, tmp_path):
+    tag, digest = pulled
+    activate_rule(cli, tmp_path, "WARN")
+    out = cli("evaluate", "check", tag)
+    assert digest in out and "Status: pass" in out and tag in out
+    assert "Unconditional trigger match" in cli("evaluate", "check", tag, "--detail")
+    assert "Status: pass" in cli("evaluate", "check", digest, "--tag", tag)
+    activate_rule(cli, tmp_path, "STOP")
+    assert "Status: fail" in cli("evaluate", "check", tag, code=1)
+    out = cli("evaluate", "check", tag, "--detail", code=1)
+    assert "Final Action: stop" in out and "policy_evaluation" in out
+    assert "Status: pass" in cli("evaluate", "check", tag, "--policy", "always-WARN")
+    # the newest of the history decides
+    out = cli("evaluate", "check", tag, "--show-history", code=1)
+    assert "always-STOP" in out and "always-WARN" in out
+    cli("policy", "activate", DEFAULT_BUNDLE)
+    cli("evaluate", "check", tag, "--policy", "nosuch", code=1)
     cli("evaluate", "check", "nosuch:1", code=2)
 
 

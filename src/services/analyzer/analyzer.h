@@ -68,6 +68,7 @@ struct analyzer_job {
     struct inventory *inv;
     struct analysis *analysis;
     struct buf inventory; /* its document */
+    char chain[IMAGE_CHAIN];
     struct engine *en;
 };
 

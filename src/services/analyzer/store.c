@@ -58,9 +58,11 @@ static int put_facts(struct db_tx *tx, struct analyzer_job *job, struct err *e)
     if (rc < 0)
         return rc;
     int64_t n = db_exec(tx,
-                        "UPDATE catalog_image SET problems = $3 WHERE account = $1 AND "
-                        "image_digest = $2",
-                        DB(DBS(job->account), DBS(job->digest), DBSN(job->analysis->problems)), e);
+                        "UPDATE catalog_image SET problems = $3, layer_chain = $4"
+                        " WHERE account = $1 AND image_digest = $2",
+                        DB(DBS(job->account), DBS(job->digest), DBSN(job->analysis->problems),
+                           DBZ(inv->n_layers ? job->chain : NULL)),
+                        e);
     return n < 0 ? (int)n : 0;
 }
 
@@ -153,10 +155,20 @@ static int store_tx(struct db_tx *tx, void *ctx, struct err *e)
     return rc;
 }
 
+static void chain_of(struct analyzer_job *job)
+{
+    const struct inventory *inv = job->inv;
+    str *layers = arena_calloc(&job->arena, inv->n_layers + 1, sizeof *layers);
+    for (size_t i = 0; layers && i < inv->n_layers; i++)
+        layers[i] = inv->layers[i].diff_id;
+    image_chain(layers, layers ? inv->n_layers : 0, job->chain);
+}
+
 int analyzer_store(struct analyzer_job *job, struct err *e)
 {
     buf_init(&job->inventory, INVENTORY_DOCUMENT_MAX);
     int rc = inventory_document_write(job->inv, &job->inventory, e);
+    chain_of(job);
     return rc < 0 ? rc : db_run(job->en->db, DB_WRITE, store_tx, job, e);
 }
 

@@ -87,6 +87,8 @@ static const struct watcher watchers[] = {
      .run = account_cleanup_run},
     {.name = "archive_tasks", .seconds = 43200, .min = 60, .max = 5 * DAY, .run = archive_watch},
     {.name = "import_gc", .seconds = 60, .min = 60, .max = DAY, .run = import_gc},
+    {.name = "policy_eval", .seconds = 3600, .min = 60, .max = 2 * DAY, .run = policy_eval_run},
+    {.name = "policy_change", .seconds = 10, .min = 1, .max = DAY, .run = policy_change_run},
     {.name = "documents_sweep", .seconds = 600, .min = 60, .max = DAY, .run = documents_sweep_run},
     {0},
 };

@@ -18,6 +18,11 @@ int image_gc_run(struct engine *en, struct err *e);
 int notifications_run(struct engine *en, struct err *e);
 int notifications_start(struct engine *en, struct err *e);
 void notifications_stop(struct engine *en); /* after the watchers' last rounds */
+/* Tags with an active policy_eval are evaluated by the account's active bundle: their newest
+ * digest, and those that the subscription's value names. */
+int policy_eval_run(struct engine *en, struct err *e);
+/* The same for accounts whose active bundle was changed since the last round. */
+int policy_change_run(struct engine *en, struct err *e);
 int documents_sweep_run(struct engine *en, struct err *e);
 
 #endif

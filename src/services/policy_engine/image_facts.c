@@ -418,8 +418,9 @@ static int make_record(struct maker *m, const struct policy_origin *o)
     im->os = keep(m, m->inv->os);
     im->distro = keep(m, o->distro);
     im->distro_version = keep(m, o->distro_version);
-    /* What stands in for nothing is like itself; of a description nothing is known of it. */
-    im->distro_like = keep(m, r->id_like.n || !m->inv->n_layers ? r->id_like : r->id);
+    /* A distribution that is like no other is like itself; a description says nothing of it. */
+    im->distro_like =
+        keep(m, r->id_like.n || str_eq(m->inv->source_kind, STR("import")) ? r->id_like : r->id);
     time_parse(m->inv->created, &im->created_us);
     im->dockerfile_mode = o->dockerfile_mode.n ? keep(m, o->dockerfile_mode) : STR("Unknown");
     im->have |= PART_DOCKERFILE;

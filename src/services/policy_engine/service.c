@@ -3,6 +3,7 @@
 #include "services/log.h"
 #include "services/policy_engine/feed_sync.h"
 #include "services/policy_engine/image_query.h"
+#include "services/policy_engine/policy_check.h"
 #include "services/policy_engine/reindex.h"
 #include "services/policy_engine/vuln_query.h"
 #include "services/policy_engine/vuln_report.h"
@@ -12,6 +13,7 @@
 
 struct policy_engine {
     struct vuln_reports *reports;
+    struct policy_checks *checks;
     char noted[72]; /* generation that the table of feeds shows; of the watcher alone */
 };
 
@@ -93,6 +95,52 @@ static int query_by_vulnerability(struct call *c)
     };
     int r = image_query_by_vulnerability(c->engine, state_of(c)->reports, &q, d, list, c->err);
     return r < 0 ? r : send_list(c, d, "images", list);
+}
+
+/* ---- evaluations -------------------------------------------------------------------------------
+ */
+
+static int get_check(struct call *c)
+{
+    const struct policy_question q = {
+        .account = call_param(c, "user_id"),
+        .image = call_param(c, "image_id"),
+        .by_id = call_flag(c, "by_id", false),
+        .tag = call_param(c, "tag"),
+        .policy = call_param(c, "policyId"),
+        .detail = call_flag(c, "detail", true),
+        .history = call_flag(c, "history", false),
+        .interactive = call_flag(c, "interactive", false),
+    };
+    return policy_check_answer(c, state_of(c)->checks, state_of(c)->reports, &q);
+}
+
+static int check_inline(struct call *c)
+{
+    if (!yyjson_is_obj(c->body))
+        return call_error(c, 400, "the body must be a policy bundle");
+    return policy_check_inline(c, state_of(c)->checks, state_of(c)->reports,
+                               call_param(c, "user_id"), call_param(c, "image_id"),
+                               call_param(c, "tag"), c->body);
+}
+
+static int send_caching(struct call *c)
+{
+    yyjson_mut_doc *d = call_doc(c);
+    yyjson_mut_val *root = yyjson_mut_obj(d);
+    bool on = policy_checks_caching(state_of(c)->checks);
+    put_str(d, root, "cache_status", on ? STR("enabled") : STR("disabled"));
+    put_bool(d, root, "enabled", on);
+    return call_send(c, 200, d, root);
+}
+
+static int set_caching(struct call *c)
+{
+    yyjson_val *on = json_get(c->body, "enabled");
+    if (!yyjson_is_bool(on))
+        return call_error(c, 400, "the body must say \"enabled\": true or false");
+    policy_checks_set_caching(state_of(c)->checks, yyjson_get_bool(on));
+    return send_caching(c);
 }
 
 /* ---- feeds -------------------------------------------------------------------------------------
@@ -301,8 +349,11 @@ static int start(struct engine *en, struct err *e)
         return err_no_memory(e);
     int r = vuln_reports_new(&pe->reports, e);
     if (r == 0)
+        r = policy_checks_new(&pe->checks, e);
+    if (r == 0)
         r = vulndata_open(en->config->data_dir, &en->vulndata, e);
     if (r < 0) {
+        policy_checks_free(pe->checks);
         vuln_reports_free(pe->reports);
         free(pe);
         return r;
@@ -316,6 +367,7 @@ static void stop(struct engine *en)
     struct policy_engine *pe = en->state[SERVICE_POLICY_ENGINE];
     if (!pe)
         return;
+    policy_checks_free(pe->checks);
     vuln_reports_free(pe->reports);
     vulndata_close(en->vulndata);
     en->vulndata = NULL;
@@ -326,6 +378,11 @@ static void stop(struct engine *en)
 static const struct route routes[] = {
     {"GET", "/users/{user_id}/images/{image_id}/vulnerabilities", get_vulnerabilities,
      ROUTE_SLOW | ROUTE_INTERNAL},
+    {"GET", "/users/{user_id}/images/{image_id}/check", get_check, ROUTE_SLOW | ROUTE_INTERNAL},
+    {"POST", "/users/{user_id}/images/{image_id}/check_inline", check_inline,
+     ROUTE_SLOW | ROUTE_INTERNAL | ROUTE_BIG},
+    {"GET", "/evaluation_cache/status", send_caching, ROUTE_INTERNAL},
+    {"POST", "/evaluation_cache/status", set_caching, ROUTE_INTERNAL},
     {"GET", "/users/{user_id}/query/images/by_package", query_by_package,
      ROUTE_SLOW | ROUTE_INTERNAL},
     {"GET", "/users/{user_id}/query/images/by_vulnerability", query_by_vulnerability,

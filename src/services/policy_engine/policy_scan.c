@@ -1,0 +1,174 @@
+#include "services/policy_engine/policy_scan.h"
+
+#include "base/auto.h"
+#include "net/base64.h"
+#include "services/analyzer/analysis.h"
+#include "services/fulltag.h"
+#include "services/policy_engine/policy_facts.h"
+#include "services/policy_engine/vuln_rows.h"
+
+enum { SCAN_MAX = 256 << 20, PARTS_ALL = PART_FILES | PART_MANIFESTS };
+
+struct policy_scan {
+    struct arena arena;
+    struct policy_subject subject;
+    struct analysis *analysis;
+    struct policy_image_facts *image;
+    struct finding_facts *findings;
+    yyjson_doc *rows;
+    struct policy_feeds feeds;
+    struct policy_lineage lineage;
+    struct policy_upstream npm, gem;
+    struct upstream_source npm_source, gem_source;
+    const struct inventory *inv;
+};
+
+int policy_scan_settings(const char *file, struct analyzer_settings **out, struct err *e)
+{
+    autofree struct config *c = calloc(1, sizeof *c);
+    if (!c)
+        return err_no_memory(e);
+    c->analyzer_config = file;
+    c->owned_package_filtering = true;
+    return analyzer_settings_load(c, out, e);
+}
+
+static int read_document(void *ctx, const char *type, struct buf *out, struct err *e)
+{
+    struct policy_scan *s = ctx;
+    str text =
+        strcmp(type, "config") == 0 ? s->inv->config_json : analysis_document(s->analysis, type);
+    buf_add_str(out, text);
+    int rc = buf_check(out, type, e);
+    return rc < 0 ? rc : text.n > 0;
+}
+
+static str bare(str digest)
+{
+    str prefix = STR("sha256:");
+    return str_starts(digest, prefix) ? str_from(digest, prefix.n) : digest;
+}
+
+static str tag_of(struct policy_scan *s, const struct policy_scan_options *o)
+{
+    struct fulltag name;
+    struct err ignored;
+    const struct inventory *inv = o->inv;
+    const str candidates[] = {o->tag, inv->reference,
+                              inv->n_repo_tags ? inv->repo_tags[0] : STR(""), inv->source};
+    for (size_t i = 0; i < KE_ARRAY_LEN(candidates); i++)
+        if (candidates[i].n && fulltag_parse(candidates[i], &s->arena, &name, &ignored) == 0 &&
+            name.fulltag.p)
+            return name.fulltag;
+    return STR("localhost/image:latest");
+}
+
+static int analyse(struct policy_scan *s, const struct policy_scan_options *o, str digest,
+                   struct err *e)
+{
+    auto_buf encoded;
+    buf_init(&encoded, 32 << 20);
+    struct analysis_input in = {.digest = digest, .inv = o->inv, .settings = o->settings};
+    if (o->dockerfile.p)
+        base64_encode(o->dockerfile, &encoded);
+    in.dockerfile = buf_view(&encoded);
+    int rc = buf_check(&encoded, "the Dockerfile", e);
+    if (rc >= 0)
+        rc = analysis_make(&in, &s->analysis, e);
+    if (rc < 0)
+        return rc;
+    const struct policy_origin origin = {
+        .id = bare(o->inv->config_digest),
+        .digest = digest,
+        .architecture = o->inv->architecture,
+        .distro = o->inv->release.id,
+        .distro_version = o->inv->release.version_id,
+        .dockerfile = o->dockerfile.p ? in.dockerfile : s->analysis->dockerfile,
+        .dockerfile_mode = s->analysis->dockerfile_mode,
+        .size = s->analysis->size,
+        .layers = (int64_t)o->inv->n_layers,
+    };
+    return policy_image_facts_new(&origin, o->inv, (struct policy_documents){read_document, s},
+                                  PARTS_ALL, &s->image, e);
+}
+
+static int find(struct policy_scan *s, const struct policy_scan_options *o, struct err *e)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *rows = NULL;
+    int rc =
+        doc ? vuln_rows(o->db, o->inv, (struct content_reader){read_document, s}, doc, &rows, e)
+            : err_no_memory(e);
+    if (rc >= 0)
+        s->rows = yyjson_mut_val_imut_copy(rows, NULL);
+    yyjson_mut_doc_free(doc);
+    if (rc < 0 || !s->rows)
+        return rc < 0 ? rc : err_no_memory(e);
+    return finding_facts_new(yyjson_doc_get_root(s->rows), s->image, o->inv, o->db, &s->findings,
+                             e);
+}
+
+static void fill_data(struct policy_scan *s, const struct policy_scan_options *o)
+{
+    size_t n = 0;
+    auto_buf platform;
+    buf_init(&platform, 4096);
+    const struct vulndb_source *list = o->db ? vulndb_sources(o->db, &n) : NULL;
+    for (size_t i = 0; i < n; i++)
+        if (list[i].loaded * 1000000 > s->feeds.built_us)
+            s->feeds.built_us = list[i].loaded * 1000000;
+    s->feeds.synced_us = s->feeds.built_us;
+    s->feeds.covers_distro = policy_covers_distro(o->db, &o->inv->release, &platform);
+    s->npm_source = (struct upstream_source){o->db, "packages:npm", &s->arena};
+    s->gem_source = (struct upstream_source){o->db, "packages:gem", &s->arena};
+    s->subject.feeds = &s->feeds;
+    if (upstream_source_open(&s->npm_source, &s->npm))
+        s->subject.npm = &s->npm;
+    if (upstream_source_open(&s->gem_source, &s->gem))
+        s->subject.gem = &s->gem;
+}
+
+int policy_scan_new(const struct policy_scan_options *o, struct policy_scan **out, struct err *e)
+{
+    struct policy_scan *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_no_memory(e);
+    arena_init(&s->arena, SCAN_MAX);
+    s->inv = o->inv;
+    str digest = o->inv->manifest_digest.n ? o->inv->manifest_digest : o->inv->config_digest;
+    int rc = analyse(s, o, digest, e);
+    if (rc >= 0)
+        rc = find(s, o, e);
+    if (rc < 0) {
+        policy_scan_free(s);
+        return rc;
+    }
+    s->subject = (struct policy_subject){
+        .account = STR("admin"),
+        .tag = tag_of(s, o),
+        .image = &s->image->image,
+        .findings = &s->findings->findings,
+        .lineage = &s->lineage, /* nothing is known of other images */
+        .now_us = o->now_us,
+    };
+    fill_data(s, o);
+    *out = s;
+    return 0;
+}
+
+void policy_scan_free(struct policy_scan *s)
+{
+    if (!s)
+        return;
+    finding_facts_free(s->findings);
+    policy_image_facts_free(s->image);
+    analysis_free(s->analysis);
+    yyjson_doc_free(s->rows);
+    arena_done(&s->arena);
+    free(s);
+}
+
+const struct policy_subject *policy_scan_subject(const struct policy_scan *s)
+{
+    return &s->subject;
+}

@@ -1,0 +1,28 @@
+/* policy_scan.h - an image that was just scanned as what a policy judges: the same evaluation as
+ * the engine's, without one. */
+#ifndef KELLET_SERVICES_POLICY_ENGINE_POLICY_SCAN_H
+#define KELLET_SERVICES_POLICY_ENGINE_POLICY_SCAN_H
+
+#include "packages/inventory.h"
+#include "policy/facts.h"
+#include "services/analyzer/settings.h"
+#include "vulndb/vulndb.h"
+
+/* The analyser's settings without a configuration; `file`: analyzer_config.yaml, NULL: built in.
+ * scan_options.facts of the scan must be theirs. */
+int policy_scan_settings(const char *file, struct analyzer_settings **out, struct err *e);
+
+struct policy_scan_options {
+    struct inventory *inv; /* borrowed; hinted packages are added */
+    const struct analyzer_settings *settings;
+    const struct vulndb *db; /* NULL: there are no data */
+    str tag;                 /* empty: made of what the source says */
+    str dockerfile;          /* text; p NULL: guessed from the history */
+    int64_t now_us;
+};
+struct policy_scan;
+int policy_scan_new(const struct policy_scan_options *o, struct policy_scan **out, struct err *e);
+void policy_scan_free(struct policy_scan *s); /* NULL is fine */
+const struct policy_subject *policy_scan_subject(const struct policy_scan *s);
+
+#endif
