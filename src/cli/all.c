@@ -3,6 +3,7 @@
 
 const struct command *const commands[] = {
     /* clang-format off */
+    &command_check,
     &command_completion,
     &command_db,
     &command_explain,
@@ -11,6 +12,7 @@ const struct command *const commands[] = {
     &command_help,
     &command_man,
     &command_manager,
+    &command_policy,
     &command_sbom,
     &command_scan,
     &command_serve,

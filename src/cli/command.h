@@ -51,6 +51,7 @@ struct command {
     const struct command *const *subcommands;
 };
 extern const struct command *const commands[]; /* ended by NULL */
+extern const struct command command_check;
 extern const struct command command_completion;
 extern const struct command command_db;
 extern const struct command command_explain;
@@ -59,6 +60,7 @@ extern const struct command command_health;
 extern const struct command command_help;
 extern const struct command command_man;
 extern const struct command command_manager;
+extern const struct command command_policy;
 extern const struct command command_sbom;
 extern const struct command command_scan;
 extern const struct command command_serve;

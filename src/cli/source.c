@@ -80,6 +80,7 @@ int source_scan(const struct source_args *a, const char *source, struct inventor
         .platform = a->platform,
         .threads = a->threads,
         .registry = &registry,
+        .facts = a->facts,
     };
     progress_init(&progress, !a->quiet && !a->no_progress);
     o.progress = progress_callback(&progress);

@@ -12,6 +12,7 @@ struct source_args {
     const char *data, *platform, *username, *token, *ca_cert;
     unsigned threads;
     bool no_cache, no_progress, quiet, password_stdin, insecure, plain_http;
+    const struct facts_wanted *facts; /* what is wanted beyond packages; NULL: nothing */
 };
 
 /* Rows of an option table for a static struct source_args. */

@@ -1,0 +1,115 @@
+/* check.c - `kellet check SOURCE --policy FILE`: the engine's verdict on an image, without one. */
+#include "base/auto.h"
+#include "cli/output.h"
+#include "cli/policy.h"
+#include "report/completeness.h"
+#include "services/policy_engine/policy_document.h"
+
+#include <unistd.h>
+
+static struct {
+    struct judge_args judge;
+    const char *policy, *output;
+    bool allow_incomplete;
+} args;
+
+static const struct option_spec specs[] = {
+    {"policy", 'p', OPT_TEXT, "FILE", "the policy bundle, JSON or YAML", &args.policy, "@file"},
+    {"tag", 0, OPT_TEXT, "NAME", "the name to judge the image as (default: what the source says)",
+     &args.judge.tag, NULL},
+    {"dockerfile", 0, OPT_TEXT, "FILE", "what it was built from (default: guessed)",
+     &args.judge.dockerfile, "@file"},
+    {"analyzer-config", 0, OPT_TEXT, "FILE",
+     "an engine's analyzer_config.yaml: which files and secrets are looked for",
+     &args.judge.analyzer_config, "@file"},
+    {"output", 'o', OPT_TEXT, "FORMAT", "table, or json: the document of the engine's API",
+     &args.output, "table json"},
+    {"allow-incomplete", 0, OPT_FLAG, NULL,
+     "exit with 0 instead of 3 or 4 when the verdict is pass", &args.allow_incomplete, NULL},
+    SOURCE_OPTIONS(args.judge.source),
+    {0},
+};
+
+static const struct option_spec *check_options(void)
+{
+    return specs;
+}
+
+static int print(const struct judged *j, const struct policy_bundle *b, bool json)
+{
+    struct err e = {0};
+    auto_buf text;
+    buf_init(&text, 1 << 30);
+    int rc = 0;
+    if (json)
+        rc = policy_document_write(j->verdict, b, policy_scan_subject(j->scan), &text, &e);
+    else
+        judged_table(j, wants_color(STDOUT_FILENO), terminal_width(STDOUT_FILENO), &text);
+    if (rc >= 0)
+        rc = buf_check(&text, "the verdict", &e);
+    if (rc < 0)
+        return fail(EXIT_CANNOT, &e);
+    if (fwrite(text.p, 1, text.n, stdout) != text.n || fflush(stdout))
+        return failf(EXIT_CANNOT, "cannot write the verdict");
+    return 0;
+}
+
+static int exit_code_of(const struct judged *j, unsigned needs)
+{
+    if (!policy_passes(j->verdict))
+        return EXIT_FAILED;
+    if (args.allow_incomplete)
+        return EXIT_CLEAN;
+    const struct policy_subject *s = policy_scan_subject(j->scan);
+    if (needs & PART_FINDINGS && (!j->db || s->findings->n_uncovered)) {
+        failf(0, "there are no vulnerability data for %s%s",
+              j->db ? "some of what was found" : "anything yet: `kellet feeds sync` gets them", "");
+        return EXIT_STALE;
+    }
+    return j->inv->n_problems ? EXIT_INCOMPLETE : EXIT_CLEAN;
+}
+
+static int check_run(int argc, char **argv)
+{
+    auto_bundle bundle = NULL;
+    struct judged j;
+    int left = options_parse(&command_check, specs, argc, argv);
+    if (left < 0)
+        return left == -2 ? EXIT_CLEAN : EXIT_USAGE;
+    if (left != 1)
+        return failf(EXIT_USAGE, "check takes one SOURCE, for example alpine:3.18");
+    if (!args.policy)
+        return failf(EXIT_USAGE, "check needs --policy FILE");
+    bool json = args.output && strcmp(args.output, "json") == 0;
+    if (args.output && !json && strcmp(args.output, "table") != 0)
+        return failf(EXIT_USAGE, "-o takes table or json, not \"%s\"", args.output);
+    int code = policy_file_compile(args.policy, &bundle);
+    if (code)
+        return code;
+    code = judge_source(&args.judge, argv[1], bundle, &j);
+    if (!code)
+        code = print(&j, bundle, json);
+    if (!code)
+        code = exit_code_of(&j, policy_bundle_needs(bundle));
+    judged_done(&j);
+    return code;
+}
+
+const struct command command_check = {
+    .name = "check",
+    .arguments = "SOURCE",
+    .summary = "Judge an image by a policy bundle, as the engine would",
+    .details = SOURCE_HELP
+    "\n"
+    "The image is scanned as the engine does it - packages, files, secrets, vulnerabilities - and\n"
+    "evaluated against the bundle. With -o json the answer is that of the engine's API\n"
+    "(GET /images/{digest}/check). Rules about other images of an account (the base image, the\n"
+    "tag's image before) find none.\n"
+    "\n"
+    "Exit codes: 0 pass; 1 fail; 2 wrong usage, or no bundle; 3 pass, but something in the image\n"
+    "could not be read; 4 pass, but a rule asks for vulnerabilities and there are no data for "
+    "what\n"
+    "was found; 5 the source could not be scanned.\n",
+    .options = check_options,
+    .run = check_run,
+};

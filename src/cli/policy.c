@@ -1,0 +1,207 @@
+/* policy.c - `kellet policy`: bundles without an engine, and what its subcommands share with
+ * `kellet check`. */
+#include "cli/policy.h"
+
+#include "base/auto.h"
+#include "base/fs.h"
+#include "base/text.h"
+#include "codec/yaml.h"
+#include "report/grid.h"
+
+#include <time.h>
+#include <unistd.h>
+
+static const struct command *const subcommands[] = {
+    /* clang-format off */
+    &command_policy_explain,
+    &command_policy_lint,
+    &command_policy_spec,
+    &command_policy_test,
+    NULL,
+    /* clang-format on */
+};
+
+int policy_file_read(const char *path, struct buf *out)
+{
+    struct err e = {0};
+    int rc = strcmp(path, "-") == 0 ? fs_read_fd(STDIN_FILENO, "standard input", out, &e)
+                                    : fs_read(path, out, &e);
+    return rc < 0 ? fail(EXIT_CANNOT, &e) : 0;
+}
+
+static bool is_yaml(const char *path)
+{
+    return str_ends(str_z(path), STR(".yaml")) || str_ends(str_z(path), STR(".yml"));
+}
+
+int policy_file_compile(const char *path, struct policy_bundle **out)
+{
+    struct err e = {0};
+    auto_buf text;
+    auto_json *doc = NULL;
+    buf_init(&text, BUNDLE_BYTES_MAX);
+    int code = policy_file_read(path, &text);
+    if (code)
+        return code;
+    str json = buf_view(&text);
+    char *written autofree = NULL;
+    int rc = 0;
+    if (is_yaml(path)) {
+        rc = yaml_parse(json, path, NULL, &doc, &e);
+        size_t n = 0;
+        if (rc >= 0 && !(written = yyjson_write(doc, 0, &n)))
+            rc = err_no_memory(&e);
+        json = (str){written, n};
+    }
+    if (rc >= 0)
+        rc = policy_bundle_new(json, out, &e);
+    if (rc < 0) {
+        err_wrap(&e, "%s", path);
+        return fail(EXIT_USAGE, &e);
+    }
+    return 0;
+}
+
+/* ---- judging -----------------------------------------------------------------------------------
+ */
+
+static int read_dockerfile(const char *path, struct buf *out, str *text)
+{
+    if (!path)
+        return 0;
+    int code = policy_file_read(path, out);
+    *text = out->n ? buf_view(out) : STR("");
+    return code;
+}
+
+int judge_source(const struct judge_args *a, const char *source, const struct policy_bundle *b,
+                 struct judged *out)
+{
+    struct err e = {0};
+    auto_buf dockerfile;
+    str text = {0};
+    *out = (struct judged){0};
+    buf_init(&dockerfile, 16 << 20);
+    int code = read_dockerfile(a->dockerfile, &dockerfile, &text);
+    if (!code && policy_scan_settings(a->analyzer_config, &out->settings, &e) < 0)
+        code = fail(EXIT_USAGE, &e);
+    struct source_args args = a->source;
+    if (!code) {
+        args.facts = &out->settings->facts;
+        code = source_open_data(&args, &out->db);
+    }
+    if (!code)
+        code = source_scan(&args, source, &out->inv);
+    if (code)
+        return code;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const struct policy_scan_options o = {
+        .inv = out->inv,
+        .settings = out->settings,
+        .db = out->db,
+        .tag = str_z(a->tag),
+        .dockerfile = text,
+        .now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000,
+    };
+    if (policy_scan_new(&o, &out->scan, &e) < 0 ||
+        policy_evaluate(b, policy_scan_subject(out->scan), &out->verdict, &e) < 0)
+        return fail(EXIT_CANNOT, &e);
+    return 0;
+}
+
+void judged_done(struct judged *j)
+{
+    policy_verdict_free(j->verdict);
+    policy_scan_free(j->scan);
+    if (j->inv)
+        inventory_free(j->inv);
+    analyzer_settings_free(j->settings);
+    if (j->db)
+        vulndb_close(j->db);
+}
+
+/* ---- for people --------------------------------------------------------------------------------
+ */
+
+static const char *action_color(enum policy_action a)
+{
+    return a == ACTION_STOP ? "1;31" : a == ACTION_WARN ? "33" : "32";
+}
+
+static void put_rows(const struct policy_verdict *v, const struct report_style *style,
+                     struct buf *out)
+{
+    enum { COLUMNS = 5 };
+    struct arena a;
+    arena_init(&a, 1 << 30);
+    struct grid_cell *cells = arena_calloc(&a, (v->n_rows + 1) * COLUMNS, sizeof *cells);
+    static const char *const head[COLUMNS] = {"ACTION", "GATE", "TRIGGER", "CHECK", "ID"};
+    for (size_t i = 0; cells && i < COLUMNS; i++)
+        cells[i].text = str_z(head[i]);
+    for (size_t i = 0; cells && i < v->n_rows; i++) {
+        const struct policy_row *r = &v->rows[i];
+        struct grid_cell *c = cells + (i + 1) * COLUMNS;
+        c[0].text = r->allowed ? STR("allowed") : str_z(policy_action_names[r->action]);
+        c[0].color = r->allowed ? "2" : action_color(r->action);
+        c[1].text = str_z(r->gate);
+        c[2].text = str_z(r->trigger);
+        c[3].text = clean_copy(&a, r->message);
+        c[4].text = clean_copy(&a, r->trigger_id);
+    }
+    const struct grid g = {
+        .columns = COLUMNS, .flexible = 4, .cells = cells, .rows = v->n_rows + 1};
+    if (cells && v->n_rows)
+        grid_write(&g, style, out);
+    arena_done(&a);
+}
+
+void judged_table(const struct judged *j, bool color, unsigned width, struct buf *out)
+{
+    const struct policy_verdict *v = j->verdict;
+    const struct policy_subject *s = policy_scan_subject(j->scan);
+    const struct report_style style = {.color = color, .width = width};
+    text_clean(s->tag, out);
+    buf_add_char(out, ' ');
+    text_clean(s->image->digest, out);
+    buf_add_str(out, STR("\n\n"));
+    put_rows(v, &style, out);
+    for (size_t i = 0; i < v->problems.n; i++) {
+        buf_addf(out, "%s: %s: ", v->problems.list[i].severity, v->problems.list[i].type);
+        text_clean(v->problems.list[i].details, out);
+        buf_add_char(out, '\n');
+    }
+    if (v->n_rows || v->problems.n)
+        buf_add_char(out, '\n');
+    style_put(&style, action_color(v->final_action), policy_passes(v) ? STR("pass") : STR("fail"),
+              out);
+    buf_addf(out, " (%s, %s, %zu rows)\n", policy_action_names[v->final_action], v->reason,
+             v->n_rows);
+}
+
+static int policy_run(int argc, char **argv)
+{
+    if (argc > 1 && argv[1][0] != '-') {
+        for (size_t i = 0; subcommands[i]; i++)
+            if (strcmp(subcommands[i]->name + strlen("policy "), argv[1]) == 0)
+                return subcommands[i]->run(argc - 1, argv + 1);
+        return failf(EXIT_USAGE, "policy: there is no \"%s\"; `kellet policy --help` lists what is",
+                     argv[1]);
+    }
+    static const struct option_spec none[] = {{0}};
+    int left = options_parse(&command_policy, none, argc, argv);
+    if (left == -2)
+        return EXIT_CLEAN;
+    if (left == 0)
+        command_help_print(&command_policy);
+    return EXIT_USAGE;
+}
+
+const struct command command_policy = {
+    .name = "policy",
+    .arguments = "COMMAND",
+    .summary = "Check, explain and test policy bundles",
+    .details = "Bundles are those of the engine's API, in JSON or YAML.\n",
+    .run = policy_run,
+    .subcommands = subcommands,
+};

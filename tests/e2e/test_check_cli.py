@@ -1,0 +1,163 @@
+"""kellet check and kellet policy: the engine's verdict without one. Compared with the recorded evaluations."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+import test_analyze
+from conftest import ROOT, SHARED
+from test_recorded import DATA, shape, where_different
+
+KELLET = os.environ.get("KELLET", str(ROOT / "build" / "kellet"))
+ALPINE = SHARED / "data/images/oci/alpine-3.18"
+TAG = "127.0.0.1:5000/bench/kitchen:v1"
+
+pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not here")
+
+
+def kellet(*arguments, **options):
+    return subprocess.run([KELLET, *map(str, arguments)], capture_output=True, text=True, timeout=120, **options)
+
+
+def bundle(*rules, **more):
+    return {"id": "b", "name": "b", "version": "1_0", "whitelists": [],
+            "policies": [{"id": "p", "name": "p", "version": "1_0", "rules": list(rules)}],
+            "mappings": [{"name": "all", "registry": "*", "repository": "*", "image": {"type": "tag", "value": "*"},
+                          "policy_ids": ["p"], "whitelist_ids": []}], **more}
+
+
+def rule(gate, trigger, action="STOP", **params):
+    return {"gate": gate, "trigger": trigger, "action": action,
+            "params": [{"name": k, "value": v} for k, v in params.items()]}
+
+
+def write(path, value):
+    path.write_text(json.dumps(value))
+    return path
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory):
+    """The second kitchen image as an OCI layout."""
+    where = tmp_path_factory.mktemp("check-kitchen")
+    subprocess.run(["python3", DATA / "scenarios/make_fixture.py", SHARED / "data/images/oci/alpine-3.10", where / "made", "2"],
+                   check=True, stdout=subprocess.DEVNULL)
+    manifest = (where / "made/manifest.json").read_bytes()
+    import hashlib
+    digest = hashlib.sha256(manifest).hexdigest()
+    layout = where / "layout"
+    (layout / "blobs/sha256").mkdir(parents=True)
+    (layout / "blobs/sha256" / digest).write_bytes(manifest)
+    document = json.loads(manifest)
+    for d in [document["config"], *document["layers"]]:
+        name = d["digest"].split(":")[1]
+        shutil.copy(where / "made" / name, layout / "blobs/sha256" / name)
+    (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [
+        {"mediaType": document["mediaType"], "digest": f"sha256:{digest}", "size": len(manifest)}]}))
+    (where / "settings.yaml").write_text(test_analyze.SETTINGS)
+    return layout, where / "settings.yaml", where
+
+
+def recorded(line):
+    with open(DATA / "06_evaluations.jsonl", encoding="utf-8") as f:
+        lines = {x["n"]: x for x in map(json.loads, f)}
+    return lines[line - 1]["request_body"], lines[line]["response_body"]
+
+
+@pytest.mark.parametrize("line", [5, 11, 23, 51, 57, 61, 71, 77, 92, 96, 124, 142])
+def test_as_recorded(kitchen, line, tmp_path):
+    layout, settings, _ = kitchen
+    policy, want = recorded(line)
+    done = kellet("check", f"oci-dir:{layout}", "--policy", write(tmp_path / "p.json", policy), "--tag", TAG,
+                  "--analyzer-config", settings, "-o", "json", "--data", tmp_path / "data", "--allow-incomplete")
+    status = list(list(want[0].values())[0].values())[0][0]["status"]
+    assert done.returncode == (0 if status == "pass" else 1), done.stderr
+    found = where_different(shape(want), shape(json.loads(done.stdout)))
+    assert not found, found
+
+
+def test_verdicts_and_exit_codes(tmp_path):
+    def check(policy, *more):
+        return kellet("check", f"oci-dir:{ALPINE}", "--policy", write(tmp_path / "p.json", policy), "--data", tmp_path / "data",
+                      *more)
+    done = check(bundle(rule("always", "always")))
+    assert done.returncode == 1 and "fail (stop, policy_evaluation, 1 rows)" in done.stdout, done
+    assert "Unconditional trigger match" in done.stdout
+    done = check(bundle(rule("always", "always", "WARN")))
+    assert done.returncode == 0 and "pass (warn" in done.stdout, done
+    # a rule about vulnerabilities, and no data
+    policy = bundle(rule("vulnerabilities", "package", package_type="all"))
+    done = check(policy)
+    assert done.returncode == 4 and "no vulnerability data" in done.stderr, done
+    assert check(policy, "--allow-incomplete").returncode == 0
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text("FROM scratch\nEXPOSE 22\n")
+    policy = bundle(rule("dockerfile", "exposed_ports", ports="22", type="blacklist"))
+    assert check(policy, "--dockerfile", dockerfile).returncode == 1
+    assert check(policy).returncode == 0
+
+
+def test_wrong_usage(tmp_path):
+    source = f"oci-dir:{ALPINE}"
+    assert kellet("check", source).returncode == 2
+    assert kellet("check", "--policy", "x").returncode == 2
+    assert kellet("check", source, "--policy", tmp_path / "none.json").returncode == 5
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    done = kellet("check", source, "--policy", broken)
+    assert done.returncode == 2 and "broken.json" in done.stderr
+    policy = write(tmp_path / "p.json", bundle())
+    assert kellet("check", source, "--policy", policy, "-o", "xml").returncode == 2
+    done = kellet("check", f"oci-dir:{tmp_path}/none", "--policy", policy, "--data", tmp_path / "data")
+    assert done.returncode == 5, done
+
+
+def test_policy_commands(tmp_path):
+    good = write(tmp_path / "good.json", bundle(rule("always", "always")))
+    bad = write(tmp_path / "bad.json", bundle(rule("nogate", "always")))
+    assert kellet("policy", "lint", good).returncode == 0
+    done = kellet("policy", "lint", good, bad)
+    assert done.returncode == 1 and "GateNotFoundError" in done.stdout
+    assert "vulnerabilities" in kellet("policy", "explain").stdout
+    text = kellet("policy", "explain", "vulnerabilities", "package").stdout
+    assert "epss_score (kellet's own)" in text and "package_type (required)" in text and "stale_feed_data" not in text
+    assert kellet("policy", "explain", "nogate").returncode == 2
+    theirs = {g["name"]: g for g in json.loads(kellet("policy", "spec").stdout)}
+    ours = {g["name"]: g for g in json.loads(kellet("policy", "spec", "--all").stdout)}
+    assert set(theirs) <= set(ours)
+    assert "count" not in [t["name"] for t in theirs["vulnerabilities"]["triggers"]]
+    assert "count" in [t["name"] for t in ours["vulnerabilities"]["triggers"]]
+    assert kellet("policy").returncode == 2 and kellet("policy", "nothing").returncode == 2
+
+
+def test_policy_tests(tmp_path):
+    write(tmp_path / "p.json", bundle(rule("always", "always"), rule("packages", "blacklist", "WARN", name="musl")))
+    os.symlink(ALPINE, tmp_path / "alpine")
+    tests = tmp_path / "tests.yaml"
+    text = """\
+bundle: p.json
+tests:
+  - name: it stops
+    image: oci-dir:alpine
+    tag: docker.io/library/alpine:3.18
+    expect: fail
+    final_action: stop
+    rows:
+      - {gate: packages, trigger: blacklist, action: warn, message: "blacklisted: musl"}
+    no_rows:
+      - {gate: secret_scans}
+"""
+    tests.write_text(text)
+    done = kellet("policy", "test", tests, "--data", tmp_path / "data")
+    assert done.returncode == 0 and "ok   it stops" in done.stdout, done
+    for broken in (text.replace("expect: fail", "expect: pass"), text.replace("musl", "muscle"),
+                   text.replace("secret_scans", "always")):
+        tests.write_text(broken)
+        done = kellet("policy", "test", tests, "--data", tmp_path / "data")
+        assert done.returncode == 1 and "FAIL it stops" in done.stdout, done
+    for broken in ("tests: []", "bundle: p.json\ntests: [{image: x}]", "bundle: none.json\ntests: [{image: x, expect: pass}]"):
+        tests.write_text(broken)
+        assert kellet("policy", "test", tests).returncode in (2, 5)
