@@ -91,7 +91,7 @@ int channel_receive(int sock, struct message *m, struct err *e)
         return err_errno(e, "cannot hear the other process");
     bool one = take_descriptor(&msg, &m->fd);
     if (!one || (size_t)got < sizeof head || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
-        head > MSG_FAIL) {
+        head > MSG_LAST) {
         if (m->fd >= 0)
             close(m->fd);
         m->fd = -1;

@@ -23,6 +23,11 @@ enum message_type {
     /* answers (MSG_FAIL is also how the analyst gives up) */
     MSG_OK,
     MSG_FAIL, /* code (negated), text */
+    /* between an engine and the process that starts its analysts (packages/zygote.h) */
+    MSG_HAND,  /* + fd: for the analyst */
+    MSG_ORDER, /* + fd: to be started now */
+    MSG_ENDED, /* wait status */
+    MSG_LAST = MSG_ENDED,
 };
 
 enum { MESSAGE_MAX = 32 * 1024 };

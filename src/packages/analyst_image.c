@@ -191,11 +191,16 @@ static int choose_named(struct analyst *an, const struct manifest *index,
                    STR_ARG(selector), names.n ? buf_z(&names) : "only unnamed ones");
 }
 
+static bool of_registry(const struct analyst *an)
+{
+    return strcmp(an->source->kind, "registry") == 0;
+}
+
 /* Several entries without a platform cannot be told apart but by name. */
 static int choose_from_index(struct analyst *an, const struct manifest *index, bool top,
                              const struct descriptor **out, struct err *e)
 {
-    bool layout = top && !an->source->registry;
+    bool layout = top && !of_registry(an);
     if (layout && an->source->selector[0])
         return choose_named(an, index, out, e);
     bool platforms = false;
@@ -412,13 +417,13 @@ int analyse_blobs(struct analyst *an, struct err *e)
     message_put_str(&body, STR(""));
     int r = analyst_ask(an, MSG_MANIFEST, &body, -1, &fd, NULL, media_type, sizeof media_type, e);
     if (r == 0)
-        r = read_small(fd, an->source->registry ? "the manifest" : "the layout's index.json",
-                       &an->arena, &json, e);
+        r = read_small(fd, of_registry(an) ? "the manifest" : "the layout's index.json", &an->arena,
+                       &json, e);
     if (r < 0)
         return r;
     str selector = str_z(an->source->selector);
     str digest = digest_text(&an->arena, json);
-    if (an->source->registry && str_starts(selector, STR("sha256:")) && !str_eq(selector, digest))
+    if (of_registry(an) && str_starts(selector, STR("sha256:")) && !str_eq(selector, digest))
         return err_set(e, ERR_MISMATCH, "the registry's manifest is %.*s, asked for was %.*s",
                        STR_ARG(digest), STR_ARG(selector));
     return image_from_manifest(an, &reader, json, str_z(media_type), (str){0}, e);

@@ -6,23 +6,15 @@
 #include "base/fs.h"
 #include "base/map.h"
 #include "image/broker.h"
-#include "packages/analyst.h"
 #include "packages/description.h"
 #include "packages/facts_codec.h"
-#include "packages/layer_cache.h"
 #include "packages/file_list.h"
+#include "packages/launch.h"
+#include "packages/layer_cache.h"
 #include "packages/squash.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 enum { ANSWER_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
@@ -38,13 +30,13 @@ enum {
  * apart: seconds. */
 static const struct broker_limits analyst_limits = {
     .questions = 1000000, .fetches = 2 * MANIFEST_LAYERS_MAX + 100, .quiet_s = 15 * 60};
-enum { FAREWELL_MS = 2000 }; /* from its last word to its end */
 
 struct scan {
     const struct scan_options *options;
     struct source *source;
     struct inventory *inv;
     struct analyst_progress *progress; /* shared with the analyst */
+    int progress_fd;                   /* its memory */
     struct map records;                /* diff_id (in inv->arena) -> struct layer_record */
     uint64_t record_bytes;
     uint64_t variant; /* of the cached records */
@@ -169,75 +161,18 @@ static unsigned scan_threads(const struct scan_options *o)
     return n < 1 ? 1 : n > 64 ? 64 : (unsigned)n;
 }
 
-/* Whatever else this process has open (connections to registries, the engine's sockets) is no
- * affair of the code that reads images. */
-static void scan_keep_only(int a, int b)
-{
-    unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
-    if (b < 0)
-        low = high = (unsigned)a;
-    if (low > 3)
-        close_range(3, low - 1, 0);
-    if (high > low + 1)
-        close_range(low + 1, high - 1, 0);
-    close_range(high + 1, ~0u, 0);
-}
-
-static int scan_child(struct scan *s, int sock, pid_t parent)
-{
-    struct analyst_options o = {.threads = scan_threads(s->options),
-                                .no_confine = s->options->no_confine,
-                                .progress = s->progress,
-                                .facts = s->options->facts,
-                                .aliases = s->aliases.p,
-                                .n_aliases = s->aliases.n};
-    struct rlimit core = {0, 0};
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) /* it died before that */
-        return EXIT_FAILURE;
-    scan_keep_only(sock, s->source->fd);
-    setrlimit(RLIMIT_CORE, &core); /* a core file would hold the image's bytes */
-    signal(SIGPIPE, SIG_IGN);
-    return analyst_main(s->source, sock, &o);
-}
-
-/* Ends the analyst, which may be in any state: what is left of it after a moment is killed. Fails
- * when it had died of a signal by itself. */
-static int scan_end(pid_t pid, struct err *e)
-{
-    int status, handle autoclose = (int)syscall(SYS_pidfd_open, pid, 0);
-    struct pollfd ended = {.fd = handle, .events = POLLIN};
-    bool killed = poll(&ended, 1, FAREWELL_MS) != 1;
-    if (killed)
-        kill(pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return err_errno(e, "cannot wait for the analyser");
-    if (WIFSIGNALED(status) && !killed)
-        return err_set(e, ERR_IO,
-                       "the analyser was stopped by signal %d (%s) while reading the image: please "
-                       "report it",
-                       WTERMSIG(status), strsignal(WTERMSIG(status)));
-    return 0;
-}
-
 static int scan_run(struct scan *s, struct err *e)
 {
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-        return err_errno(e, "cannot make a socket pair");
-    fflush(NULL);
-    pid_t parent = getpid(), pid = fork();
-    if (pid < 0) {
-        close(ends[0]);
-        close(ends[1]);
-        return err_errno(e, "cannot start the analyser");
-    }
-    if (pid == 0) {
-        close(ends[0]);
-        _exit(scan_child(s, ends[1], parent));
-    }
-    close(ends[1]);
+    const struct analyst_options o = {.threads = scan_threads(s->options),
+                                      .no_confine = s->options->no_confine,
+                                      .progress = s->progress,
+                                      .facts = s->options->facts,
+                                      .aliases = s->aliases.p,
+                                      .n_aliases = s->aliases.n};
+    struct launch analyst;
+    int r = launch_begin(s->options->zygote, s->source, &o, s->progress_fd, &analyst, e);
+    if (r < 0)
+        return r;
     struct broker_events events = {.ctx = s,
                                    .have = scan_have,
                                    .record = scan_record,
@@ -248,12 +183,12 @@ static int scan_run(struct scan *s, struct err *e)
     if (s->source->shape == SHAPE_ARCHIVE && !s->source->seekable && s->source->fd >= 0)
         limits.quiet_s = 0; /* whoever writes into the pipe may take all the time */
     s->described = false;
-    int r = broker_serve(s->source, ends[0], &limits, &events, e);
+    r = broker_serve(s->source, analyst.sock, &limits, &events, e);
     if (r == 0 && !s->described)
         r = err_set(e, ERR_FORMAT, "the analyser says that it is done, but described no image");
-    close(ends[0]); /* an analyst that still lives ends at its next question */
+    close(analyst.sock);
     struct err died = {0};
-    if (scan_end(pid, &died) < 0 && r == ERR_IO)
+    if (launch_end(&analyst, &died) < 0 && r == ERR_IO)
         *e = died;
     return r;
 }
@@ -395,25 +330,38 @@ static void scan_done(struct scan *s)
     source_close(s->source);
     if (s->progress)
         munmap(s->progress, sizeof *s->progress);
+    if (s->progress_fd >= 0)
+        close(s->progress_fd);
+}
+
+/* Of a size that nobody can change: who reads it must not be hurt. */
+static int scan_share(struct scan *s, struct err *e)
+{
+    s->progress_fd = memfd_create("progress", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (s->progress_fd < 0 || ftruncate(s->progress_fd, sizeof *s->progress) < 0 ||
+        fcntl(s->progress_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        return err_errno(e, "cannot share memory with the analyser");
+    void *p =
+        mmap(NULL, sizeof *s->progress, PROT_READ | PROT_WRITE, MAP_SHARED, s->progress_fd, 0);
+    if (p == MAP_FAILED)
+        return err_errno(e, "cannot share memory with the analyser");
+    s->progress = p;
+    return 0;
 }
 
 int inventory_scan(const struct scan_options *o, struct inventory **out, struct err *e)
 {
     struct source_options so = {.platform = o->platform, .registry = o->registry};
-    struct scan s = {.options = o, .variant = o->facts ? listing_fingerprint(o->facts) : 0};
+    struct scan s = {
+        .options = o, .variant = o->facts ? listing_fingerprint(o->facts) : 0, .progress_fd = -1};
     map_init(&s.records);
     s.inv = calloc(1, sizeof *s.inv);
     if (!s.inv)
         return err_no_memory(e);
     arena_init(&s.inv->arena, INVENTORY_ARENA);
-    s.progress =
-        mmap(NULL, sizeof *s.progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (s.progress == MAP_FAILED) {
-        s.progress = NULL;
-        free(s.inv);
-        return err_no_memory(e);
-    }
-    int r = source_open(o->source, &so, &s.source, e);
+    int r = scan_share(&s, e);
+    if (r == 0)
+        r = source_open(o->source, &so, &s.source, e);
     if (r == 0)
         r = scan_inventory(&s, e);
     if (r < 0) {

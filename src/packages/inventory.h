@@ -76,6 +76,7 @@ struct scan_progress {
 };
 
 struct registry_options;
+struct zygote;
 
 struct scan_options {
     const char *source;   /* as typed: "alpine:3.18", "oci-dir:DIR[:TAG]", "dir:/x", "-" ... */
@@ -84,6 +85,7 @@ struct scan_options {
     unsigned threads;     /* 0: one per processor */
     const struct registry_options *registry;
     const struct facts_wanted *facts; /* NULL: packages only */
+    struct zygote *zygote;            /* zygote.h; NULL: the caller's process has one thread */
     struct scan_progress progress;
     bool no_confine; /* for debuggers */
 };

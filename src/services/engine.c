@@ -1,4 +1,5 @@
 #include "base/fs.h"
+#include "packages/zygote.h"
 #include "services/auth.h"
 #include "services/discovery.h"
 #include "services/log.h"
@@ -363,9 +364,14 @@ int engine_serve(const struct config *c, bool upgrade, struct err *e)
     pthread_cond_init(&life.wake, &attr);
     pthread_condattr_destroy(&attr);
     log_open(c->log_level);
+    int r = 0;
+    if (c->services[SERVICE_ANALYZER].selected) /* before there are threads */
+        r = zygote_start(&en.zygote, e);
     signals_open(&en);
-    int r = engine_run(&en, upgrade, e);
+    if (r == 0)
+        r = engine_run(&en, upgrade, e);
     engine_stop(&en);
+    zygote_stop(en.zygote);
     if (r == 0)
         log_info(NULL, "stopped");
     return r;

@@ -80,7 +80,8 @@ struct engine {
     const struct config *config;
     struct db *db;
     struct documents *documents;
-    struct http *http; /* for other services and webhooks */
+    struct http *http;     /* for other services and webhooks */
+    struct zygote *zygote; /* packages/zygote.h: starts analysts; NULL where none are needed */
     struct auth *auth;
     struct secrets *secrets;
     struct discovery *discovery;

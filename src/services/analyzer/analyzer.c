@@ -1,5 +1,6 @@
 #include "services/analyzer/analyzer.h"
 
+#include "packages/zygote.h"
 #include "services/log.h"
 
 #include <errno.h>
@@ -18,6 +19,15 @@ bool slot_unwanted(void *p)
     struct slot *s = p;
     return __atomic_load_n(&s->lost, __ATOMIC_ACQUIRE) ||
            __atomic_load_n(&s->an->stopping, __ATOMIC_ACQUIRE);
+}
+
+bool analyzer_can_scan(struct analyzer *an)
+{
+    const struct err why = {ERR_IO, "the process that starts analysers is gone: restart kellet"};
+    if (!an->en->zygote || zygote_alive(an->en->zygote))
+        return true;
+    engine_fail(an->en, "the analyzer service", &why);
+    return false;
 }
 
 static void wait_locked(struct analyzer *an, unsigned seconds)
@@ -72,7 +82,7 @@ static void *work_main(void *p)
 {
     struct slot *s = p;
     struct analyzer *an = s->an;
-    while (!__atomic_load_n(&an->stopping, __ATOMIC_ACQUIRE)) {
+    while (!__atomic_load_n(&an->stopping, __ATOMIC_ACQUIRE) && analyzer_can_scan(an)) {
         if (work_once(s))
             continue;
         pthread_mutex_lock(&an->lock);

@@ -51,6 +51,9 @@ struct analyzer {
 /* Is the work on this slot no longer wanted? */
 bool slot_unwanted(void *slot);
 
+/* False, and the process ends, when the process that starts analysts is gone. */
+bool analyzer_can_scan(struct analyzer *an);
+
 /* Says which image the slot's item is about. */
 void slot_names(struct slot *slot, str account, str digest);
 

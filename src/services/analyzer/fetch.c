@@ -96,6 +96,7 @@ static int fetch_as(struct analyzer_job *job, str registry, str repo, struct err
         .data_dir = job->en->config->data_dir,
         .registry = &login,
         .facts = &job->slot->an->settings->facts,
+        .zygote = job->en->zygote,
         .progress = {.update = note_progress, .ctx = &watch, .unwanted = unwanted},
     };
     return inventory_scan(&o, &job->inv, e);

@@ -95,7 +95,8 @@ static void fail(struct analyzer_job *job, int code, const struct err *why)
         return;
     }
     struct failure f = {.job = job, .reason = str_z(why->text), .final = is_final(code)};
-    f.release = __atomic_load_n(&an->stopping, __ATOMIC_ACQUIRE);
+    bool broken = !analyzer_can_scan(an);
+    f.release = broken || __atomic_load_n(&an->stopping, __ATOMIC_ACQUIRE);
     if (f.release)
         f.reason = STR("the worker is shutting down");
     int rc = db_run(job->en->db, DB_WRITE, fail_tx, &f, &err);

@@ -8,6 +8,7 @@
 #include "packages/facts_codec.h"
 #include "packages/file_list.h"
 #include "packages/inventory.h"
+#include "packages/zygote.h"
 #include "unit.h"
 
 #include <fcntl.h>
@@ -148,7 +149,7 @@ static void record_too_long(const struct source *s, int sock)
     done(sock);
 }
 
-static void test_hostile(void **state)
+static void hostile(bool by_zygote)
 {
     static const struct {
         const char *name;
@@ -173,9 +174,15 @@ static void test_hostile(void **state)
         struct inventory *inv = NULL;
         struct scan_options o = {.source = "dir:/", .threads = 1};
         play = cases[i].play;
+        if (by_zygote && play == record_too_long) /* slow, and nothing of the zygote's */
+            continue;
+        if (by_zygote)
+            assert_ok(zygote_start(&o.zygote, &e));
         alarm(60);
         int r = inventory_scan(&o, &inv, &e);
         alarm(0);
+        assert_true(!by_zygote || zygote_alive(o.zygote));
+        zygote_stop(o.zygote);
         if (r != cases[i].want || !strstr(e.text, cases[i].text) ||
             (r == 0 && inv->n_problems != cases[i].problems))
             fail_msg("%s: got %d (%s), %zu problems", cases[i].name, r, e.text,
@@ -185,8 +192,47 @@ static void test_hostile(void **state)
     }
 }
 
+static void test_hostile(void **state)
+{
+    hostile(false);
+}
+
+static void test_hostile_by_zygote(void **state)
+{
+    hostile(true);
+}
+
+/* ---- a zygote that dies
+ * ------------------------------------------------------------------------------- */
+
+static struct zygote *doomed;
+
+static void dies_with_its_zygote(const struct source *s, int sock)
+{
+    kill(getppid(), SIGKILL);
+    for (;;)
+        pause();
+}
+
+static void test_zygote_dies(void **state)
+{
+    struct err e = {0};
+    struct inventory *inv;
+    play = dies_with_its_zygote;
+    assert_ok(zygote_start(&doomed, &e));
+    struct scan_options o = {.source = "dir:/", .threads = 1, .zygote = doomed};
+    alarm(60);
+    assert_int_equal(inventory_scan(&o, &inv, &e), ERR_IO);
+    alarm(0);
+    assert_non_null(strstr(e.text, "the process that starts analysers is gone"));
+    assert_false(zygote_alive(doomed));
+    zygote_stop(doomed);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_hostile)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_hostile),
+                                       cmocka_unit_test(test_hostile_by_zygote),
+                                       cmocka_unit_test(test_zygote_dies)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
