@@ -102,7 +102,7 @@ static void send_raw(const void *p, size_t n, int n_fds)
 static void test_malformed(void **state)
 {
     static char large[MESSAGE_MAX + 5];
-    uint32_t unknown = MSG_FAIL + 1, huge = UINT32_MAX, fine = MSG_OK;
+    uint32_t unknown = MSG_LAST + 1, huge = UINT32_MAX, fine = MSG_OK;
     const struct {
         const void *p;
         size_t n;
