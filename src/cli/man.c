@@ -98,6 +98,7 @@ static void put_page(struct buf *b)
                        ".TP\n4\nvulnerability data are missing or too old\n"
                        ".TP\n5\nit could not be done\n"
                        ".SH ENVIRONMENT\n.TP\nKELLET_DATA\nwhere data and cache are kept\n"
+                       ".TP\nKELLET_CACHE_MAX\nsize of the cache of layers (2G)\n"
                        ".TP\nNO_COLOR, CLICOLOR_FORCE\nnever, or always, use colours\n"
                        ".TP\nDOCKER_CONFIG\ndirectory of the registry credentials\n"
                        ".TP\nSOURCE_DATE_EPOCH\nthe time that \\-\\-timestamp prints\n"));

@@ -3,6 +3,7 @@
 #include "base/auto.h"
 #include "base/fs.h"
 #include "cli/progress.h"
+#include "packages/layer_cache.h"
 
 #include <unistd.h>
 
@@ -65,6 +66,10 @@ int source_scan(const struct source_args *a, const char *source, struct inventor
         return fail(EXIT_USAGE, &e);
     if (!a->no_cache && data_dir(a->data, dir, sizeof dir, &e) < 0)
         return fail(EXIT_USAGE, &e);
+    uint64_t cache_max = 0;
+    const char *limit = getenv("KELLET_CACHE_MAX");
+    if (limit && *limit && !layer_cache_limit(str_z(limit), &cache_max))
+        return failf(EXIT_USAGE, "KELLET_CACHE_MAX is a size such as 2G or 500M, not %s", limit);
     struct registry_options registry = {
         .ca_file = a->ca_cert,
         .insecure = a->insecure,
@@ -77,6 +82,7 @@ int source_scan(const struct source_args *a, const char *source, struct inventor
     struct scan_options o = {
         .source = source,
         .data_dir = a->no_cache ? NULL : dir,
+        .cache_max = cache_max,
         .platform = a->platform,
         .threads = a->threads,
         .registry = &registry,

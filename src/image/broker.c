@@ -64,6 +64,9 @@ static int answer(struct source *s, const struct broker_events *ev, struct messa
         return answer_record(ev, q, e);
     case MSG_TEMP:
         return fs_temp_fd(&a->fd, e);
+    case MSG_MALWARE:
+        return ev->malware ? ev->malware(ev->ctx, &a->fd, e)
+                           : err_set(e, ERR_FORMAT, "nobody searches for malware");
     case MSG_IMAGE:
         return q->fd < 0 ? err_set(e, ERR_FORMAT, "a malformed message from the analyser")
                          : ev->image(ev->ctx, q->fd, e);

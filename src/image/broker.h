@@ -16,7 +16,8 @@ struct broker_events {
     int (*image)(void *ctx, int fd, struct err *e);
     /* About ten times a second. Returns a figure that changes while the analyst gets on. */
     uint64_t (*tick)(void *ctx);
-    bool (*unwanted)(void *ctx); /* MAY: true: ends with ERR_CONFLICT */
+    int (*malware)(void *ctx, int *fd, struct err *e); /* MAY: a descriptor as of malware.h */
+    bool (*unwanted)(void *ctx);                       /* MAY: true: ends with ERR_CONFLICT */
 };
 
 struct broker_limits {

@@ -18,6 +18,7 @@ enum message_type {
     MSG_HAVE,        /* diff_id: are its facts known? -> MSG_OK 0 or 1 */
     MSG_RECORD,      /* diff_id, problems' count + fd of a layer record -> MSG_OK */
     MSG_TEMP,        /* -> MSG_OK + fd of an empty unlinked file */
+    MSG_MALWARE,     /* -> MSG_OK + fd that takes files (malware.h) */
     MSG_IMAGE,       /* what the image is (image/description.h) + fd -> MSG_OK */
     MSG_DONE,        /* -> MSG_OK */
     /* answers (MSG_FAIL is also how the analyst gives up) */

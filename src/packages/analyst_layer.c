@@ -26,6 +26,15 @@ static int temp_from_parent(void *ctx, int *fd, struct err *e)
     return analyst_ask(ctx, MSG_TEMP, NULL, -1, fd, NULL, NULL, 0, e);
 }
 
+static int making_malware(struct layer_making *m, struct err *e)
+{
+    int fd;
+    int r = analyst_ask(m->an, MSG_MALWARE, NULL, -1, &fd, NULL, NULL, 0, e);
+    if (r == 0)
+        listing_malware(m->listing, fd, making_odd, m);
+    return r;
+}
+
 int making_new(struct analyst *an, struct layer_making **out, struct err *e)
 {
     struct spool_limits spools = {.temp_fd = temp_from_parent, .ctx = an};
@@ -45,6 +54,8 @@ int making_new(struct analyst *an, struct layer_making **out, struct err *e)
     }
     if (r == 0 && an->options->facts)
         r = listing_new(an->options->facts, &m->listing, e);
+    if (r == 0 && an->options->facts && an->options->facts->malware.n)
+        r = making_malware(m, e);
     if (r < 0) {
         making_free(m);
         return r;
@@ -180,9 +191,10 @@ int making_send(struct layer_making *m, str diff_id, bool keep, struct err *e)
     if (r < 0)
         return r;
     making_real_paths(m);
-    /* what failed for a reason of this machine (a full disk) may succeed next time */
+    /* what failed for a reason of this machine (a full disk, no clamd) may succeed next time */
     for (size_t i = 0; i < m->facts.problems.n; i++)
-        keep &= !str_eq(m->facts.problems.p[i].what, STR("unreadable"));
+        keep &= !str_eq(m->facts.problems.p[i].what, STR("unreadable")) &&
+                !str_eq(m->facts.problems.p[i].what, STR("malware"));
     auto_buf body;
     buf_init(&body, FACTS_BYTES_MAX + LISTING_BYTES_MAX + 64);
     facts_encode(&m->facts, &body);

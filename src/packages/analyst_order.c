@@ -32,6 +32,8 @@ static void put_facts(const struct facts_wanted *w, struct buf *out)
     for (size_t i = 0; i < w->n_retrieve; i++)
         put_text(out, w->retrieve[i]);
     buf_add_varint(out, w->retrieve_max);
+    put_text(out, w->malware);
+    buf_add_varint(out, w->malware_max);
 }
 
 void order_encode(const struct source *s, const struct analyst_options *o, struct buf *out)
@@ -120,6 +122,8 @@ static int get_facts(struct cursor *c, struct analyst_order *o, struct err *e)
     o->facts.retrieve = retrieve;
     o->facts.n_retrieve = n;
     o->facts.retrieve_max = cursor_varint(c);
+    o->facts.malware = get_text(c, &o->arena);
+    o->facts.malware_max = cursor_varint(c);
     o->options.facts = &o->facts;
     return 0;
 }

@@ -3,7 +3,7 @@
  * Integers as LEB128 varints, text as length and bytes: shape, kind, selector, flags (1 seekable,
  * 2 host, 4 platform asked for, 8 an engine's export, 16 not confined), os, architecture, variant,
  * threads; aliases (number; real, as, hard); 0, or 1 and the wishes: rules (number; name, pattern,
- * max_file_size), retrieved paths (number; path), retrieve_max. */
+ * max_file_size), retrieved paths (number; path), retrieve_max, malware, malware_max. */
 #ifndef KELLET_PACKAGES_ANALYST_ORDER_H
 #define KELLET_PACKAGES_ANALYST_ORDER_H
 

@@ -4,6 +4,7 @@
 #include "base/auto.h"
 #include "base/hash.h"
 #include "codec/regex.h"
+#include "image/malware.h"
 
 #include <endian.h>
 #include <stdlib.h>
@@ -20,7 +21,10 @@ struct listing {
     struct digest_ctx *digest;
     struct tap tap;
     struct tar_entry entry; /* the file being read; path in `path` */
-    bool keep, full;
+    bool keep, full, sent;
+    int malware; /* -1: not searched for */
+    listing_odd *odd;
+    void *odd_ctx;
     uint64_t search_max; /* the largest file that any rule looks at */
 };
 
@@ -38,6 +42,10 @@ uint64_t listing_fingerprint(const struct facts_wanted *w)
         buf_add_str(&text, w->retrieve[i]);
     }
     buf_add_u64(&text, w->retrieve_max);
+    if (w->malware.n) {
+        buf_add_str(&text, w->malware);
+        buf_add_u64(&text, w->malware_max);
+    }
     return hash64_seeded(text.p, text.n, 0);
 }
 
@@ -53,6 +61,11 @@ static int tap_fill(struct stream *s, struct err *e)
     digest_update(l->digest, p, (size_t)have);
     if (l->keep)
         buf_add(&l->copy, p, (size_t)have);
+    if (l->sent) {
+        int r = malware_write(l->malware, p, (size_t)have, e);
+        if (r < 0)
+            return r;
+    }
     s->p = p;
     s->end = p + have;
     s->eof = have == 0;
@@ -77,6 +90,7 @@ int listing_new(const struct facts_wanted *w, struct listing **out, struct err *
         return r;
     }
     l->wanted = w;
+    l->malware = -1;
     for (size_t i = 0; i < w->n_rules; i++)
         if (w->rules[i].max_file_size > l->search_max)
             l->search_max = w->rules[i].max_file_size;
@@ -97,7 +111,16 @@ void listing_free(struct listing *l)
     buf_done(&l->copy);
     buf_done(&l->path);
     digest_free(l->digest);
+    if (l->malware >= 0)
+        close(l->malware);
     free(l);
+}
+
+void listing_malware(struct listing *l, int fd, listing_odd *odd, void *ctx)
+{
+    l->malware = fd;
+    l->odd = odd;
+    l->odd_ctx = ctx;
 }
 
 /* ---- one entry
@@ -185,6 +208,10 @@ struct stream *listing_file(struct listing *l, const struct tar_entry *entry,
     l->entry.path = buf_view(&l->path);
     l->keep = entry->size <= l->search_max ||
               (entry->size <= l->wanted->retrieve_max && retrieved(l, entry->path));
+    l->sent = l->malware >= 0 && entry->size && entry->size <= l->wanted->malware_max;
+    if (l->malware >= 0 && entry->size > l->wanted->malware_max)
+        l->odd(l->odd_ctx, l->entry.path, "limit",
+               "larger than stream_max_length: not searched for malware");
     l->tap = (struct tap){.s = {.ops = &tap_ops}, .below = content, .owner = l};
     return &l->tap.s;
 }
@@ -225,16 +252,37 @@ static void put_matches(struct listing *l, str text)
     buf_add_str(&l->out, buf_view(&found));
 }
 
+/* The signature that was found, or "". */
+static int malware_end(struct listing *l, char signature[CLAMD_TEXT], struct err *e)
+{
+    enum clamd_verdict verdict;
+    *signature = '\0';
+    if (!l->sent)
+        return 0;
+    l->sent = false;
+    int r = malware_answer(l->malware, &verdict, signature, e);
+    if (r == 0 && verdict == CLAMD_FAILED) {
+        char detail[CLAMD_TEXT + 40];
+        snprintf(detail, sizeof detail, "not searched for malware: %s", signature);
+        l->odd(l->odd_ctx, l->entry.path, "malware", detail);
+        *signature = '\0';
+    }
+    return r;
+}
+
 int listing_file_end(struct listing *l, struct err *e)
 {
+    char signature[CLAMD_TEXT];
     int r = stream_drain(&l->tap.s, e);
     struct sha256 digest = digest_final(l->digest);
+    if (r == 0)
+        r = malware_end(l, signature, e);
     if (r < 0 || l->full)
         return r;
     size_t before = l->out.n;
     bool whole = l->keep && buf_ok(&l->copy);
     bool content = whole && l->copy.n <= l->wanted->retrieve_max && retrieved(l, l->entry.path);
-    put_head(l, &l->entry, 2u | (content ? 4u : 0u));
+    put_head(l, &l->entry, 2u | (content ? 4u : 0u) | (*signature ? 8u : 0u));
     buf_add(&l->out, digest.b, sizeof digest.b);
     if (whole)
         put_matches(l, buf_view(&l->copy));
@@ -242,6 +290,8 @@ int listing_file_end(struct listing *l, struct err *e)
         buf_add_varint(&l->out, 0);
     if (content)
         put_text(&l->out, buf_view(&l->copy));
+    if (*signature)
+        put_text(&l->out, str_z(signature));
     listing_keep(l, before);
     return 0;
 }

@@ -4,9 +4,10 @@
  * A listing follows the layer's facts in the body of its record; the body's last 8 bytes give the
  * length of the facts. Format, integers as LEB128 varints:
  *     fingerprint (8 bytes, little-endian) of the wishes; then for each entry in the archive's
- * order: type, flags (1 hard link, 2 digest, 4 content), mode, uid, gid, size, path, link (length
+ * order: type, flags (1 hard link, 2 digest, 4 content,
+ * 8 malware), mode, uid, gid, size, path, link (length
  * and bytes each), 32 bytes of digest, number of matches and for each rule and line, content
- * (length and bytes). */
+ * and signature (length and bytes each). */
 #ifndef KELLET_PACKAGES_FILE_LIST_H
 #define KELLET_PACKAGES_FILE_LIST_H
 
@@ -27,6 +28,10 @@ struct listing;
 /* `w` is borrowed. */
 int listing_new(const struct facts_wanted *w, struct listing **out, struct err *e);
 void listing_free(struct listing *l); /* NULL is fine */
+/* Each file of at most malware_max bytes goes to clamd through fd (malware.h), which is the
+ * listing's from now on; odd() is told what could not be searched. */
+typedef void listing_odd(void *ctx, str path, const char *what, const char *detail);
+void listing_malware(struct listing *l, int fd, listing_odd *odd, void *ctx);
 /* An entry without content. */
 void listing_entry(struct listing *l, const struct tar_entry *entry);
 /* A regular file: whoever reads it reads *tapped (owned by the listing) instead of content. */

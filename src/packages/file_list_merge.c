@@ -64,6 +64,8 @@ static bool get_file(struct cursor *c, struct arena *a, struct image_file *f)
         if (!f->content.p)
             f->content.p = "";
     }
+    if (flags & 8)
+        f->malware = get_text(c);
     return ok && cursor_ok(c);
 }
 
@@ -146,6 +148,7 @@ static void merge_links(struct merge *m)
         f->matches = target->matches;
         f->n_matches = target->n_matches;
         f->content = target->content;
+        f->malware = target->malware;
     }
 }
 
@@ -197,6 +200,8 @@ static int merge_keep(struct merge *m, struct err *e)
         f->link = arena_dup(a, f->link);
         if (f->content.p)
             f->content = arena_dup(a, f->content);
+        if (f->malware.p)
+            f->malware = arena_dup(a, f->malware);
     }
     inv->n_files = m->files.n;
     return a->full ? err_no_memory(e) : 0;

@@ -26,6 +26,8 @@ struct facts_wanted {
     const str *retrieve; /* absolute paths of files whose content is kept */
     size_t n_retrieve;
     uint64_t retrieve_max; /* bytes; larger files are not kept */
+    str malware; /* clamd's version, with that of its signatures; empty: not searched for */
+    uint64_t malware_max; /* bytes; larger files are a problem of the image */
 };
 
 struct fact_match {
@@ -49,6 +51,7 @@ struct image_file {
     const struct fact_match *matches; /* by rule, then line */
     size_t n_matches;
     str content; /* of retrieved files; p NULL: not retrieved */
+    str malware; /* the signature that was found; p NULL: none */
 };
 
 #endif

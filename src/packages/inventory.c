@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/map.h"
 #include "image/broker.h"
+#include "image/malware.h"
 #include "packages/description.h"
 #include "packages/facts_codec.h"
 #include "packages/file_list.h"
@@ -39,7 +40,9 @@ struct scan {
     int progress_fd;                   /* its memory */
     struct map records;                /* diff_id (in inv->arena) -> struct layer_record */
     uint64_t record_bytes;
-    uint64_t variant; /* of the cached records */
+    uint64_t cached_bytes;       /* written into the cache */
+    uint64_t variant;            /* of the cached records */
+    struct malware_guard *guard; /* of this round; NULL: not searched for */
     struct alias_list aliases;
     struct description description;
     bool described;
@@ -107,8 +110,10 @@ static int scan_record(void *ctx, str diff_id, bool keep, int fd, struct err *e)
     if (r < 0)
         return r;
     r = scan_keep_record(s, diff_id, record, e);
-    if (r == 0 && keep) /* after the limits, which are then the cache's too */
+    if (r == 0 && keep) { /* after the limits, which are then the cache's too */
         layer_cache_put(s->options->data_dir, diff_id, s->variant, record);
+        s->cached_bytes += layer_record_bytes(record).n;
+    }
     return r;
 }
 
@@ -129,6 +134,14 @@ static int scan_image(void *ctx, int fd, struct err *e)
         r = description_decode(buf_view(&text), &s->description, e);
     s->described = r == 0;
     return r;
+}
+
+static int scan_malware(void *ctx, int *fd, struct err *e)
+{
+    struct scan *s = ctx;
+    if (!s->guard)
+        return err_set(e, ERR_FORMAT, "nobody searches for malware");
+    return malware_guard_open(s->guard, fd, e);
 }
 
 static uint64_t scan_tick(void *ctx)
@@ -170,13 +183,20 @@ static int scan_run(struct scan *s, struct err *e)
                                       .aliases = s->aliases.p,
                                       .n_aliases = s->aliases.n};
     struct launch analyst;
-    int r = launch_begin(s->options->zygote, s->source, &o, s->progress_fd, &analyst, e);
-    if (r < 0)
+    int r = 0;
+    if (o.facts && o.facts->malware.n)
+        r = malware_guard_new(s->options->clamd, &s->guard, e);
+    if (r == 0)
+        r = launch_begin(s->options->zygote, s->source, &o, s->progress_fd, &analyst, e);
+    if (r < 0) {
+        malware_guard_free(TAKE(s->guard));
         return r;
+    }
     struct broker_events events = {.ctx = s,
                                    .have = scan_have,
                                    .record = scan_record,
                                    .image = scan_image,
+                                   .malware = scan_malware,
                                    .tick = scan_tick,
                                    .unwanted = scan_unwanted};
     struct broker_limits limits = analyst_limits;
@@ -190,6 +210,7 @@ static int scan_run(struct scan *s, struct err *e)
     struct err died = {0};
     if (launch_end(&analyst, &died) < 0 && r == ERR_IO)
         *e = died;
+    malware_guard_free(TAKE(s->guard));
     return r;
 }
 
@@ -372,6 +393,7 @@ int inventory_scan(const struct scan_options *o, struct inventory **out, struct 
         free(s.inv);
         return r;
     }
+    layer_cache_trim(o->data_dir, s.cached_bytes, o->cache_max ? o->cache_max : LAYER_CACHE_MAX);
     scan_done(&s);
     *out = s.inv;
     return 0;

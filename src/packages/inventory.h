@@ -81,10 +81,12 @@ struct zygote;
 struct scan_options {
     const char *source;   /* as typed: "alpine:3.18", "oci-dir:DIR[:TAG]", "dir:/x", "-" ... */
     const char *data_dir; /* layer facts are cached in DATA/cache/layers; NULL: no cache */
+    uint64_t cache_max;   /* bytes; 0: LAYER_CACHE_MAX */
     const char *platform; /* "os/arch[/variant]"; NULL: this machine's */
     unsigned threads;     /* 0: one per processor */
     const struct registry_options *registry;
     const struct facts_wanted *facts; /* NULL: packages only */
+    const char *clamd;                /* where it is (net/clamd.h), when facts->malware is set */
     struct zygote *zygote;            /* zygote.h; NULL: the caller's process has one thread */
     struct scan_progress progress;
     bool no_confine; /* for debuggers */

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/stat.h>
 
 /* False for a diff_id that is none: it never becomes part of a path. */
 static bool cache_path(const char *data_dir, str diff_id, uint64_t variant, bool dir, char *out,
@@ -33,6 +34,7 @@ struct layer_record *layer_cache_get(const char *data_dir, str diff_id, uint64_t
     int fd autoclose = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 || layer_record_open(fd, &record, NULL) < 0)
         return NULL;
+    futimens(fd, NULL);
     return record;
 }
 

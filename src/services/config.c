@@ -2,6 +2,7 @@
 
 #include "base/auto.h"
 #include "base/fs.h"
+#include "packages/layer_cache.h"
 
 #include <stdarg.h>
 #include <sys/random.h>
@@ -151,6 +152,20 @@ static void documents_read(struct config_loader *l)
         c->document_dir = below(l, c->data_dir, "documents");
 }
 
+/* KELLET_CACHE_MAX wins, as for scans without an engine. */
+static uint64_t cache_limit(struct config_loader *l)
+{
+    const char *text = getenv("KELLET_CACHE_MAX");
+    uint64_t max;
+    int64_t gib = config_get_int(l, "services.analyzer.layer_cache_max_gigabytes", 2, 1, 1 << 20);
+    if (!text || !*text)
+        return (uint64_t)gib << 30;
+    if (layer_cache_limit(str_z(text), &max))
+        return max;
+    config_problem(l, true, "", "KELLET_CACHE_MAX is a size such as 2G or 500M, not %s", text);
+    return 0;
+}
+
 #define VULNS "services.policy_engine.vulnerabilities"
 static void parts_read(struct config_loader *l)
 {
@@ -159,6 +174,7 @@ static void parts_read(struct config_loader *l)
     c->event_notification =
         config_get_bool(l, "services.catalog.event_log.notification.enabled", false);
     c->analyzer_threads = (unsigned)config_get_int(l, "services.analyzer.max_threads", 1, 1, 64);
+    c->layer_cache_max = cache_limit(l);
     c->hints_enabled = config_get_bool(l, "services.analyzer.enable_hints", false);
     c->owned_package_filtering =
         config_get_bool(l, "services.analyzer.enable_owned_package_filtering", true);

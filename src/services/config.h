@@ -79,6 +79,7 @@ struct config {
     bool fair_share;                            /* queueing between accounts */
     const char *document_driver, *document_dir; /* documents.h */
     unsigned analyzer_threads;                  /* images at a time in one worker; 1 */
+    uint64_t layer_cache_max;                   /* bytes */
     bool hints_enabled, owned_package_filtering;
     bool event_notification;        /* services.catalog.event_log.notification */
     const char *policy_bundles_dir; /* *.json go into new accounts */

@@ -136,6 +136,7 @@ static void put_service(struct buf *b, const struct config *c, int id)
         put_number(b, 3, s->timers[i].name, s->timers[i].seconds);
     if (id == SERVICE_ANALYZER) {
         put_number(b, 2, "max_threads", c->analyzer_threads);
+        put_number(b, 2, "layer_cache_max_gigabytes", (int64_t)(c->layer_cache_max >> 30));
         put_flag(b, 2, "enable_hints", c->hints_enabled);
         put_flag(b, 2, "enable_owned_package_filtering", c->owned_package_filtering);
     }

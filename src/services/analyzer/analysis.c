@@ -82,8 +82,8 @@ static int list_problems(struct analysis *s, const struct analysis_input *in, st
     }
     for (size_t i = 0; i < inv->n_unsupported; i++)
         add_problem(d, list, STR(""), STR("unsupported"), inv->unsupported[i], -1);
-    if (in->settings && in->settings->malware.n)
-        add_problem(d, list, STR(""), STR("malware"), in->settings->malware, -1);
+    if (in->clamd_problem.n)
+        add_problem(d, list, STR(""), STR("malware"), in->clamd_problem, -1);
     if (s->problems.n)
         add_problem(d, list, STR(HINTS_FILE), STR("parse"), s->problems, -1);
     s->problems = (str){0};

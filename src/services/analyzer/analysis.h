@@ -18,8 +18,10 @@ struct analysis_input {
     str digest;
     struct inventory *inv; /* hinted packages are added to it */
     const struct analyzer_settings *settings;
-    str dockerfile; /* base64, of the user; p NULL: none */
-    bool imported;  /* from an SBOM: nothing is known of files */
+    str dockerfile;    /* base64, of the user; p NULL: none */
+    bool imported;     /* from an SBOM: nothing is known of files */
+    str clamd;         /* version of the clamd that was asked; empty: none */
+    str clamd_problem; /* why it was not; empty */
 };
 
 struct analysis {

@@ -86,14 +86,14 @@ static size_t sorted_files(const struct inventory *inv, struct arena *a,
 {
     size_t n = 0;
     for (size_t i = 0; i < inv->n_files; i++)
-        n += inv->files[i].content.p || inv->files[i].n_matches;
+        n += inv->files[i].content.p || inv->files[i].n_matches || inv->files[i].malware.p;
     const struct image_file **list = arena_calloc(a, n + 1, sizeof(struct image_file *));
     *out = list;
     if (!list)
         return 0;
     n = 0;
     for (size_t i = 0; i < inv->n_files; i++)
-        if (inv->files[i].content.p || inv->files[i].n_matches)
+        if (inv->files[i].content.p || inv->files[i].n_matches || inv->files[i].malware.p)
             list[n++] = &inv->files[i];
     qsort(list, n, sizeof *list, by_path);
     return n;
@@ -184,6 +184,42 @@ static int list_search(struct analysis *s, const struct analysis_input *in, cons
     return rc;
 }
 
+/* "ClamAV 1.0.7/27390/Tue Sep  3 ...": the daemon tells the version of the daily signatures. */
+static void add_scanner(yyjson_mut_doc *d, yyjson_mut_val *metadata, str version)
+{
+    str rest = version, program = str_split(&rest, '/'), daily = str_split(&rest, '/');
+    yyjson_mut_val *db = yyjson_mut_obj_add_obj(d, metadata, "db_version");
+    put_str(d, db, "bytecode", STR(""));
+    put_str(d, db, "daily", daily);
+    put_str(d, db, "main", STR(""));
+    yyjson_mut_obj_add_bool(d, metadata, "db_update_enabled", false);
+    put_str(d, metadata, "engine", program);
+}
+
+static int list_malware(struct analysis *s, const struct analysis_input *in,
+                        const struct image_file *const *files, size_t n, struct err *e)
+{
+    yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *list = yyjson_mut_arr(d);
+    if (in->clamd.n) {
+        yyjson_mut_val *scan = yyjson_mut_arr_add_obj(d, list);
+        yyjson_mut_obj_add_bool(d, scan, "enabled", true);
+        yyjson_mut_val *findings = yyjson_mut_obj_add_arr(d, scan, "findings");
+        for (size_t i = 0; i < n; i++) {
+            if (!files[i]->malware.p)
+                continue;
+            yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, findings);
+            put_absolute(d, o, &s->arena, files[i]->path);
+            put_str(d, o, "signature", files[i]->malware);
+        }
+        add_scanner(d, yyjson_mut_obj_add_obj(d, scan, "metadata"), in->clamd);
+        put_str(d, scan, "scanner", STR("clamav"));
+    }
+    int rc = analysis_add_content(s, "malware", in->digest, d, list, e);
+    yyjson_mut_doc_free(d);
+    return rc;
+}
+
 int analysis_files(struct analysis *s, const struct analysis_input *in, struct err *e)
 {
     const struct analyzer_settings *w = in->settings;
@@ -196,10 +232,5 @@ int analysis_files(struct analysis *s, const struct analysis_input *in, struct e
         rc = list_search(s, in, "secret_search", found, n, 0, w->n_secrets, e);
     if (rc >= 0)
         rc = list_search(s, in, "file_content_search", found, n, w->n_secrets, w->facts.n_rules, e);
-    if (rc >= 0) {
-        yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
-        rc = analysis_add_content(s, "malware", in->digest, d, yyjson_mut_arr(d), e);
-        yyjson_mut_doc_free(d);
-    }
-    return rc;
+    return rc < 0 ? rc : list_malware(s, in, found, n, e);
 }

@@ -69,6 +69,8 @@ struct analyzer_job {
     str import_uuid; /* p NULL: an image of a registry */
     struct image_record image;
     struct inventory *inv;
+    struct facts_wanted facts; /* of the settings, with what clamd says of itself */
+    str clamd_problem;         /* why malware was not searched for; empty */
     struct analysis *analysis;
     struct buf inventory; /* its document */
     char chain[IMAGE_CHAIN];

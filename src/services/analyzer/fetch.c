@@ -1,6 +1,7 @@
 #include "base/auto.h"
 #include "services/analyzer/analyzer.h"
 #include "services/log.h"
+#include "net/clamd.h"
 #include "services/registry_record.h"
 
 #include <time.h>
@@ -94,8 +95,10 @@ static int fetch_as(struct analyzer_job *job, str registry, str repo, struct err
     struct scan_options o = {
         .source = name.p,
         .data_dir = job->en->config->data_dir,
+        .cache_max = job->en->config->layer_cache_max,
         .registry = &login,
-        .facts = &job->slot->an->settings->facts,
+        .facts = &job->facts,
+        .clamd = job->slot->an->settings->clamd,
         .zygote = job->en->zygote,
         .progress = {.update = note_progress, .ctx = &watch, .unwanted = unwanted},
     };
@@ -112,11 +115,28 @@ static bool seen_before(const struct analyzer_job *job, size_t n)
     return false;
 }
 
+/* A clamd that does not answer is a problem of the image, which is analysed without. */
+static void ask_clamd(struct analyzer_job *job)
+{
+    const struct analyzer_settings *s = job->slot->an->settings;
+    char version[CLAMD_TEXT];
+    struct err err = {0};
+    job->facts = s->facts;
+    job->clamd_problem = (str){0};
+    if (!s->clamd)
+        return;
+    if (clamd_version(s->clamd, version, &err) < 0)
+        job->clamd_problem = arena_printf(&job->arena, "not searched for malware: %s", err.text);
+    else
+        job->facts.malware = arena_dup(&job->arena, str_z(version));
+}
+
 int analyzer_fetch(struct analyzer_job *job, struct err *e)
 {
     int rc = check_size(job, e);
     if (rc < 0)
         return rc;
+    ask_clamd(job);
     rc = err_set(e, ERR_NOT_FOUND, "the image has no tag that says where it can be fetched");
     for (size_t i = 0; i < job->image.n_tags && !slot_unwanted(job->slot); i++) {
         const struct image_tag *t = &job->image.tags[i];

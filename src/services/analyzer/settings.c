@@ -5,7 +5,13 @@
 #include "codec/regex.h"
 #include "codec/yaml.h"
 
-enum { SETTINGS_MAX = 4 << 20, DEFAULT_FILE_MAX = 10000, DEFAULT_RETRIEVE_MAX = 1000 * 1024 };
+enum {
+    SETTINGS_MAX = 4 << 20,
+    DEFAULT_FILE_MAX = 10000,
+    DEFAULT_RETRIEVE_MAX = 1000 * 1024,
+    DEFAULT_STREAM_MAX = 25 << 20
+};
+#define DEFAULT_CLAMD "unix:/run/clamav/clamd.ctl"
 
 static const char *const default_secrets[][2] = {
     {"AWS_ACCESS_KEY", "(?i).*aws_access_key_id( *=+ *).*(?<![A-Z0-9])[A-Z0-9]{20}(?![A-Z0-9]).*"},
@@ -113,6 +119,25 @@ static int load_retrieved(struct loader *l, yyjson_val *section, struct err *e)
     return 0;
 }
 
+static int load_malware(struct loader *l, yyjson_val *clamav, struct err *e)
+{
+    struct analyzer_settings *s = l->s;
+    str socket = json_str(clamav, "clamd_socket");
+    yyjson_val *max = json_get(clamav, "stream_max_length");
+    if (!yyjson_is_true(json_get(clamav, "enabled")))
+        return 0;
+    if (!socket.n)
+        socket = STR(DEFAULT_CLAMD);
+    if (!str_starts(socket, STR("unix:/")) && !str_starts(socket, STR("tcp:")))
+        return err_set(e, ERR_USAGE, "%s: clamd_socket is unix:/PATH or tcp:HOST:PORT, not %.*s",
+                       l->file, STR_ARG(socket));
+    if (max && !yyjson_is_uint(max))
+        return err_set(e, ERR_USAGE, "%s: stream_max_length is a number of bytes", l->file);
+    s->facts.malware_max = max ? yyjson_get_uint(max) : DEFAULT_STREAM_MAX;
+    s->clamd = arena_printf(&s->arena, "%.*s", STR_ARG(socket)).p;
+    return s->clamd ? 0 : err_no_memory(e);
+}
+
 static int load_tree(struct loader *l, yyjson_val *tree, struct err *e)
 {
     int rc;
@@ -127,10 +152,7 @@ static int load_tree(struct loader *l, yyjson_val *tree, struct err *e)
     rc = files ? load_retrieved(l, files, e) : add_retrieved(l, STR("/etc/passwd"), e);
     if (rc < 0)
         return rc;
-    if (yyjson_is_true(json_at(tree, "malware", "clamav", "enabled", NULL)))
-        l->s->malware = STR("analyzer_config.yaml asks for a search for malware, which this engine "
-                            "does not do");
-    return 0;
+    return load_malware(l, json_at(tree, "malware", "clamav", NULL), e);
 }
 
 static int finish(struct loader *l, struct err *e)

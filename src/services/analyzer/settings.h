@@ -1,6 +1,8 @@
 /* settings.h - analyzer_config.yaml: which files are kept, which lines are looked for.
  *
- * Without the file: /etc/passwd is kept, five expressions for secrets are looked for in files of at
+ * Malware is looked for when malware.clamav.enabled is true, by the clamd at clamd_socket
+ * ("unix:/run/clamav/clamd.ctl") in files of at most stream_max_length bytes (25 MiB). Without
+ * the file: /etc/passwd is kept, five expressions for secrets are looked for in files of at
  * most 10,000 bytes, and nothing else. */
 #ifndef KELLET_SERVICES_ANALYZER_SETTINGS_H
 #define KELLET_SERVICES_ANALYZER_SETTINGS_H
@@ -16,7 +18,7 @@ struct analyzer_settings {
                                   when hints are enabled */
     size_t n_secrets;
     size_t n_retrieve; /* without the hints file */
-    str malware;       /* why malware is not looked for; empty: nobody asked */
+    const char *clamd; /* where it is (net/clamd.h); NULL: malware is not looked for */
     bool hints;
     bool owned_left_out; /* language packages that a distro package installed are not listed */
 };

@@ -123,6 +123,8 @@ static int analyse(struct analyzer_job *job, struct err *e)
         .inv = job->inv,
         .settings = job->slot->an->settings,
         .imported = job->import_uuid.p != NULL,
+        .clamd = job->facts.malware,
+        .clamd_problem = job->clamd_problem,
     };
     if (str_eq(job->image.dockerfile_mode, STR("Actual")))
         in.dockerfile = job->image.dockerfile;
