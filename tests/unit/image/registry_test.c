@@ -378,6 +378,8 @@ static void threads(void **state)
     int rc[THREADS];
     auto_buf log;
     NEEDS_SERVER
+    o.http.idle_timeout = o.http.connect_timeout =
+        60; /* many at once, on a machine that may be busy */
     buf_init(&log, 1 << 20);
     server_log("token-private", &log);
     size_t before = lines_of(buf_view(&log));
