@@ -95,6 +95,18 @@ static void licences_add(struct buf *out, yyjson_val *v)
     }
 }
 
+/* "Isaac <i@example.org> (http://blog.example/)", or an object with these three. */
+static void author_add(struct buf *out, yyjson_val *v)
+{
+    str name = yyjson_is_obj(v) ? json_str(v, "name") : json_text(v);
+    str mail = json_str(v, "email"), url = json_str(v, "url");
+    buf_add_str(out, str_trim(name));
+    if (mail.n)
+        buf_addf(out, " <%.*s>", STR_ARG(mail));
+    if (url.n)
+        buf_addf(out, " (%.*s)", STR_ARG(url));
+}
+
 /* npm itself reads files whose text is not UTF-8; name and version are ASCII all the same. */
 static int npm_document(struct cat *c, str text, yyjson_doc **out, struct err *e)
 {
@@ -138,12 +150,15 @@ static int npm_parse(struct cat *c, const struct cat_file *f, struct err *e)
     };
     if (p.name.n == 0 || p.version.n == 0 || is_no_package(f->path, root))
         return 0;
-    auto_buf licence;
+    auto_buf licence, author;
     buf_init(&licence, LICENCE_TEXT_MAX);
+    buf_init(&author, LICENCE_TEXT_MAX);
+    author_add(&author, json_get(root, "author"));
     licences_add(&licence, json_get(root, "license"));
     if (licence.n == 0)
         licences_add(&licence, json_get(root, "licenses"));
     p.licence = buf_view(&licence);
+    p.vendor = buf_ok(&author) ? str_trim(buf_view(&author)) : STR("");
     return cat_package(c, &p, e);
 }
 

@@ -36,7 +36,7 @@ static bool python_wants(str path, uint64_t size, uint32_t mode)
  */
 
 struct metadata {
-    str name, version, licence, expression, classifier, author;
+    str name, version, licence, expression, classifier, author, mail;
 };
 
 static void first_of(str *field, str value)
@@ -61,6 +61,8 @@ static void header_note(struct metadata *m, str line)
         first_of(&m->expression, value);
     else if (str_eq_nocase(key, STR("Author")))
         first_of(&m->author, value);
+    else if (str_eq_nocase(key, STR("Author-email")))
+        first_of(&m->mail, value);
     else if (str_eq_nocase(key, STR("Classifier")) && str_starts(value, STR("License ::"))) {
         ptrdiff_t last = str_rindex(value, ':');
         first_of(&m->classifier, str_trim(str_from(value, (size_t)last + 1)));
@@ -119,6 +121,8 @@ static int metadata_catalogue(struct cat *c, struct stream *in, str path, struct
         cat_problem(c, path, "parse", "Python metadata without %s", m.name.n ? "Version" : "Name");
         return 0;
     }
+    if (m.author.n && m.mail.n)
+        m.author = arena_printf(cat_scratch(c), "%.*s <%.*s>", STR_ARG(m.author), STR_ARG(m.mail));
     struct package p = {
         .type = package_type_find(STR("python")),
         .name = m.name,
@@ -126,7 +130,7 @@ static int metadata_catalogue(struct cat *c, struct stream *in, str path, struct
         .licence = m.expression.n   ? m.expression
                    : m.classifier.n ? m.classifier
                                     : m.licence,
-        .vendor = m.author,
+        .vendor = m.author.n ? m.author : m.mail,
         .path = path,
     };
     p.licence = str_sub(p.licence, 0, LICENCE_TEXT_MAX);

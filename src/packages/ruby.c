@@ -16,7 +16,7 @@ static bool ruby_wants(str path, uint64_t size, uint32_t mode)
 }
 
 struct gem {
-    str name, version;
+    str name, version, author;
     str licences[VALUES_MAX];
     size_t n_licences;
 };
@@ -160,6 +160,9 @@ static void attribute_set(struct gem *g, str attribute, struct scanner *s)
         g->name = values[0];
     else if (str_eq(attribute, STR("version")) && g->version.n == 0 && version_like(values[0]))
         g->version = values[0];
+    else if ((str_eq(attribute, STR("author")) || str_eq(attribute, STR("authors"))) &&
+             g->author.n == 0)
+        g->author = str_sub(values[0], 0, LICENCE_TEXT_MAX);
     else if ((str_eq(attribute, STR("license")) || str_eq(attribute, STR("licenses"))) &&
              g->n_licences == 0)
         for (size_t i = 0; i < n; i++)
@@ -269,6 +272,7 @@ static int ruby_parse(struct cat *c, const struct cat_file *f, struct err *e)
         .name = g.name,
         .version = g.version,
         .licence = buf_view(&licence),
+        .vendor = g.author,
     };
     return cat_package(c, &p, e);
 }

@@ -35,8 +35,8 @@ int archive_rules(struct db_tx *tx, struct arena *a, str account, bool globals, 
     auto_rows *rows = NULL;
     VEC(struct archive_rule) all = {0};
     int r = db_query(tx,
-                     "SELECT " RULE_COLUMNS " FROM archive_rule WHERE ((account = $1 AND "
-                     "system_global = 0) OR (system_global = 1 AND $2 = 1)) AND (rule_id = $3 OR "
+                     "SELECT " RULE_COLUMNS " FROM archive_rule WHERE (account = $1 OR "
+                     "(system_global = 1 AND $2 = 1)) AND (rule_id = $3 OR "
                      "$3 = '') ORDER BY created_at, rule_id",
                      DB(DBS(account), DBI(globals), DBS(id.p ? id : STR(""))), &rows, e);
     while (r == 0 && (r = db_next(rows, e)) == 1) {

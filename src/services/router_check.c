@@ -19,11 +19,11 @@ static str decoded(struct call *c, str s)
 }
 
 /* Of a name that occurs twice the last value counts; those of the path are never replaced. */
-static void set_param(struct call *c, size_t fixed, str name, str value)
+static void set_param(struct call *c, size_t fixed, str name, str value, bool keep)
 {
     for (size_t i = 0; i < c->n_params; i++) {
         if (str_eq(c->params[i].name, name)) {
-            if (i >= fixed)
+            if (i >= fixed && !keep)
                 c->params[i].value = value;
             return;
         }
@@ -31,13 +31,23 @@ static void set_param(struct call *c, size_t fixed, str name, str value)
     c->params[c->n_params++] = (struct call_param){name, value};
 }
 
-static void collect_pairs(struct call *c, size_t fixed, str text, size_t room)
+static bool is_array(const struct operation_spec *spec, str name)
+{
+    for (size_t i = 0; spec && i < spec->n_params; i++)
+        if (str_eq(spec->params[i].name, name))
+            return spec->params[i].type == TYPE_ARRAY;
+    return false;
+}
+
+/* Of a list that is given twice the first counts, of a single value the last. */
+static void collect_pairs(struct call *c, const struct operation_spec *spec, size_t fixed, str text,
+                          size_t room)
 {
     while (text.n && c->n_params < room) {
         str value = str_split(&text, '&');
         str name = decoded(c, str_split(&value, '='));
         if (name.n)
-            set_param(c, fixed, name, decoded(c, value));
+            set_param(c, fixed, name, decoded(c, value), is_array(spec, name));
     }
 }
 
@@ -68,12 +78,12 @@ static str media_type(str header)
 static void add_form(struct call *c, const struct operation_spec *spec, size_t fixed, size_t room)
 {
     if (is_form(media_type(c->content_type)))
-        collect_pairs(c, fixed, c->raw, room);
+        collect_pairs(c, spec, fixed, c->raw, room);
     for (size_t i = 0; i < spec->n_params; i++) {
         str content;
         if (spec->params[i].place == IN_FORM && c->n_params < room &&
             multipart_find(c->content_type, c->raw, spec->params[i].name, &content))
-            set_param(c, fixed, spec->params[i].name, content);
+            set_param(c, fixed, spec->params[i].name, content, false);
     }
 }
 
@@ -99,7 +109,7 @@ int router_collect(struct call *c, const struct entry *t, const struct path_part
             c->params[c->n_params++] = (struct call_param){t->segments[i].text, joined(c, p, i)};
     }
     size_t fixed = c->n_params;
-    collect_pairs(c, fixed, query, room);
+    collect_pairs(c, t->spec, fixed, query, room);
     if (t->spec && has_form(t->spec))
         add_form(c, t->spec, fixed, room);
     for (size_t i = 0; i < specs; i++) {

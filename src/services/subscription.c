@@ -65,6 +65,12 @@ int subscription_add_tag(struct db_tx *tx, str account, str fulltag, bool autosu
             .active = i == 3 || (i == 1 && autosubscribe),
         };
         int64_t n = put(tx, &s, e);
+        if (n == 0 && i == 3)
+            n = db_exec(tx,
+                        "UPDATE subscriptions SET active = 1, last_updated_s = now_us() / 1000000 "
+                        "WHERE account = $1 AND subscription_key = $2 AND subscription_type = $3 "
+                        "AND active = 0",
+                        DB(DBS(account), DBS(fulltag), DBS(s.type)), e);
         if (n < 0)
             return (int)n;
     }

@@ -18,7 +18,8 @@ struct subscription {
 /* ERR_EXISTS when there is one. Only account, key, type, value and active are read. */
 int subscription_add(struct db_tx *tx, const struct subscription *s, struct err *e);
 /* The four of a tag, where they do not exist yet: analysis_update active, tag_update when
- * `autosubscribe`, the others not. Those that exist stay as they are. */
+ * `autosubscribe`, the others not. Those that exist stay as they are, but analysis_update (which a
+ * deletion ends) is active again. */
 int subscription_add_tag(struct db_tx *tx, str account, str fulltag, bool autosubscribe,
                          struct err *e);
 /* 1, 0: there is none. */

@@ -4,6 +4,7 @@ that no longer differs fails too."""
 import base64
 import http.client
 import json
+import os
 import re
 import time
 import urllib.parse
@@ -12,14 +13,21 @@ import pytest
 
 import engines
 import registries
+import test_analyze
 from conftest import ROOT, SHARED, need
+from feed_service import FeedService
 
 DATA = SHARED / "data/api"
-# In the order of the recording. Of 04 only what needs none of its images: they are made on a base that is not here.
-# Of 13 not what depends on how long an analysis takes.
+# In the order of the recording. Of 04 only what needs none of its images: test_recorded_images has the rest.
 FILES = {"01_system_fresh": None, "02_accounts_users": None, "03_ordinary_user": None, "05_policies": None,
          "04_images": [*range(1, 6), *range(8, 13), *range(15, 19), *range(20, 28), *range(96, 110), 119, 120, 129, 130],
-         "08_subscriptions_repositories": None, "09_registries": None, "13_imports": [*range(1, 41), *range(44, 63), *range(70, 85)]}
+         "08_subscriptions_repositories": None, "09_registries": None}
+# With the images of the recording, in its order. Left out: evaluations (they belong here when there are policies: 04:36, 93;
+# 12:30; 12b:5, 13; 13:64-69), images of Docker Hub (04:45-46, 114-118), and states that pass (04:48-50, 124).
+IMAGE_FILES = {"04_images": [*range(28, 36), *range(37, 45), 47, *range(51, 93), *range(94, 96), *range(110, 114), *range(121, 124),
+                             *range(125, 133)], "11_query": None,
+               "13_imports": [*range(1, 64), *range(70, 85)],
+               "12_archives": [*range(1, 30), *range(31, 63)], "12b_archive_restore": [*range(1, 5), *range(6, 13), *range(14, 17)]}
 REGISTRY = "127.0.0.1:5000"  # of the recording; ours has another port
 TAGS = {"bench/kitchen": ["latest", "v1", "v2", "v3", "df"], "library/alpine": ["3.10", "3.18", "latest"]}
 
@@ -30,13 +38,15 @@ VOLATILE = {"created_at", "last_updated", "last_update", "last_modified", "analy
             "last_evaluation", "last_sync", "last_full_sync", "updated_at", "expires_at", "timestamp", "generated_uuid",
             "uuid", "rule_id", "request_id", "dataId", "notificationId", "access_token", "base_url", "hostid",
             "total_time_seconds", "raw_exception_message", "archive_size_bytes", "detected_at", "cause"}
+# Compared by whether they are zero.
+SIZES = {"total_data_bytes"}
 LEARNED = re.compile(r"^([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|eyJ[\w.-]{40,})$")
 
 
-def load(name):
+def load(name, files=FILES):
     with open(DATA / f"{name}.jsonl", encoding="utf-8") as f:
         lines = [json.loads(line) for line in f]
-    return [x for x in lines if FILES[name] is None or x["n"] in FILES[name]]
+    return [x for x in lines if files[name] is None or x["n"] in files[name]]
 
 
 def listed_differences():
@@ -70,7 +80,7 @@ def shape(v, own_words=False, key=None):
     """What is compared: volatile values by their type, lists without their order."""
     volatile = VOLATILE | {"description"} if own_words else VOLATILE
     if isinstance(v, dict):
-        return {k: type(x).__name__ if k in volatile else shape(x, own_words, k) for k, x in v.items()}
+        return {k: type(x).__name__ if k in volatile else x > 0 if k in SIZES else shape(x, own_words, k) for k, x in v.items()}
     if isinstance(v, list):
         return sorted((shape(x, own_words) for x in v), key=lambda x: json.dumps(x, sort_keys=True))
     return shape_text(key, v) if isinstance(v, str) else v
@@ -186,14 +196,6 @@ def prepare_registries(engine):
     assert answer.status == 200, answer
 
 
-def wait_for_import(engine):
-    """The image of line 40."""
-    path = next(x for x in load("13_imports") if x["n"] == 49)["path"]
-    end = time.monotonic() + 30
-    while b'"analyzed"' not in engine.client.get(path).body and time.monotonic() < end:
-        time.sleep(0.1)
-
-
 def wait_for_events(engine):
     """Feeds are synchronised at the start."""
     end = time.monotonic() + 20
@@ -218,7 +220,7 @@ def wait_for_removal(engine):
         time.sleep(0.5)
 
 
-WAIT = {("01", 51): wait_for_events, ("01", 93): wait_for_sync, ("03", 64): wait_for_removal, ("13", 49): wait_for_import}
+WAIT = {("01", 51): wait_for_events, ("01", 93): wait_for_sync, ("03", 64): wait_for_removal}
 
 # The feed service and the receiver of notifications were down when 01 was recorded.
 EXTRA = """\
@@ -253,17 +255,180 @@ def recorded_engine(kellet_binary, tmp_path_factory):
     engine.registry.stop()
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_recorded(recorded_engine, name):
+def replay(engine, name, files, wait):
     listed, area = listed_differences(), name.split("_")[0]
-    wrong = []
-    PREPARE.get(name, lambda engine: None)(recorded_engine)
-    for x in load(name):
-        WAIT.get((area, x["n"]), lambda engine: None)(recorded_engine)
-        found = recorded_engine.replayer.difference(x)
+    wrong, lines = [], load(name, files)
+    for x in lines:
+        wait.get((area, x["n"]), lambda engine: None)(engine)
+        found = engine.replayer.difference(x)
         title = f"{area}:{x['n']} {x['name']}: {x['method']} {x['path'][:100]}{'?' + x['query'] if x['query'] else ''}"
         if found and (area, x["n"]) not in listed:
             wrong.append(f"{title}\n    {found}")
         elif not found and (area, x["n"]) in listed:
             wrong.append(f"{title}\n    is listed in docs/compatibility.md but does not differ")
-    assert not wrong, f"{len(wrong)} of {len(load(name))}:\n" + "\n".join(wrong)
+    assert not wrong, f"{len(wrong)} of {len(lines)}:\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_recorded(recorded_engine, name):
+    PREPARE.get(name, lambda engine: None)(recorded_engine)
+    replay(recorded_engine, name, FILES, WAIT)
+
+
+# ---- with images
+
+# Of Docker Hub, and one that the original could not analyse: left out of both sides' lists.
+NOT_HERE = ("sha256:7fe1d8b2", "sha256:fbe8c3a7", "sha256:4fdf7d6a")
+KITCHENS = {"v1": "1", "v2": "2", "v3": "3", "df": "4"}
+
+
+def named(v):
+    """The digest that an entry of a list is about."""
+    if not isinstance(v, dict):
+        return ""
+    return v.get("imageDigest") or (v.get("image") or {}).get("imageDigest", "")
+
+
+def only_here(v):
+    """Without the images that are not here; counts follow."""
+    if isinstance(v, list):
+        return [only_here(x) for x in v if not named(x).startswith(NOT_HERE)]
+    if not isinstance(v, dict):
+        return v
+    kept = {k: only_here(x) for k, x in v.items()}
+    if isinstance(v.get("images"), list) and "total_count" in v:
+        gone = len(v["images"]) - len(kept["images"])
+        kept.update(total_count=v["total_count"] - gone, returned_count=v["returned_count"] - gone)
+    return kept
+
+
+def without_dockerfile(v):
+    """The original loses an image's Dockerfile when it gets another tag, and kellet does not; test_analyze looks at it."""
+    if isinstance(v, list):
+        return [without_dockerfile(x) for x in v]
+    if not isinstance(v, dict):
+        return v
+    return {k: without_dockerfile(x) for k, x in v.items() if k not in ("dockerfile", "dockerfile_mode")}
+
+
+class ImageReplayer(Replayer):
+    def difference(self, x):
+        want = without_dockerfile(only_here(x["response_body"]))
+        if "limit=1" in x["query"] and "images" in want:
+            want["total_count"] -= 1  # Docker Hub's Alpine is on another page
+        return super().difference({**x, "response_body": want})
+
+    def send(self, x):
+        status, content_type, body = super().send(x)
+        if content_type == "application/json":
+            body = json.dumps(without_dockerfile(only_here(json.loads(body)))).encode()
+        return status, content_type, body
+
+
+def service(engine, name):
+    return next((p for p in engine.processes if p.service == name and p.poll() is None), None)
+
+
+def stop_service(engine, name):
+    process = service(engine, name)
+    if process:
+        process.terminate()
+        process.wait(30)
+
+
+def start_analyzer(engine):
+    """A worker, as the original's was configured, until everything is analysed."""
+    where = engine.directory / f"process{len(engine.processes)}/service"
+    where.mkdir(parents=True)
+    (where / "analyzer_config.yaml").write_text(test_analyze.SETTINGS)
+    engine.add("analyzer")
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        states = {i["analysis_status"] for i in engine.client.get("/v1/images").json}
+        if states <= {"analyzed", "analysis_failed"}:
+            break
+        time.sleep(0.1)
+    stop_service(engine, "analyzer")
+
+
+def add_image(engine, tag, **body):
+    answer = engine.client("POST", "/v1/images", {"tag": f"{engine.registry.host}/{tag}", **body})
+    assert answer.status == 200, answer
+
+
+def image_gc(seconds):
+    """Images that are deleted go after so long."""
+    return f"    cycle_timers: {{image_gc: -{seconds}}}\n"
+
+
+def prepare_df(engine):
+    """What 06 left behind: the image with a Dockerfile."""
+    text = next(x for x in load("04_images", IMAGE_FILES) if x["n"] == 34)["request_body"]["dockerfile"]
+    add_image(engine, "bench/kitchen:df", dockerfile=text)
+    start_analyzer(engine)
+
+
+def wait_for_deletion(engine):
+    stop_service(engine, "catalog")
+    engine.more["catalog"] = image_gc(1)
+    engine.add("catalog")
+    path = next(x for x in load("12b_archive_restore", IMAGE_FILES) if x["n"] == 6)["path"]
+    end = time.monotonic() + 60
+    while engine.client.get(path).status != 404 and time.monotonic() < end:
+        time.sleep(0.2)
+
+
+IMAGE_WAIT = {("04", 53): start_analyzer, ("11", 1): prepare_df, ("13", 49): start_analyzer, ("12", 25): start_analyzer,
+              ("12b", 6): wait_for_deletion}
+
+
+def damage(registry, digest):
+    name = digest.split(":")[1]
+    blob = registry / "docker/registry/v2/blobs/sha256" / name[:2] / name / "data"
+    blob.write_bytes(bytes(blob.stat().st_size))
+
+
+@pytest.fixture(scope="module")
+def image_engine(kellet_binary, tmp_path_factory):
+    """Without workers, but for those that start_analyzer() starts: the original's took their time."""
+    if not DATA.exists():
+        pytest.skip(f"{DATA} is not here")
+    if not engines.postgres_bin():
+        pytest.skip("PostgreSQL is not installed")
+    need("docker-registry")
+    where = tmp_path_factory.mktemp("recorded-images")
+    feeds = FeedService(json.loads((DATA / "golden/feeds.json").read_text()))
+    postgres = engines.Postgres(where / "postgres")
+    environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    engine = engines.Engine(kellet_binary, where / "engine", split=True, database=postgres.database("recorded"),
+                            environment=environment, services=("catalog", "apiext", "simplequeue", "policy_engine"),
+                            extra=f"feeds: {{url: '{feeds.url}'}}",
+                            more={"analyzer": "    enable_hints: true\n", "catalog": image_gc(3600), **engines.MORE})
+    engine.registry = registries.Registry(where, where / "registry", "recorded-images")
+    for tag, variant in KITCHENS.items():
+        image = test_analyze.Kitchen(where / tag, variant)
+        for name in (tag, "latest") if tag == "v1" else (tag,):
+            test_analyze.registry_push(engine.registry, "bench/kitchen", name, image)
+        if tag == "v3":  # the original could not analyse it
+            damage(where / "registry", json.loads(image.manifest)["layers"][1]["digest"])
+    test_analyze.registry_push(engine.registry, "library/alpine", "3.10",
+                               test_analyze.Layout(SHARED / "data/images/oci/alpine-3.10"))
+    engine.replayer = ImageReplayer(engine.port("apiext"), engine.registry.host)
+    prepare_registries(engine)
+    assert engine.client("POST", "/v1/system/feeds?sync=true&flush=true", timeout=120).status == 200
+    for account, user in (("acct1", "user1"), ("acct5", "user51")):
+        engine.client("POST", "/v1/accounts", {"name": account})
+        engine.client("POST", f"/v1/accounts/{account}/users", {"username": user, "password": "password1"})
+    add_image(engine, "bench/kitchen:v1")
+    add_image(engine, "library/alpine:3.10")
+    start_analyzer(engine)
+    yield engine
+    engine.stop()
+    engine.registry.stop()
+    feeds.stop()
+    postgres.stop("immediate")
+
+
+@pytest.mark.parametrize("name", IMAGE_FILES)
+def test_recorded_images(image_engine, name):
+    replay(image_engine, name, IMAGE_FILES, IMAGE_WAIT)

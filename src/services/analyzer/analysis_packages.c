@@ -40,6 +40,24 @@ static void add_cpes(struct lister *l, yyjson_mut_val *o, const struct package *
         yyjson_mut_arr_add_strncpy(l->d, list, cpes[i].p, cpes[i].n);
 }
 
+/* What the package states as a list is kept joined by "OR"; the original joins with a blank. */
+static str without_or(struct lister *l, str licence)
+{
+    auto_buf b;
+    buf_init(&b, licence.n + 1);
+    if (!str_contains(licence, STR(" OR ")) || licence.p[0] == '(')
+        return licence;
+    for (str rest = licence; rest.n;) {
+        ptrdiff_t at = str_find(rest, STR(" OR "));
+        str part = at < 0 ? rest : str_sub(rest, 0, (size_t)at);
+        if (b.n)
+            buf_add_char(&b, ' ');
+        buf_add_str(&b, part);
+        rest = at < 0 ? STR("") : str_from(rest, (size_t)at + 4);
+    }
+    return arena_dup(&l->scratch, buf_view(&b));
+}
+
 /* An expression in parentheses is one licence; otherwise blanks separate them. */
 static void add_licences(struct lister *l, yyjson_mut_val *o, str licence, str when_empty)
 {
@@ -77,6 +95,8 @@ static int index_directories(struct lister *l, struct err *e)
  */
 static str python_location(struct lister *l, const struct package *p)
 {
+    if (str_eq_nocase(str_basename(p->path), p->name)) /* imported: known already */
+        return absolute(l, p->path);
     str site = str_dirname(p->path), base = str_basename(site);
     if (str_ends(base, STR(".dist-info")) || str_ends(base, STR(".egg-info")))
         site = str_dirname(site);
@@ -150,7 +170,9 @@ static void add_package(struct lister *l, yyjson_mut_val *list, const struct inv
         put_str(l->d, o, "version", or_word(p->version, STR("*")));
     } else {
         bool bare = str_eq(where, STR("binary")) || str_eq(where, STR("go"));
-        add_licences(l, o, p->licence, bare ? STR("") : STR("Unknown"));
+        bool listed = str_eq(where, STR("npm")) || str_eq(where, STR("gem"));
+        add_licences(l, o, listed ? without_or(l, p->licence) : p->licence,
+                     bare ? STR("") : STR("Unknown"));
         put_str(l->d, o, "version", p->version);
         str unknown = str_eq(where, STR("os")) ? STR("N/A") : STR("Unknown");
         put_str(l->d, o, "origin", or_word(bare ? STR("") : p->vendor, unknown));

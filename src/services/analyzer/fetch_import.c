@@ -82,7 +82,11 @@ static str person_of(struct inventory *inv, yyjson_val *m)
         author = json_text(yyjson_arr_get_first(authors));
     if (author.n && mail.n)
         return arena_printf(&inv->arena, "%.*s <%.*s>", STR_ARG(author), STR_ARG(mail));
-    return keep(inv, author.n ? author : json_str(m, "vendor"));
+    if (!author.n)
+        author = mail.n ? mail : json_str(m, "vendor");
+    if (!author.n)
+        author = json_str(json_at(m, "manifest", "main", NULL), "Implementation-Vendor");
+    return keep(inv, author);
 }
 
 static str size_of(struct inventory *inv, yyjson_val *m)
@@ -115,6 +119,22 @@ static void read_sources(struct inventory *inv, struct package *p, yyjson_val *m
     p->source_name = keep(inv, source);
 }
 
+/* Where the modules of a Python package are, when the SBOM says so: a directory of its name. */
+static str modules_of(struct inventory *inv, str name, yyjson_val *m)
+{
+    size_t i, n;
+    yyjson_val *v;
+    str site = relative(json_str(m, "sitePackagesRootPath"));
+    if (!site.n)
+        return STR("");
+    yyjson_arr_foreach(json_get(m, "topLevelPackages"), i, n, v)
+    {
+        if (str_eq_nocase(json_text(v), name))
+            name = json_text(v);
+    }
+    return arena_printf(&inv->arena, "%.*s/%.*s", STR_ARG(site), STR_ARG(name));
+}
+
 /* 1: *p is filled; 0: a package of a type that is not matched. */
 static int read_package(struct inventory *inv, yyjson_val *v, struct package *p)
 {
@@ -134,6 +154,11 @@ static int read_package(struct inventory *inv, yyjson_val *v, struct package *p)
         .size = size_of(inv, m),
     };
     read_sources(inv, p, m);
+    str modules = p->type && str_eq(str_z(p->type->name), STR("python"))
+                      ? modules_of(inv, p->name, m)
+                      : STR("");
+    if (modules.n)
+        p->path = modules;
     return p->type && p->name.n;
 }
 

@@ -46,6 +46,8 @@ struct wanted {
     bool by_id;
     const struct document_form *form; /* NULL: as it is kept */
     struct document_ref *ref;         /* the answer */
+    int known;                        /* there is such an image, in this state */
+    enum image_state state;
 };
 
 enum { PACK_FROM = 1024 };
@@ -76,7 +78,6 @@ static int read_document(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct wanted *w = ctx;
     struct call *c = w->c;
-    enum image_state state = IMAGE_NOT_ANALYZED;
     if (w->by_id) {
         struct image_record r;
         int rc = image_get_by_id(tx, &c->arena, c->account, w->digest, &r, e);
@@ -85,8 +86,8 @@ static int read_document(struct db_tx *tx, void *ctx, struct err *e)
         w->digest = r.digest;
         w->by_id = false;
     }
-    int rc = image_status(tx, c->account, w->digest, &state, e);
-    if (rc <= 0 || state != IMAGE_ANALYZED)
+    int rc = w->known = image_status(tx, c->account, w->digest, &w->state, e);
+    if (rc <= 0 || w->state != IMAGE_ANALYZED)
         return rc < 0 ? rc : 0;
     char key[300];
     snprintf(key, sizeof key, "%.*s/%.*s", STR_ARG(str_sub(w->digest, 0, 200)),
@@ -135,12 +136,15 @@ static int find(struct wanted *w)
 static int send_missing(struct wanted *w)
 {
     struct call *c = w->c;
+    bool waits = w->known && w->state != IMAGE_ANALYZED;
     buf_clear(call_text(c));
     return call_error(c, 500,
-                      "{\"message\": \"Resource Image not found not found\", \"detail\": "
+                      "{\"message\": \"Resource %s%s not found\", \"detail\": "
                       "\"{\\\"account_id\\\": \\\"%.*s\\\", \\\"content_type\\\": \\\"%.*s\\\", "
                       "\\\"image_digest\\\": \\\"%.*s\\\"}\", \"httpcode\": 404}",
-                      STR_ARG(c->account), STR_ARG(w->type), STR_ARG(w->digest));
+                      waits ? "image is not analyzed - analysis_status: " : "Image not found",
+                      waits ? image_state_names[w->state] : "", STR_ARG(c->account),
+                      STR_ARG(w->type), STR_ARG(w->digest));
 }
 
 static int send_document(struct call *c, str type, const str *types, size_t n)

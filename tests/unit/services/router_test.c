@@ -160,7 +160,7 @@ static void described_operations(void **state)
         {"GET", "/events?event_type=A", NULL, "", 400, "'A' does not match '^[a-z0-9-_.*]+$'"},
         {"GET", "/events", NULL, "", 200, "page=1 limit=100"},
         {"DELETE", "/images", NULL, "", 400, "Missing query parameter 'imageDigests'"},
-        {"DELETE", "/images?imageDigests=a,b&imageDigests=c", NULL, "", 200, "imageDigests=c"},
+        {"DELETE", "/images?imageDigests=a,b&imageDigests=c", NULL, "", 200, "imageDigests=a,b"},
         {"GET", "/registries/http:%2F%2Fa/b", NULL, "", 200, "registry=http://a/b"},
         {"GET", "/images/sha256%3Aab/content/files", NULL, "", 200, "/content/files"},
         {"GET", "/images/sha256%3Aab/content/os", NULL, "", 200, "imageDigest=sha256:ab ctype=os"},
