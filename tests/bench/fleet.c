@@ -1,0 +1,601 @@
+/* fleet.c - a fleet of images, and newer data that change 5,000 claims: how long until the complete
+ * list of changed images is known, how much is stored, and is it what brute force says?
+ *
+ *     bench-fleet DIR [IMAGES [PACKAGES_EACH [CHANGED]]]
+ *
+ * Everything is made from seeds. Package names are those that the data in DIR/data (KELLET_DATA;
+ * `script/bench fleet` loads what ../shared has) speak of, else made up: 300,000 distinct versions
+ * of them on one distribution, in images that share one of 200 bases and differ in the rest. The
+ * store is SQLite in DIR, or $FLEET_DB. Afterwards findings and images are spread over two years,
+ * and "which images were affected by CVE X on date D" is asked. */
+#include "base/auto.h"
+#include "match/finding.h"
+#include "services/package_identity.h"
+#include "services/policy_engine/history.h"
+#include "services/policy_engine/reindex.h"
+#include "services/policy_engine/reindex_internal.h"
+#include "store/posting.h"
+#include "store/schema.h"
+#include "vulndb/vulndb.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum {
+    NAMES_MOST = 20000,
+    PACKAGES = 300000,
+    BASES = 200,
+    BATCH = 8192,
+    SAMPLE = 300,
+    QUESTIONS = 50,
+    ACCOUNTS = 200
+};
+
+struct fleet {
+    const char *dir;
+    uint64_t images, each, changed;
+    struct arena names_arena;
+    VEC(str) names;
+    size_t versions; /* of each name */
+    int64_t *ids;    /* of packages, by name and version */
+    struct db *db;
+    struct documents *documents;
+    char path[4096];
+};
+
+static void check(int64_t r, const struct err *e)
+{
+    if (r >= 0)
+        return;
+    fprintf(stderr, "bench-fleet: %s\n", e->text);
+    exit(1);
+}
+
+static double now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static double cpu(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static double peak_mib(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)u.ru_maxrss / 1024;
+}
+
+/* splitmix64: the same fleet on every machine. */
+static uint64_t next(uint64_t *seed)
+{
+    uint64_t z = *seed += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static const char *in_dir(struct fleet *f, const char *name)
+{
+    snprintf(f->path, sizeof f->path, "%s/%s", f->dir, name);
+    return f->path;
+}
+
+/* ---- names */
+
+static int take_name(void *ctx, const struct db_claim *c, struct err *e)
+{
+    struct fleet *f = ctx;
+    str last = f->names.n ? f->names.p[f->names.n - 1] : STR("");
+    if (str_eq(c->claim.package, last) || f->names.n == NAMES_MOST)
+        return 0;
+    str *slot = vec_push(&f->names);
+    if (slot)
+        *slot = arena_dup(&f->names_arena, c->claim.package);
+    return slot ? 0 : err_no_memory(e);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return str_cmp(*(const str *)a, *(const str *)b);
+}
+
+static void take_names(struct fleet *f)
+{
+    struct err e = {0};
+    struct vulndb *db = NULL;
+    arena_init(&f->names_arena, 256 << 20);
+    if (vulndb_open(in_dir(f, "data"), &db, &e) == 0)
+        check(vulndb_each(db, STR(""), take_name, f, &e), &e);
+    vulndb_close(db);
+    size_t kept = 0;
+    if (f->names.n)
+        qsort(f->names.p, f->names.n, sizeof *f->names.p, by_text);
+    for (size_t i = 0; i < f->names.n; i++)
+        if (!kept || !str_eq(f->names.p[kept - 1], f->names.p[i]))
+            f->names.p[kept++] = f->names.p[i];
+    f->names.n = kept;
+    printf("package names: %zu of real data, %zu made up\n", kept, NAMES_MOST - kept);
+    for (; f->names.n < NAMES_MOST; kept++) {
+        str *slot = vec_push(&f->names);
+        if (!slot)
+            exit(1);
+        *slot = arena_printf(&f->names_arena, "made-up-%zu", kept);
+    }
+    f->versions = (PACKAGES + f->names.n - 1) / f->names.n;
+}
+
+/* ---- data: each name has one to six CVEs, fixed in some version */
+
+struct claim_seed {
+    size_t name;
+    unsigned number;
+    uint64_t fixed;
+    enum severity severity;
+};
+
+static struct claim_seed claim_of(const struct fleet *f, size_t name, unsigned number, bool later,
+                                  uint64_t changed_below)
+{
+    uint64_t seed = name * 64 + number;
+    struct claim_seed c = {.name = name, .number = number};
+    c.fixed = next(&seed) % (f->versions + 1);
+    c.severity = (enum severity)(1 + next(&seed) % SEV_CRITICAL);
+    uint64_t draw = next(&seed);
+    if (later && draw < changed_below) { /* moves, or is judged otherwise */
+        c.fixed = draw & 1 ? (c.fixed + 1 + draw / 2 % f->versions) % (f->versions + 1) : c.fixed;
+        c.severity =
+            draw & 1 ? c.severity : (enum severity)(1 + (unsigned)c.severity % SEV_CRITICAL);
+    }
+    return c;
+}
+
+static unsigned claims_of(size_t name)
+{
+    uint64_t seed = name ^ 0xc1a1;
+    return 1 + (unsigned)(next(&seed) % 6);
+}
+
+static uint64_t send_claims(const struct fleet *f, struct claim_sink *sink, bool later)
+{
+    uint64_t total = 0, changed = 0;
+    for (size_t i = 0; i < f->names.n; i++)
+        total += claims_of(i);
+    uint64_t below = f->changed >= total ? UINT64_MAX : UINT64_MAX / total * f->changed;
+    for (size_t i = 0; i < f->names.n; i++)
+        for (unsigned k = 0; k < claims_of(i); k++) {
+            struct err e = {0};
+            char id[40], fixed[40];
+            struct claim_seed c = claim_of(f, i, k, later, below),
+                              was = claim_of(f, i, k, false, 0);
+            changed += c.fixed != was.fixed || c.severity != was.severity;
+            snprintf(id, sizeof id, "CVE-2026-%zu", i * 8 + k);
+            snprintf(fixed, sizeof fixed, "1.%llu-1", (unsigned long long)c.fixed);
+            struct version_range range = {.hi = str_z(fixed)};
+            const struct claim claim = {.vuln_id = str_z(id),
+                                        .platform = STR("debian:12"),
+                                        .package = f->names.p[i],
+                                        .package_kind = PACKAGE_SOURCE,
+                                        .kind = CLAIM_AFFECTED,
+                                        .state = FIX_FIXED,
+                                        .scheme = "deb",
+                                        .ranges = &range,
+                                        .n_ranges = 1,
+                                        .fixed = str_z(fixed),
+                                        .severity = c.severity};
+            check(sink->claim(sink, &claim, &e), &e);
+        }
+    return changed;
+}
+
+static uint64_t make_data(struct fleet *f, const char *name, bool later, struct vulndb **out)
+{
+    struct err e = {0};
+    struct vulndb_builder *b;
+    struct vulndb_stats stats;
+    char dir[4096];
+    snprintf(dir, sizeof dir, "%s", in_dir(f, name));
+    check(vulndb_builder_new(dir, STR("debian"), &b, &e), &e);
+    uint64_t changed = send_claims(f, vulndb_builder_sink(b), later);
+    check(vulndb_builder_install(b, &stats, &e), &e);
+    vulndb_builder_free(b);
+    check(vulndb_open(dir, out, &e), &e);
+    printf("%s: %llu claims\n", name, (unsigned long long)stats.claims_stored);
+    return changed;
+}
+
+/* ---- packages and images */
+
+static void package_of(const struct fleet *f, size_t number, struct inventory *inv,
+                       struct inv_package *p, char version[40])
+{
+    snprintf(version, 40, "1.%zu-1", number % f->versions);
+    *inv = (struct inventory){.release = {.id = STR("debian"), .version_id = STR("12")}};
+    *p = (struct inv_package){.p = {.type = package_type_find(STR("deb")),
+                                    .name = f->names.p[number / f->versions],
+                                    .version = str_z(version),
+                                    .arch = STR("amd64")}};
+}
+
+struct span_of_work {
+    struct fleet *f;
+    uint64_t from, to;
+};
+
+static int put_packages(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct span_of_work *w = ctx;
+    int r = 0;
+    for (uint64_t i = w->from; r >= 0 && i < w->to; i++) {
+        struct inventory inv;
+        struct inv_package p;
+        struct package_identity identity;
+        uint64_t names[IDENTITY_NAMES_MAX];
+        char version[40];
+        auto_buf bytes;
+        struct posting_package package = {.names = names};
+        buf_init(&bytes, 10000);
+        package_of(w->f, i, &inv, &p, version);
+        r = package_identity_write(&inv, &p, NULL, &bytes, e);
+        if (r >= 0)
+            r = package_identity_read(buf_view(&bytes), &identity, e);
+        if (r >= 0)
+            r = package_identity_names(&identity, names, &package.n_names, e);
+        package.identity = buf_view(&bytes);
+        if (r >= 0)
+            r = posting_package_id(tx, &package, &w->f->ids[i], NULL, e);
+    }
+    return r;
+}
+
+static int put_images(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct span_of_work *w = ctx;
+    struct fleet *f = w->f;
+    int64_t *list autofree = calloc(f->each, sizeof *list);
+    int r = list ? 0 : err_no_memory(e);
+    for (uint64_t i = w->from; r >= 0 && i < w->to; i++) {
+        uint64_t seed = i * 977 + 13, base = next(&seed) % BASES * 31337, shared = f->each * 6 / 10;
+        for (uint64_t k = 0; k < f->each; k++) {
+            uint64_t draw = next(k < shared ? &base : &seed);
+            /* Few names are in most images: the square of a fraction. */
+            double x = (double)(draw >> 11) / (double)(1ull << 53);
+            size_t name = (size_t)(x * x * (double)f->names.n);
+            list[k] = f->ids[name * f->versions + next(k < shared ? &base : &seed) % f->versions];
+        }
+        char digest[80], account[24];
+        uint64_t d = i;
+        snprintf(digest, sizeof digest, "sha256:%016llx%016llx%016llx%016llx",
+                 (unsigned long long)next(&d), (unsigned long long)next(&d),
+                 (unsigned long long)next(&d), (unsigned long long)i);
+        snprintf(account, sizeof account, "account-%llu", (unsigned long long)(i % ACCOUNTS));
+        r = posting_put(tx, str_z(account), str_z(digest), 0, list, f->each, e);
+    }
+    return r;
+}
+
+static void fill(struct fleet *f, const struct reindex_options *o)
+{
+    struct err e = {0};
+    struct reindex_result result;
+    double from = now();
+    f->ids = calloc(f->names.n * f->versions, sizeof *f->ids);
+    if (!f->ids)
+        exit(1);
+    struct span_of_work w = {f, 0, f->names.n * f->versions};
+    check(db_run(f->db, DB_WRITE, put_packages, &w, &e), &e);
+    check(reindex_data(o, &result, &e), &e);
+    check(reindex_packages(o, &e), &e);
+    printf("%llu distinct packages stored and matched in %.1f s\n", (unsigned long long)w.to,
+           now() - from);
+    from = now();
+    for (uint64_t i = 0; i < f->images; i += BATCH) {
+        w = (struct span_of_work){f, i, i + BATCH < f->images ? i + BATCH : f->images};
+        check(db_run(f->db, DB_WRITE, put_images, &w, &e), &e);
+        check(reindex_images(o, &e), &e);
+    }
+    while (posting_merge(f->db, BATCH, true, &e) > 0)
+        ;
+    printf("%llu images x %llu packages stored, indexed and summed up in %.1f s (%.0f a second)\n",
+           (unsigned long long)f->images, (unsigned long long)f->each, now() - from,
+           (double)f->images / (now() - from));
+}
+
+/* ---- the question */
+
+struct listing {
+    struct db *db;
+    int64_t batch;
+    struct posting_set set;
+    uint64_t n, bytes;
+};
+
+static int list_one(void *ctx, const struct posting_image *i, struct err *e)
+{
+    struct listing *l = ctx;
+    l->n++;
+    l->bytes += i->account.n + i->digest.n;
+    return 0;
+}
+
+static int list_all(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct listing *l = ctx;
+    l->n = l->bytes = 0;
+    posting_set_done(&l->set);
+    int r = db_query_int(tx, "SELECT MAX(id) FROM finding_batch", DB0, &l->batch, e);
+    if (r >= 0)
+        r = reindex_affected(tx, l->batch, &l->set, e);
+    return r < 0 ? r : posting_images(tx, &l->set, STR(""), list_one, l, e);
+}
+
+struct comparing {
+    struct fleet *f;
+    const struct vulndb *before, *after;
+    const struct posting_set *set;
+    uint64_t wrong, affected;
+};
+
+/* Findings of an image's packages as text, matched from nothing. */
+static int findings_text(struct db_tx *tx, const struct vulndb *db, const posting_ids *list,
+                         struct buf *out, struct err *e)
+{
+    struct arena a;
+    struct candidate *c autofree = calloc(list->n + 1, sizeof *c);
+    size_t n = list->n;
+    arena_init(&a, 1 << 30);
+    for (size_t i = 0; i < n; i++)
+        c[i].id = list->p[i];
+    int r = reindex_read(tx, c, &n, &a, e);
+    if (r >= 0)
+        r = reindex_match(db, c, n, &a, e);
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        for (size_t k = 0; k < c[i].n_now; k++)
+            buf_addf(out, "%lld %.*s %d %.*s\n", (long long)c[i].id, STR_ARG(c[i].now[k].id),
+                     (int)c[i].now[k].severity, STR_ARG(c[i].now[k].fix));
+    arena_done(&a);
+    return r;
+}
+
+static int compare_sample(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct comparing *c = ctx;
+    uint64_t seed = 4711;
+    int r = 0;
+    c->wrong = c->affected = 0;
+    for (int i = 0; r >= 0 && i < SAMPLE; i++) {
+        posting_ids list = {0};
+        auto_buf before, after;
+        int64_t image = 1 + (int64_t)(next(&seed) % c->f->images);
+        buf_init(&before, 100 << 20);
+        buf_init(&after, 100 << 20);
+        r = posting_list(tx, image, &list, e);
+        if (r >= 0)
+            r = findings_text(tx, c->before, &list, &before, e);
+        if (r >= 0)
+            r = findings_text(tx, c->after, &list, &after, e);
+        bool differs = !str_eq(buf_view(&before), buf_view(&after));
+        c->affected += differs;
+        c->wrong += differs != posting_set_has(c->set, image);
+        vec_done(&list);
+    }
+    return r;
+}
+
+static void ask(struct fleet *f, struct reindex_options *o, const struct vulndb *before,
+                uint64_t changed)
+{
+    struct err e = {0};
+    struct reindex_result r;
+    struct listing l = {.db = f->db};
+    posting_set_init(&l.set);
+    double from = now(), used = cpu();
+    check(reindex_data(o, &r, &e), &e);
+    double whole = now() - from, whole_cpu = cpu() - used;
+    from = now();
+    check(db_run(f->db, DB_READ, list_all, &l, &e), &e);
+    double listed = now() - from, list = r.diff_seconds + r.match_seconds + listed;
+    printf("newer data: %llu changed claims about %llu names; %llu packages matched again, %llu"
+           " findings changed\n",
+           (unsigned long long)changed, (unsigned long long)r.names, (unsigned long long)r.packages,
+           (unsigned long long)r.changes);
+    printf("  what differs %.2f s, matched and written %.2f s, %llu images found and listed"
+           " %.2f s\n",
+           r.diff_seconds, r.match_seconds, (unsigned long long)l.n, listed);
+    printf("  with every image's summary written: %.1f s, %.1f s of CPU\n", whole, whole_cpu);
+    struct comparing c = {.f = f, .before = before, .after = o->data, .set = &l.set};
+    check(db_run(f->db, DB_READ, compare_sample, &c, &e), &e);
+    printf("brute force on %d images: %llu changed, %llu differ from the list\n", SAMPLE,
+           (unsigned long long)c.affected, (unsigned long long)c.wrong);
+    printf("FIGURE complete list of %llu changed images: %.2f s (wanted <= 2), peak %.0f MiB"
+           " (wanted <= 1536)\n",
+           (unsigned long long)l.n, list, peak_mib());
+    posting_set_done(&l.set);
+    if (c.wrong)
+        exit(1);
+}
+
+/* ---- memory */
+
+static const int64_t day = (int64_t)86400 * 1000000;
+
+static int spread(struct db_tx *tx, void *ctx, struct err *e)
+{
+    /* Two years, by the numbers of packages and images; each finding was once judged otherwise. */
+    static const char *const steps[] = {
+        "UPDATE finding_span SET opened_at = now_us() - ((package * 7919 + opened_at) % 700) *"
+        " 86400000000 WHERE closed_at > 8000000000000000000",
+        "INSERT INTO finding_span (package, vulnerability, opened_at, closed_at, severity,"
+        " fix_state, source, fix, generation) SELECT package, vulnerability, opened_at -"
+        " 20 * 86400000000, opened_at, 1, fix_state, source, '', generation FROM finding_span"
+        " WHERE closed_at > 8000000000000000000",
+        "UPDATE posting_image SET since = since - ((id * 104729) % 730) * 86400000000",
+    };
+    int64_t n = 0;
+    for (size_t i = 0; n >= 0 && i < KE_ARRAY_LEN(steps); i++)
+        n = db_exec(tx, steps[i], DB0, e);
+    return n < 0 ? (int)n : 0;
+}
+
+struct question {
+    struct fleet *f;
+    char id[40];
+    int64_t at;
+    bool now;
+    struct listing l;
+};
+
+static int collect(void *ctx, const struct posting_image *i, struct err *e)
+{
+    struct listing *l = ctx;
+    l->n++;
+    return posting_set_add(&l->set, i->id) ? 0 : err_no_memory(e);
+}
+
+static int ask_memory(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct question *q = ctx;
+    q->l.n = 0;
+    posting_set_done(&q->l.set);
+    return history_affected(tx, STR(""), str_z(q->id), q->at, q->now, collect, &q->l, e);
+}
+
+/* By walking the images' own lists and each package's spans. */
+static int check_memory(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct question *q = ctx;
+    uint64_t seed = 99;
+    int r = 0;
+    for (int i = 0; r >= 0 && i < SAMPLE; i++) {
+        posting_ids list = {0};
+        int64_t image = 1 + (int64_t)(next(&seed) % q->f->images), since = 0, n, hits = 0;
+        r = posting_list(tx, image, &list, e);
+        if (r >= 0)
+            r = db_query_int(tx, "SELECT since FROM posting_image WHERE id = $1", DB(DBI(image)),
+                             &since, e);
+        for (size_t k = 0; r >= 0 && k < list.n; k++) {
+            r = db_query_int(tx,
+                             "SELECT COUNT(*) FROM finding_span WHERE package = $1 AND"
+                             " vulnerability = $2 AND opened_at <= $3 AND closed_at > $3",
+                             DB(DBI(list.p[k]), DBZ(q->id), DBI(q->at)), &n, e);
+            hits += n;
+        }
+        if (r >= 0 && (hits && since <= q->at) != posting_set_has(&q->l.set, image))
+            r = err_set(e, ERR_MISMATCH, "brute force gives another answer for image %lld",
+                        (long long)image);
+        vec_done(&list);
+    }
+    return r;
+}
+
+static int read_now(struct db_tx *tx, void *ctx, struct err *e)
+{
+    return db_query_int(tx, "SELECT now_us()", DB0, ctx, e);
+}
+
+static void remember(struct fleet *f)
+{
+    struct err e = {0};
+    double worst = 0, sum = 0;
+    uint64_t most = 0, seed = 2026;
+    int64_t today;
+    check(db_run(f->db, DB_WRITE, spread, f, &e), &e);
+    check(db_run(f->db, DB_READ, read_now, &today, &e), &e);
+    for (int i = 0; i < QUESTIONS; i++) {
+        struct question q = {.f = f, .now = i % 2};
+        snprintf(q.id, sizeof q.id, "CVE-2026-%llu",
+                 (unsigned long long)(next(&seed) % (f->names.n / 20) * 8));
+        q.at = today - (int64_t)(next(&seed) % 700) * day;
+        double from = now();
+        check(db_run(f->db, DB_READ, ask_memory, &q, &e), &e);
+        double took = now() - from;
+        if (i < 6 && !q.now)
+            check(db_run(f->db, DB_READ, check_memory, &q, &e), &e);
+        worst = took > worst ? took : worst;
+        sum += took;
+        most = q.l.n > most ? q.l.n : most;
+        posting_set_done(&q.l.set);
+    }
+    printf("FIGURE affected on date D, two years, %d questions: mean %.3f s, longest %.3f s (wanted"
+           " <= 1 for 100,000 images), up to %llu images; equal to brute force\n",
+           QUESTIONS, sum / QUESTIONS, worst, (unsigned long long)most);
+}
+
+/* ---- */
+
+static double stored_gb(struct fleet *f, const char *url)
+{
+    struct err e = {0};
+    int64_t n = 0;
+    struct stat st;
+    double sum = 0;
+    struct db_tx *tx;
+    static const char *const files[] = {"fleet.db", "fleet.db-wal"};
+    if (str_starts(str_z(url), STR("sqlite:"))) {
+        for (size_t i = 0; i < KE_ARRAY_LEN(files); i++)
+            sum += stat(in_dir(f, files[i]), &st) == 0 ? (double)st.st_size : 0;
+        return sum / 1e9;
+    }
+    check(db_begin(f->db, DB_READ, &tx, &e), &e);
+    check(db_query_int(tx, "SELECT pg_database_size(current_database())", DB0, &n, &e), &e);
+    db_rollback(tx);
+    return (double)n / 1e9;
+}
+
+static uint64_t number(int argc, char **argv, int i, uint64_t fallback)
+{
+    return argc > i ? strtoull(argv[i], NULL, 10) : fallback;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+    struct fleet f = {.dir = argc > 1 ? argv[1] : ".",
+                      .images = number(argc, argv, 2, 10000),
+                      .each = number(argc, argv, 3, 300),
+                      .changed = number(argc, argv, 4, 5000)};
+    struct vulndb *before, *after;
+    char url[4200];
+    double load[3] = {0};
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    snprintf(url, sizeof url, "sqlite:%s/fleet.db", f.dir);
+    if (getenv("FLEET_DB"))
+        snprintf(url, sizeof url, "%s", getenv("FLEET_DB"));
+    const struct db_options options = {.url = url, .statement_timeout = 3600};
+    const struct documents_options d = {0};
+    check(db_open(&options, &f.db, &e), &e);
+    check(schema_upgrade(f.db, NULL, NULL, &e), &e);
+    check(documents_open(f.db, &d, &f.documents, &e), &e);
+    take_names(&f);
+    make_data(&f, "before", false, &before);
+    struct reindex_options o = {.db = f.db,
+                                .documents = f.documents,
+                                .data = before,
+                                .generation = "sha256:before",
+                                .holder = "bench"};
+    fill(&f, &o);
+    double stored = stored_gb(&f, url);
+    uint64_t changed = make_data(&f, "after", true, &after);
+    o.data = after;
+    o.generation = "sha256:after";
+    ask(&f, &o, before, changed);
+    remember(&f);
+    getloadavg(load, 3);
+    printf("FIGURE %llu images x %llu packages (%zu distinct): %.2f GB stored (wanted <= 10)\n",
+           (unsigned long long)f.images, (unsigned long long)f.each, f.names.n * f.versions,
+           stored);
+    printf("load average %.1f %.1f %.1f\n", load[0], load[1], load[2]);
+    vulndb_close(before);
+    vulndb_close(after);
+    documents_close(f.documents);
+    db_close(f.db);
+    return 0;
+}
