@@ -10,6 +10,7 @@ const struct command *const commands[] = {
     &command_feeds,
     &command_health,
     &command_help,
+    &command_history,
     &command_man,
     &command_manager,
     &command_policy,

@@ -58,6 +58,7 @@ extern const struct command command_explain;
 extern const struct command command_feeds;
 extern const struct command command_health;
 extern const struct command command_help;
+extern const struct command command_history;
 extern const struct command command_man;
 extern const struct command command_manager;
 extern const struct command command_policy;

@@ -17,6 +17,7 @@ extern const struct operation misc_operations[];
 extern const struct operation notification_operations[];
 extern const struct operation content_operations[];
 extern const struct operation import_operations[];
+extern const struct operation history_operations[];
 extern const struct operation import_archive_operations[];
 
 /* Runs fn in a transaction; fn answers. It may run again: it must not keep anything but answers. */
