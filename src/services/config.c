@@ -66,8 +66,7 @@ static const char *text_or_null(struct config_loader *l, const char *path)
     return s && *s && strcmp(s, "null") != 0 ? s : NULL;
 }
 
-/* `path` itself when absolute, else below `dir`. */
-static const char *below(struct config_loader *l, const char *dir, const char *path)
+const char *config_below(struct config_loader *l, const char *dir, const char *path)
 {
     if (path[0] == '/')
         return path;
@@ -126,32 +125,6 @@ static void auth_read(struct config_loader *l)
                        "oauth is enabled, but neither keys.secret nor a pair of keys is given");
 }
 
-static void documents_read(struct config_loader *l)
-{
-    static const char *const sections[] = {"object_store", "archive"};
-    struct config *c = l->c;
-    c->document_driver = "db";
-    for (int i = 0; i < 2; i++) {
-        char path[100], driver[100], dir[140];
-        snprintf(path, sizeof path, "services.catalog.%s", sections[i]);
-        if (!yyjson_is_obj(config_at(l->text, str_z(path))))
-            continue;
-        snprintf(driver, sizeof driver, "%s.storage_driver.name", path);
-        snprintf(dir, sizeof dir, "%s.storage_driver.config.archive_data_dir", path);
-        const char *name = config_get_text(l, driver, "db");
-        c->document_dir = config_get_text(l, dir, NULL);
-        if (strcmp(name, "localfs") == 0 || strcmp(name, "fs") == 0)
-            c->document_driver = "fs";
-        else if (strcmp(name, "db") != 0 && strcmp(name, "db2") != 0)
-            config_problem(l, true, driver,
-                           "%s: the storage driver \"%s\" is not available; db and localfs are",
-                           driver, name);
-        break;
-    }
-    if (strcmp(c->document_driver, "fs") == 0 && !c->document_dir)
-        c->document_dir = below(l, c->data_dir, "documents");
-}
-
 /* KELLET_CACHE_MAX wins, as for scans without an engine. */
 static uint64_t cache_limit(struct config_loader *l)
 {
@@ -185,10 +158,10 @@ static void parts_read(struct config_loader *l)
         config_get_bool(l, VULNS ".sync.ssl_verify", config_get_bool(l, "feeds.ssl_verify", true));
     c->legacy_feeds_url = text_or_null(l, "feeds.url");
     c->policy_bundles_dir =
-        below(l, c->service_dir, config_get_text(l, "policy_bundles_dir", "bundles"));
+        config_below(l, c->service_dir, config_get_text(l, "policy_bundles_dir", "bundles"));
     const char *dirs[] = {c->service_dir, l->directory};
     for (int i = 0; i < 2 && !c->analyzer_config; i++) {
-        const char *path = dirs[i] ? below(l, dirs[i], "analyzer_config.yaml") : NULL;
+        const char *path = dirs[i] ? config_below(l, dirs[i], "analyzer_config.yaml") : NULL;
         if (path && fs_is_file(path))
             c->analyzer_config = path;
     }
@@ -249,7 +222,7 @@ static int loader_run(struct config_loader *l, struct err *e)
     general_read(l);
     auth_read(l);
     config_services_read(l);
-    documents_read(l);
+    config_store_read(l);
     parts_read(l);
     r = config_database_read(l, e);
     if (r < 0)

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "codec/json.h"
+#include "net/aws_s3.h"
 
 /* In this order: of lists, start-up and metrics. */
 enum service_id {
@@ -34,6 +35,10 @@ int service_by_name(str name);
 struct cycle_timer { /* a watcher's interval as configured: seconds; 0: off */
     const char *name;
     int64_t seconds;
+};
+
+struct registry_mirror { /* "docker.io": "127.0.0.1:5000/cache" is asked first */
+    const char *registry, *mirror;
 };
 
 struct service_config {
@@ -78,8 +83,14 @@ struct config {
     bool allow_awsecr_iam_auto;
     bool fair_share;                            /* queueing between accounts */
     const char *document_driver, *document_dir; /* documents.h */
-    unsigned analyzer_threads;                  /* images at a time in one worker; 1 */
-    uint64_t layer_cache_max;                   /* bytes */
+    struct s3_options document_s3;              /* bucket NULL: none */
+    const char *document_prefix;                /* of keys in the bucket */
+    bool document_create_bucket;
+    struct aws_endpoints aws_endpoints; /* of ECR and STS; NULL: the environment's, AWS's own */
+    const struct registry_mirror *mirrors;
+    size_t n_mirrors;
+    unsigned analyzer_threads; /* images at a time in one worker; 1 */
+    uint64_t layer_cache_max;  /* bytes */
     bool hints_enabled, owned_package_filtering;
     bool event_notification;        /* services.catalog.event_log.notification */
     const char *policy_bundles_dir; /* *.json go into new accounts */

@@ -44,12 +44,18 @@ int64_t config_get_int(struct config_loader *l, const char *path, int64_t fallba
                        int64_t max);
 yyjson_val *config_at(yyjson_val *root, str path);
 
+/* `path` itself when absolute, else below `dir`. */
+const char *config_below(struct config_loader *l, const char *dir, const char *path);
+
 /* Is the check of this section ("services") skipped by request? */
 bool config_skips(const struct config_loader *l, const char *section);
 
 /* ---- config_database.c */
 /* Sets database_url, _connections and _timeout. */
 int config_database_read(struct config_loader *l, struct err *e);
+/* ---- config_store.c */
+/* Where documents are kept, and how AWS and registries are reached. */
+void config_store_read(struct config_loader *l);
 /* ---- config_service.c */
 void config_services_read(struct config_loader *l);
 

@@ -105,6 +105,30 @@ static void put_flag(struct buf *b, int depth, const char *key, bool v)
     buf_addf(b, "%s: %s\n", key, v ? "true" : "false");
 }
 
+static void put_store(struct buf *b, const struct config *c)
+{
+    const struct s3_options *s3 = &c->document_s3;
+    buf_addf(b, "    object_store:\n      storage_driver:\n        name: %s\n",
+             strcmp(c->document_driver, "fs") == 0 ? "localfs" : c->document_driver);
+    if (c->document_dir || s3->bucket)
+        buf_add_str(b, STR("        config:\n"));
+    if (c->document_dir)
+        put_line(b, 5, "archive_data_dir", c->document_dir);
+    if (!s3->bucket)
+        return;
+    put_line(b, 5, "bucket", s3->bucket);
+    put_flag(b, 5, "create_bucket", c->document_create_bucket);
+    put_line(b, 5, "prefix", c->document_prefix);
+    put_line(b, 5, "region", s3->region);
+    put_line(b, 5, "url", s3->url);
+    put_flag(b, 5, "iamauto", !s3->access_key);
+    if (s3->access_key) {
+        put_line(b, 5, "access_key", s3->access_key);
+        put_line(b, 5, "secret_key", s3->secret_key);
+    }
+    put_line(b, 5, "server_side_encryption", s3->encryption);
+}
+
 static void put_service(struct buf *b, const struct config *c, int id)
 {
     const struct service_config *s = &c->services[id];
@@ -144,12 +168,7 @@ static void put_service(struct buf *b, const struct config *c, int id)
         put_flag(b, 2, "fair_share_image_analysis_queueing", c->fair_share);
         buf_addf(b, "    event_log: {notification: {enabled: %s}}\n",
                  c->event_notification ? "true" : "false");
-        buf_addf(b, "    object_store:\n      storage_driver:\n        name: %s\n",
-                 strcmp(c->document_driver, "fs") == 0 ? "localfs" : "db");
-        if (c->document_dir) {
-            buf_add_str(b, STR("        config:\n"));
-            put_line(b, 5, "archive_data_dir", c->document_dir);
-        }
+        put_store(b, c);
     }
     if (id == SERVICE_POLICY_ENGINE)
         buf_addf(b, "    vulnerabilities: {sync: {enabled: %s, ssl_verify: %s}}\n",
@@ -191,6 +210,10 @@ int config_print(const struct config *c, struct buf *out, struct err *e)
     put_line(out, 2, "db_connect", c->database_url);
     buf_addf(out, "    db_connect_args: {timeout: %u}\n    db_pool_size: %u\n", c->database_timeout,
              c->database_connections);
+    if (c->n_mirrors)
+        buf_add_str(out, STR("registry_mirrors:\n"));
+    for (size_t i = 0; i < c->n_mirrors; i++)
+        put_line(out, 1, c->mirrors[i].registry, c->mirrors[i].mirror);
     if (c->webhooks) {
         buf_add_str(out, STR("webhooks:"));
         put_value(out, 1, STR("webhooks"), c->webhooks);

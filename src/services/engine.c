@@ -117,15 +117,16 @@ static int database_open(struct engine *en, struct err *e)
     }
 }
 
-/* A database that goes away while a process starts comes back: each step that needs it is tried
- * again. */
+/* A database or bucket that goes away while a process starts comes back: each step that needs it is
+ * tried again. */
 static int persist(struct engine *en, int (*step)(struct engine *en, struct err *e), struct err *e)
 {
     for (int i = 1;; i++) {
         int r = step(en, e);
         if (r != ERR_NET || i == DATABASE_TRIES)
             return r;
-        log_warn(NULL, "the database went away, next try in 1 s: %s", e->text);
+        log_warn(NULL, "the database or the object store does not answer, next try in 1 s: %s",
+                 e->text);
         if (signal_wait(en, 1))
             return err_set(e, ERR_NET, "stopped while waiting for the database");
     }
@@ -178,6 +179,22 @@ static void password_print(const struct engine *en)
                 password);
 }
 
+/* The catalog looks whether the bucket can be used; others may lack the right to write there. */
+static int documents_bring(struct engine *en, struct err *e)
+{
+    const struct config *c = en->config;
+    bool first = c->services[SERVICE_CATALOG].selected && strcmp(c->document_driver, "s3") == 0;
+    const struct documents_options o = {
+        .driver = c->document_driver,
+        .directory = c->document_dir,
+        .s3 = c->document_s3.bucket ? &c->document_s3 : NULL,
+        .s3_prefix = c->document_prefix,
+        .s3_check = first,
+        .s3_create = c->document_create_bucket,
+    };
+    return documents_open(en->db, &o, &en->documents, e);
+}
+
 static int stores_open(struct engine *en, bool upgrade, struct err *e)
 {
     const struct config *c = en->config;
@@ -188,10 +205,8 @@ static int stores_open(struct engine *en, bool upgrade, struct err *e)
         r = database_open(en, e);
     if (r == 0)
         r = schema_ready(en, upgrade, e);
-    const struct documents_options documents = {.driver = c->document_driver,
-                                                .directory = c->document_dir};
     if (r == 0)
-        r = documents_open(en->db, &documents, &en->documents, e);
+        r = persist(en, documents_bring, e);
     const struct http_options http = {.connect_timeout = c->client_connect_timeout,
                                       .idle_timeout = c->client_read_timeout};
     if (r == 0)

@@ -1,4 +1,4 @@
-#include "store/chunk_store.h"
+#include "store/chunk_store_s3.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -40,10 +40,13 @@ int chunk_file_get(const struct documents *d, const struct sha256 *digest, int64
     return rc == ERR_NOT_FOUND ? err_set(e, ERR_MISMATCH, "%s is gone", path) : rc;
 }
 
-void chunk_unlink(const struct documents *d, const struct sha256 *digest, int64_t id)
+void chunk_unlink(const struct documents *d, enum chunk_driver driver, const struct sha256 *digest,
+                  int64_t id)
 {
     char path[PATH_SIZE];
-    if (!d->directory)
+    if (driver == CHUNK_S3)
+        chunk_s3_delete(d, digest, id);
+    if (driver != CHUNK_FS || !d->directory)
         return;
     path_of(d, digest, id, path);
     unlink(path);
@@ -53,10 +56,17 @@ void chunk_unlink(const struct documents *d, const struct sha256 *digest, int64_
 
 static int has_row(struct db_tx *tx, void *ctx, struct err *e)
 {
-    const int64_t *id = ctx;
+    const int64_t *wanted = ctx;
     int64_t one;
-    int rc = db_query_int(tx, "SELECT 1 FROM chunk WHERE id = $1", DB(DBI(*id)), &one, e);
+    int rc = db_query_int(tx, "SELECT 1 FROM chunk WHERE id = $1 AND driver = $2",
+                          DB(DBI(wanted[0]), DBI(wanted[1])), &one, e);
     return rc == ERR_NOT_FOUND ? 0 : rc < 0 ? rc : 1;
+}
+
+int chunk_has_row(struct documents *d, int64_t id, enum chunk_driver driver, struct err *e)
+{
+    int64_t wanted[] = {id, driver};
+    return db_run(d->db, DB_READ, has_row, wanted, e);
 }
 
 /* 1: removed; 0: it stays. */
@@ -69,8 +79,7 @@ static int sweep_file(struct documents *d, int dir, const char *name, struct err
     if (dash != 64 || !str_to_u64(str_from(s, dash + 1), &number) ||
         fstatat(dir, name, &st, 0) < 0 || st.st_mtime > time(NULL) - 86400)
         return 0;
-    int64_t id = (int64_t)number;
-    int rc = db_run(d->db, DB_READ, has_row, &id, e);
+    int rc = chunk_has_row(d, (int64_t)number, CHUNK_FS, e);
     if (rc != 0)
         return rc < 0 ? rc : 0;
     return unlinkat(dir, name, 0) == 0;

@@ -1,4 +1,4 @@
-#include "store/chunk_store.h"
+#include "store/chunk_store_s3.h"
 
 #include <zstd.h>
 
@@ -6,6 +6,23 @@
 #include "base/cursor.h"
 
 enum { LEVEL = 3, FIND_MAX = 128, INSERT_MAX = 64, READ_MAX = 64, INSERT_VALUES = 5 };
+
+static int64_t piece_max(enum chunk_driver driver)
+{
+    return driver == CHUNK_S3 ? CHUNK_S3_MAX : CHUNK_MAX;
+}
+
+static size_t packed_max(enum chunk_driver driver)
+{
+    return driver == CHUNK_S3 ? CHUNK_S3_MAX + (1 << 20) : 2 * CHUNK_MAX;
+}
+
+size_t chunk_piece(const struct documents *d, str rest, bool large)
+{
+    if (d->driver != CHUNK_S3)
+        return chunk_cut(&d->cutter, rest, large);
+    return rest.n < CHUNK_S3_MAX ? rest.n : CHUNK_S3_MAX;
+}
 
 static int compress_with(ZSTD_CCtx *z, str raw, struct buf *out, struct err *e)
 {
@@ -170,7 +187,7 @@ static int find_some(struct putting *p, struct chunk **some, size_t n, struct er
     size_t n_waiting = 0, width = n == 1 ? 1 : FIND_MAX;
     for (size_t i = 0; i < width; i++)
         v[i] = DBB(digest_bytes(&some[i < n ? i : n - 1]->digest));
-    buf_add_str(&sql, STR("SELECT id, digest, unnamed_since FROM chunk WHERE digest IN "));
+    buf_add_str(&sql, STR("SELECT id, digest, unnamed_since, driver FROM chunk WHERE digest IN "));
     placeholders(&sql, 1, width);
     auto_rows *r = NULL;
     int rc = db_query(p->tx, buf_z(&sql), v, width, &r, e);
@@ -179,6 +196,7 @@ static int find_some(struct putting *p, struct chunk **some, size_t n, struct er
         if (!c || n_waiting == FIND_MAX)
             continue;
         c->id = db_int(r, 0);
+        c->driver = (enum chunk_driver)db_int(r, 3);
         if (!db_is_null(r, 2))
             waiting[n_waiting++] = c;
     }
@@ -203,12 +221,20 @@ static int find(struct putting *p, struct err *e)
     return rc;
 }
 
+static int put_outside(struct documents *d, const struct chunk *c, str packed, struct err *e)
+{
+    return d->driver == CHUNK_S3 ? chunk_s3_put(d, &c->digest, c->id, packed, e)
+                                 : chunk_file_put(d, &c->digest, c->id, packed, e);
+}
+
 static int insert_some(struct putting *p, struct chunk **some, const int64_t *ids, size_t n,
                        struct err *e)
 {
     auto_buf sql, packed;
     buf_init(&sql, 64 << 10);
-    buf_init(&packed, INSERT_MAX * (CHUNK_MAX + (CHUNK_MAX >> 7) + 1024));
+    buf_init(&packed, p->d->driver == CHUNK_S3
+                          ? packed_max(CHUNK_S3)
+                          : INSERT_MAX * (CHUNK_MAX + (CHUNK_MAX >> 7) + 1024));
     struct db_value v[INSERT_MAX * INSERT_VALUES];
     size_t ends[INSERT_MAX + 1] = {0};
     int rc = 0;
@@ -236,10 +262,9 @@ static int insert_some(struct putting *p, struct chunk **some, const int64_t *id
         if (c)
             c->id = db_int(r, 0);
     }
-    for (size_t i = 0; rc >= 0 && p->d->driver == CHUNK_FS && i < n; i++)
+    for (size_t i = 0; rc >= 0 && p->d->driver != CHUNK_DB && i < n; i++)
         if (some[i]->id)
-            rc = chunk_file_put(p->d, &some[i]->digest, some[i]->id,
-                                str_sub(buf_view(&packed), ends[i], ends[i + 1]), e);
+            rc = put_outside(p->d, some[i], str_sub(buf_view(&packed), ends[i], ends[i + 1]), e);
     return rc;
 }
 
@@ -278,7 +303,7 @@ static int insert(struct putting *p, struct err *e)
     if (!drawn) /* one writer at a time: ids are given in this order */
         qsort(order, p->n, sizeof *order, by_place);
     for (size_t i = 0, n; i < p->n && rc >= 0; i += n) {
-        n = batch_size(p->n - i, INSERT_MAX);
+        n = p->d->driver == CHUNK_S3 ? 1 : batch_size(p->n - i, INSERT_MAX); /* they are large */
         rc = insert_some(p, order + i, drawn ? ids + i : NULL, n, e);
     }
     drop_found(p);
@@ -308,6 +333,7 @@ int chunks_put(struct documents *d, struct db_tx *tx, struct chunk *chunks, size
     for (size_t i = 0; i < n && rc == 0; i++) {
         chunks[i].digest = sha256_of(chunks[i].raw.p, chunks[i].raw.n);
         chunks[i].id = 0;
+        chunks[i].driver = d->driver;
         sorted[i] = &chunks[i];
     }
     if (rc == 0 && n) {
@@ -322,6 +348,32 @@ int chunks_put(struct documents *d, struct db_tx *tx, struct chunk *chunks, size
             sorted[i]->id = sorted[i - 1]->id;
     ZSTD_freeCCtx(p.z);
     free(p.open);
+    return rc;
+}
+
+/* The row keeps its id, so what the other driver still has is named by no row of that driver. */
+static int move_one(struct documents *d, struct db_tx *tx, const struct chunk *c, struct err *e)
+{
+    auto_buf packed;
+    buf_init(&packed, packed_max(d->driver));
+    int rc = chunk_compress(c->raw, &packed, e);
+    if (rc == 0 && d->driver != CHUNK_DB)
+        rc = put_outside(d, c, buf_view(&packed), e);
+    if (rc < 0)
+        return rc;
+    int64_t n = db_exec(
+        tx, "UPDATE chunk SET driver = $2, data = $3 WHERE id = $1",
+        DB(DBI(c->id), DBI(d->driver), d->driver == CHUNK_DB ? DBB(buf_view(&packed)) : DBNULL), e);
+    return n < 0 ? (int)n : 0;
+}
+
+int chunks_move_here(struct documents *d, struct db_tx *tx, struct chunk *chunks, size_t n,
+                     struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        if (chunks[i].driver != d->driver)
+            rc = move_one(d, tx, &chunks[i], e);
     return rc;
 }
 
@@ -359,7 +411,7 @@ static int read_some(struct db_tx *tx, const int64_t *ids, size_t n, struct stor
         str digest = db_blob(r, 1), data = db_blob(r, 4);
         *s = (struct stored){db_int(r, 0), db_int(r, 3), (enum chunk_driver)db_int(r, 2),
                              .at = bytes->n, .n = data.n};
-        if (digest.n != sizeof s->digest.b || s->size < 0 || s->size > CHUNK_MAX)
+        if (digest.n != sizeof s->digest.b || s->size < 0 || s->size > piece_max(s->driver))
             return err_set(e, ERR_MISMATCH, "a stored document is damaged (row)");
         memcpy(s->digest.b, digest.p, digest.n);
         buf_add_str(bytes, data);
@@ -372,10 +424,11 @@ static int expand_one(struct documents *d, ZSTD_DCtx *z, const struct stored *s,
                       struct buf *out, struct err *e)
 {
     auto_buf file;
-    buf_init(&file, 2 * CHUNK_MAX);
+    buf_init(&file, packed_max(s->driver));
     str packed = str_sub(bytes, s->at, s->at + s->n);
-    if (s->driver == CHUNK_FS) {
-        int rc = chunk_file_get(d, &s->digest, s->id, &file, e);
+    if (s->driver != CHUNK_DB) {
+        int rc = s->driver == CHUNK_S3 ? chunk_s3_get(d, &s->digest, s->id, &file, e)
+                                       : chunk_file_get(d, &s->digest, s->id, &file, e);
         if (rc < 0)
             return rc;
         packed = buf_view(&file);

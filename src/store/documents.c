@@ -6,18 +6,35 @@
 #include "store/documents_internal.h"
 
 /* Up to this size a document is kept whole, in its content's row. */
-enum { INLINE_MAX = 4 << 10, RECIPE_MAX = 64 << 20, CACHE_DEFAULT = 64 << 20 };
+enum {
+    INLINE_MAX = 4 << 10,
+    INLINE_S3_MAX = 16 << 10,
+    PREFIX_MAX = 512,
+    CACHE_DEFAULT = 64 << 20,
+};
+
+static int bucket_open(struct documents *d, const struct documents_options *o, struct err *e)
+{
+    const char *prefix = o->s3_prefix ? o->s3_prefix : "";
+    if (strlen(prefix) > PREFIX_MAX)
+        return err_set(e, ERR_LIMIT, "the prefix of keys has at most %d bytes", PREFIX_MAX);
+    if (!(d->s3_prefix = strdup(prefix)))
+        return err_no_memory(e);
+    int rc = s3_new(o->s3, &d->s3, e);
+    return rc < 0 || !o->s3_check ? rc : s3_check(d->s3, prefix, o->s3_create, e);
+}
 
 int documents_open(struct db *db, const struct documents_options *o, struct documents **out,
                    struct err *e)
 {
     str name = o->driver ? str_z(o->driver) : STR("db");
-    bool fs = str_eq(name, STR("fs"));
-    if (!fs && !str_eq(name, STR("db")))
-        return err_set(e, ERR_UNSUPPORTED, "documents: there is no driver '%.*s' (db, fs)",
+    bool fs = str_eq(name, STR("fs")), s3 = str_eq(name, STR("s3"));
+    if (!fs && !s3 && !str_eq(name, STR("db")))
+        return err_set(e, ERR_UNSUPPORTED, "documents: there is no driver '%.*s' (db, fs, s3)",
                        STR_ARG(name));
-    if (fs && !o->directory)
-        return err_set(e, ERR_USAGE, "documents: driver fs needs a directory");
+    if ((fs && !o->directory) || (s3 && !o->s3))
+        return err_set(e, ERR_USAGE, "documents: driver %.*s needs a %s", STR_ARG(name),
+                       fs ? "directory" : "bucket");
     int rc = fs ? fs_mkdirs(o->directory, e) : 0;
     if (rc < 0)
         return rc;
@@ -25,14 +42,16 @@ int documents_open(struct db *db, const struct documents_options *o, struct docu
     if (!d)
         return err_no_memory(e);
     d->db = db;
-    d->driver = fs ? CHUNK_FS : CHUNK_DB;
+    d->driver = s3 ? CHUNK_S3 : fs ? CHUNK_FS : CHUNK_DB;
     d->keep_us = o->keep_us ? o->keep_us : INT64_C(3600000000);
     d->directory = o->directory ? strdup(o->directory) : NULL;
     chunk_cutter_init(&d->cutter);
     rc = document_cache_new(o->cache_bytes ? o->cache_bytes : CACHE_DEFAULT, &d->cache, e);
+    if (rc == 0 && o->s3)
+        rc = bucket_open(d, o, e);
     if (rc < 0) {
         documents_close(d);
-        return rc;
+        return err_wrap(e, "documents");
     }
     *out = d;
     return 0;
@@ -44,6 +63,8 @@ void documents_close(struct documents *d)
         return;
     document_cache_free(d->cache);
     free(d->directory);
+    s3_free(d->s3);
+    free(d->s3_prefix);
     free(d);
 }
 
@@ -53,7 +74,7 @@ int chunk_vec_cut(const struct documents *d, str bytes, struct chunk_vec *out, s
 {
     bool large = bytes.n > CHUNK_SMALL_DOCUMENT;
     for (str rest = bytes; rest.n;) {
-        size_t n = chunk_cut(&d->cutter, rest, large);
+        size_t n = chunk_piece(d, rest, large);
         struct chunk *c = vec_push(out);
         if (!c)
             return err_no_memory(e);
@@ -67,6 +88,11 @@ int content_find(struct db_tx *tx, str digest, int64_t *id, struct err *e)
 {
     return db_query_int(tx, "SELECT id FROM content WHERE digest = $1 {for_share}", DB(DBB(digest)),
                         id, e);
+}
+
+size_t content_inline_max(const struct documents *d, size_t usual)
+{
+    return d->driver == CHUNK_S3 && usual < INLINE_S3_MAX ? INLINE_S3_MAX : usual;
 }
 
 static int put_chunks(struct documents *d, struct db_tx *tx, str bytes, struct buf *ids,
@@ -85,7 +111,7 @@ static int put_chunks(struct documents *d, struct db_tx *tx, str bytes, struct b
 static int insert_content(struct documents *d, struct db_tx *tx, str digest, str bytes, int64_t *id,
                           struct err *e)
 {
-    bool whole = bytes.n <= INLINE_MAX;
+    bool whole = bytes.n <= content_inline_max(d, INLINE_MAX);
     auto_buf b;
     buf_init(&b, RECIPE_MAX);
     int rc = whole ? chunk_compress(bytes, &b, e) : put_chunks(d, tx, bytes, &b, e);
@@ -158,8 +184,8 @@ int document_put(struct documents *d, struct db_tx *tx, str account, str bucket,
     return rc < 0 ? err_wrap(e, "document %.*s/%.*s", STR_ARG(bucket), STR_ARG(key)) : 0;
 }
 
-static int get_chunks(struct documents *d, struct db_tx *tx, str recipe, uint64_t size,
-                      struct buf *out, struct err *e)
+int content_chunks_get(struct documents *d, struct db_tx *tx, str recipe, uint64_t size,
+                       struct buf *out, struct err *e)
 {
     struct cursor c = cursor_over(recipe.p, recipe.n);
     VEC(int64_t) ids = {0};
@@ -188,7 +214,7 @@ static int get_whole(struct documents *d, struct db_tx *tx, const struct content
     int rc = content_fits(c->size, out, e);
     if (rc < 0)
         return rc;
-    return c->in_chunks ? get_chunks(d, tx, buf_view(&c->chunks), c->size, out, e)
+    return c->in_chunks ? content_chunks_get(d, tx, buf_view(&c->chunks), c->size, out, e)
                         : chunk_expand(buf_view(&c->data), c->size, &c->digest, out, e);
 }
 
@@ -202,6 +228,14 @@ int content_fits(uint64_t size, const struct buf *out, struct err *e)
                    out->max);
 }
 
+void content_row_init(struct content_row *c)
+{
+    *c = (struct content_row){0};
+    buf_init(&c->data, RECIPE_MAX);
+    buf_init(&c->chunks, RECIPE_MAX);
+    buf_init(&c->parts, RECIPE_MAX);
+}
+
 void content_row_done(struct content_row *c)
 {
     buf_done(&c->data);
@@ -209,7 +243,7 @@ void content_row_done(struct content_row *c)
     buf_done(&c->parts);
 }
 
-static int row_copy(const struct db_rows *r, str key, struct content_row *c, struct err *e)
+int content_row_copy(const struct db_rows *r, str key, struct content_row *c, struct err *e)
 {
     str digest = db_blob(r, 2);
     c->id = db_int(r, 0);
@@ -235,9 +269,7 @@ int content_row_find(struct db_tx *tx, str account, str bucket, str key, struct 
     ptrdiff_t slash = str_rindex(key, '/');
     str whole = slash > 0 ? str_sub(key, 0, slash) : key;
     auto_rows *r = NULL;
-    buf_init(&c->data, RECIPE_MAX);
-    buf_init(&c->chunks, RECIPE_MAX);
-    buf_init(&c->parts, RECIPE_MAX);
+    content_row_init(c);
     int rc = db_query(tx,
                       "SELECT c.id, c.size, c.digest, c.data, c.chunks, c.parts, d.key"
                       " FROM document d JOIN content c ON c.id = d.content_id"
@@ -247,7 +279,7 @@ int content_row_find(struct db_tx *tx, str account, str bucket, str key, struct 
     if (rc == 0)
         rc = db_next(r, e);
     if (rc == 1)
-        rc = row_copy(r, key, c, e) < 0 ? ERR_MISMATCH : 1;
+        rc = content_row_copy(r, key, c, e) < 0 ? ERR_MISMATCH : 1;
     return rc == 1 && (c->part.p != NULL) != c->has_parts ? 0 : rc;
 }
 

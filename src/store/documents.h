@@ -4,21 +4,26 @@
  * documents that hold them: large ones are cut into chunks by content, so that two images that
  * share base layers share most of their file lists. Each chunk is zstd-compressed and addressed by
  * its SHA-256, which is checked on each read. Drivers keep the chunks: the database, a directory,
- * (with the deployment issue) S3. Which driver holds a chunk is recorded with it, so that after a
- * change of the configuration old documents stay readable as long as the old driver is configured
- * too. */
+ * S3 (there a document is one object: chunk_store_s3.h). Which driver holds a chunk is recorded
+ * with it, so that after a change of the configuration old documents stay readable as long as the
+ * old driver is configured too (the database always is); documents_migrate.h moves them. */
 #ifndef KELLET_STORE_DOCUMENTS_H
 #define KELLET_STORE_DOCUMENTS_H
 
 #include "base/buf.h"
+#include "net/aws_s3.h"
 #include "store/db.h"
 
 struct documents;
 
 struct documents_options {
-    const char *driver;    /* "db" (default), "fs" */
-    const char *directory; /* fs; with "db" too, when chunks are left there */
-    size_t cache_bytes;    /* of document_share(); 0: 64 MiB */
+    const char *driver;          /* "db" (default), "fs", "s3" */
+    const char *directory;       /* fs; with others too, when chunks are left there */
+    const struct s3_options *s3; /* s3; with others too, when chunks are left there */
+    const char *s3_prefix;       /* of keys; NULL: "" */
+    bool s3_check;               /* write, read and remove an object before anything else */
+    bool s3_create;              /* and make the bucket when it is not there */
+    size_t cache_bytes;          /* of document_share(); 0: 64 MiB */
     int64_t keep_us; /* how long documents_sweep() leaves what no one names; default an hour */
 };
 int documents_open(struct db *db, const struct documents_options *o, struct documents **out,

@@ -19,6 +19,9 @@ int content_find(struct db_tx *tx, str digest, int64_t *id, struct err *e);
 int document_name_content(struct db_tx *tx, str account, str bucket, str key, int64_t content,
                           struct err *e);
 
+/* A list of chunks' ids. */
+#define RECIPE_MAX ((size_t)64 << 20)
+
 struct content_row {
     int64_t id;
     uint64_t size;
@@ -37,6 +40,35 @@ int content_read(struct documents *d, struct db_tx *tx, const struct content_row
                  struct buf *out, struct err *e);
 /* ERR_LIMIT when so many bytes do not fit. */
 int content_fits(uint64_t size, const struct buf *out, struct err *e);
+/* Appends the `size` bytes of a list of ids (varints). */
+int content_chunks_get(struct documents *d, struct db_tx *tx, str recipe, uint64_t size,
+                       struct buf *out, struct err *e);
+/* fn for each chunk of a content's list; runs: it has parts. */
+int content_each_chunk(str list, bool runs, int (*fn)(void *ctx, int64_t id), void *ctx,
+                       struct err *e);
+/* A content named these chunks and does no longer: documents_sweep() looks whether others do. */
+int content_chunks_left(struct db_tx *tx, str list, bool runs, struct err *e);
+
+/* The row of "SELECT id, size, digest, data, chunks, parts, KEY"; key as it was asked for. */
+void content_row_init(struct content_row *c);
+int content_row_copy(const struct db_rows *r, str key, struct content_row *c, struct err *e);
+/* What is kept whole in rows: `usual`, or more where a chunk is dear. */
+size_t content_inline_max(const struct documents *d, size_t usual);
+
+/* Writes a content (without parts, or of parts) once more, with d's driver: documents_migrate().
+ * moved: for each chunk that another driver had. */
+struct content_move {
+    void (*moved)(void *ctx, const struct chunk *c);
+    void *ctx;
+};
+int content_chunks_rewrite(struct documents *d, struct db_tx *tx, const struct content_row *c,
+                           const struct content_move *m, struct err *e);
+int content_parts_rewrite(struct documents *d, struct db_tx *tx, const struct content_row *c,
+                          const struct content_move *m, struct err *e);
+/* chunks_put() and chunks_move_here(). */
+int content_chunks_here(struct documents *d, struct db_tx *tx, struct chunk *chunks, size_t n,
+                        const struct content_move *m, struct err *e);
+
 /* 1: the part was appended; 0: there is no such part. */
 int content_part_get(struct documents *d, struct db_tx *tx, const struct content_row *c,
                      struct buf *out, struct err *e);

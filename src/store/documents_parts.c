@@ -48,7 +48,7 @@ static void packing_done(struct packing *p)
 static int add_part(struct documents *d, struct packing *p, const struct document_part *part,
                     struct err *e)
 {
-    size_t before = p->chunks.n, most = part->own ? OWN_MAX : INLINE_MAX;
+    size_t before = p->chunks.n, most = content_inline_max(d, part->own ? OWN_MAX : INLINE_MAX);
     size_t head = part->bytes.n > most ? part->bytes.n - TAIL : 0;
     int rc = chunk_vec_cut(d, str_sub(part->bytes, 0, head), &p->chunks, e);
     buf_add_varint(&p->table, part->name.n);
@@ -62,7 +62,8 @@ static int add_part(struct documents *d, struct packing *p, const struct documen
 }
 
 static int pack(struct documents *d, struct db_tx *tx, struct packing *p,
-                const struct document_part *parts, size_t n, struct err *e)
+                const struct document_part *parts, size_t n, const struct content_move *move,
+                struct err *e)
 {
     int rc = 0;
     buf_add_varint(&p->table, n);
@@ -70,7 +71,8 @@ static int pack(struct documents *d, struct db_tx *tx, struct packing *p,
         rc = add_part(d, p, &parts[i], e);
     buf_add_str(&p->table, buf_view(&p->tails));
     if (rc == 0)
-        rc = chunks_put(d, tx, p->chunks.p, p->chunks.n, e);
+        rc = move ? content_chunks_here(d, tx, p->chunks.p, p->chunks.n, move, e)
+                  : chunks_put(d, tx, p->chunks.p, p->chunks.n, e);
     if (rc < 0)
         return rc;
     chunk_runs_write(&p->runs, p->chunks.p, p->chunks.n);
@@ -126,7 +128,7 @@ int document_put_parts(struct documents *d, struct db_tx *tx, str account, str b
     int rc = n > PARTS_MAX ? err_set(e, ERR_LIMIT, "a document of %zu parts", n)
                            : buf_check(&prefix, "key", e);
     if (rc == 0)
-        rc = pack(d, tx, &p, parts, n, e);
+        rc = pack(d, tx, &p, parts, n, NULL, e);
     if (rc == 0)
         rc = insert_content(tx, &p, &content, e);
     packing_done(&p);
@@ -235,4 +237,104 @@ int content_part_get(struct documents *d, struct db_tx *tx, const struct content
     if (rc == 0 && w.found)
         rc = read_part(d, tx, c, &w, out, e);
     return rc < 0 ? rc : w.found;
+}
+
+/* ---- writing all of them once more */
+
+struct reading {
+    int64_t *ids;
+    size_t n, max;
+};
+
+static int collect(void *ctx, int64_t id)
+{
+    struct reading *r = ctx;
+    if (r->n < r->max)
+        r->ids[r->n++] = id;
+    return 0;
+}
+
+/* The parts out of the table: bytes point into `bytes`, which holds all of them afterwards. */
+static int read_all(struct documents *d, struct db_tx *tx, const struct content_row *c, str table,
+                    struct document_part *parts, size_t n, struct buf *bytes, struct err *e)
+{
+    struct cursor in = cursor_over(table.p, table.n), tails = in;
+    struct reading r = {.max = c->size + 1};
+    uint64_t at = 0;
+    cursor_varint(&tails);
+    for (size_t i = 0; i < n; i++) {
+        cursor_skip(&tails, cursor_varint(&tails));
+        for (int k = 0; k < 3; k++)
+            cursor_varint(&tails);
+    }
+    r.ids = calloc(r.max, sizeof *r.ids);
+    int rc = r.ids && buf_reserve(bytes, c->size + 1) ? 0 : err_no_memory(e);
+    if (rc == 0)
+        rc = chunk_runs_read(buf_view(&c->chunks), collect, &r, e);
+    cursor_varint(&in);
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        str name = cursor_bytes(&in, cursor_varint(&in));
+        uint64_t size = cursor_varint(&in), count = cursor_varint(&in), tail = cursor_varint(&in);
+        size_t from = bytes->n;
+        if (!cursor_ok(&in) || count > r.n - at || size > c->size - from)
+            rc = damaged(e);
+        else
+            rc = chunks_get(d, tx, r.ids + at, count, bytes, e);
+        buf_add_str(bytes, cursor_bytes(&tails, tail));
+        at += count;
+        if (rc == 0 && (!cursor_ok(&tails) || bytes->n - from != size))
+            rc = damaged(e);
+        parts[i] = (struct document_part){name, {bytes->p + from, size}, size && tail == size};
+    }
+    free(r.ids);
+    return rc;
+}
+
+/* Another content may be the same by now: its documents name that one then. */
+static int replace_row(struct db_tx *tx, int64_t id, const struct packing *p, struct err *e)
+{
+    struct sha256 sum = digest_of(buf_view(&p->table), buf_view(&p->runs));
+    str digest = {(const char *)sum.b, sizeof sum.b};
+    int64_t other = 0, n;
+    int rc = content_find(tx, digest, &other, e);
+    if (rc < 0 && rc != ERR_NOT_FOUND)
+        return rc;
+    if (rc == 0 && other != id) {
+        n = db_exec(tx, "UPDATE document SET content_id = $2 WHERE content_id = $1",
+                    DB(DBI(id), DBI(other)), e);
+        if (n >= 0)
+            n = db_exec(tx, "UPDATE content SET unnamed_since = now_us() WHERE id = $1",
+                        DB(DBI(id)), e);
+    } else {
+        n = db_exec(tx, "UPDATE content SET digest = $2, chunks = $3, parts = $4 WHERE id = $1",
+                    DB(DBI(id), DBB(digest), DBB(buf_view(&p->runs)), DBB(buf_view(&p->packed))),
+                    e);
+    }
+    return n < 0 ? (int)n : 0;
+}
+
+int content_parts_rewrite(struct documents *d, struct db_tx *tx, const struct content_row *c,
+                          const struct content_move *m, struct err *e)
+{
+    struct packing p;
+    auto_buf table, bytes;
+    buf_init(&table, TABLE_MAX);
+    buf_init(&bytes, c->size + 2);
+    packing_init(&p);
+    int rc = unpack(c, &table, e);
+    struct cursor in = cursor_over(table.p, table.n);
+    uint64_t n = rc == 0 ? cursor_varint(&in) : 0;
+    if (rc == 0 && n > PARTS_MAX)
+        rc = damaged(e);
+    autofree struct document_part *parts = calloc((rc == 0 ? n : 0) + 1, sizeof *parts);
+    if (rc == 0 && !parts)
+        rc = err_no_memory(e);
+    if (rc == 0)
+        rc = read_all(d, tx, c, buf_view(&table), parts, n, &bytes, e);
+    if (rc == 0)
+        rc = pack(d, tx, &p, parts, n, m, e);
+    if (rc == 0)
+        rc = replace_row(tx, c->id, &p, e);
+    packing_done(&p);
+    return rc;
 }

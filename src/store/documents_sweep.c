@@ -1,14 +1,14 @@
-#include "store/documents.h"
-
 #include "base/cursor.h"
-#include "store/chunk_store.h"
+#include "store/chunk_store_s3.h"
+#include "store/documents_internal.h"
 
 enum { LIMIT_MAX = 100000 };
 
 struct candidate {
     int64_t id;
     struct sha256 digest;
-    bool file, named, gone;
+    enum chunk_driver driver;
+    bool named, gone;
 };
 
 struct sweep {
@@ -21,8 +21,8 @@ struct sweep {
 /* ---- contents that no document names */
 
 /* fn for each chunk of a content's list, in either form. */
-static int each_chunk(str list, bool runs, int (*fn)(void *ctx, int64_t id), void *ctx,
-                      struct err *e)
+int content_each_chunk(str list, bool runs, int (*fn)(void *ctx, int64_t id), void *ctx,
+                       struct err *e)
 {
     if (runs)
         return chunk_runs_read(list, fn, ctx, e);
@@ -48,6 +48,12 @@ static int mark_chunk(void *ctx, int64_t id)
     return n < 0 ? (int)n : 0;
 }
 
+int content_chunks_left(struct db_tx *tx, str list, bool runs, struct err *e)
+{
+    struct marking m = {tx, e};
+    return content_each_chunk(list, runs, mark_chunk, &m, e);
+}
+
 /* 1: it is gone; 0: a document names it. The row is locked already; this statement sees what was
  * committed before the lock was had. */
 static int drop_content(struct db_tx *tx, int64_t id, struct err *e)
@@ -61,8 +67,7 @@ static int drop_content(struct db_tx *tx, int64_t id, struct err *e)
     if (rc == 0)
         rc = db_next(r, e);
     if (rc == 1) {
-        struct marking m = {tx, e};
-        rc = each_chunk(db_blob(r, 0), db_int(r, 1), mark_chunk, &m, e);
+        rc = content_chunks_left(tx, db_blob(r, 0), db_int(r, 1), e);
         return rc < 0 ? rc : 1;
     }
     if (rc < 0)
@@ -106,7 +111,7 @@ static int find_candidates(struct db_tx *tx, struct sweep *s, struct err *e)
     s->n = 0;
     while (rc >= 0 && s->n < s->limit && (rc = db_next(r, e)) == 1) {
         struct candidate *c = &s->items[s->n++];
-        *c = (struct candidate){.id = db_int(r, 0), .file = db_int(r, 2) == CHUNK_FS};
+        *c = (struct candidate){.id = db_int(r, 0), .driver = (enum chunk_driver)db_int(r, 2)};
         if (db_blob(r, 1).n == sizeof c->digest.b)
             memcpy(c->digest.b, db_blob(r, 1).p, sizeof c->digest.b);
     }
@@ -134,7 +139,7 @@ static int look(struct db_tx *tx, void *ctx, struct err *e)
     rc = db_query(tx, "SELECT chunks, parts IS NOT NULL FROM content WHERE chunks IS NOT NULL", DB0,
                   &r, e);
     while (rc >= 0 && (rc = db_next(r, e)) == 1)
-        rc = each_chunk(db_blob(r, 0), db_int(r, 1), mark_named, s, e);
+        rc = content_each_chunk(db_blob(r, 0), db_int(r, 1), mark_named, s, e);
     return rc;
 }
 
@@ -175,12 +180,12 @@ int64_t documents_sweep(struct documents *d, size_t limit, struct err *e)
     int64_t total = s.contents;
     for (size_t i = 0; rc >= 0 && i < s.n; i++) {
         total += s.items[i].gone;
-        if (s.items[i].gone && s.items[i].file)
-            chunk_unlink(d, &s.items[i].digest, s.items[i].id);
+        if (s.items[i].gone)
+            chunk_unlink(d, s.items[i].driver, &s.items[i].digest, s.items[i].id);
     }
     free(s.items);
-    if (rc >= 0 && d->driver == CHUNK_FS) {
-        rc = chunk_sweep_files(d, limit, e);
+    if (rc >= 0 && d->driver != CHUNK_DB) {
+        rc = d->driver == CHUNK_S3 ? chunk_s3_sweep(d, limit, e) : chunk_sweep_files(d, limit, e);
         total += rc > 0 ? rc : 0;
     }
     return rc < 0 ? rc : total;

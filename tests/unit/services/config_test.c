@@ -229,6 +229,62 @@ static int setup(void **state)
     return mkdtemp(dir) ? 0 : -1;
 }
 
+static void object_store(void **state)
+{
+    static const struct {
+        const char *driver, *says; /* NULL: no problem */
+    } cases[] = {
+        {"{name: s3, config: {bucket: b-1, region: r-1, iamauto: True, prefix: p/}}", NULL},
+        {"{name: s3, config: {bucket: b-1, access_key: A, secret_key: S, url: 'http://h:1',"
+         " addressing_style: virtual, server_side_encryption: 'aws:kms', kms_key_id: k}}",
+         NULL},
+        {"{name: s3, config: {iamauto: true}}", "needs a bucket"},
+        {"{name: s3, config: {bucket: b}}", "access_key and secret_key, or iamauto"},
+        {"{name: s3, config: {bucket: b, access_key: A}}", "access_key and secret_key, or iamauto"},
+        {"{name: s3, config: {bucket: b, iamauto: true, addressing_style: x}}", "addressing_style"},
+        {"{name: s3, config: {bucket: b, iamauto: true, server_side_encryption: x}}", "AES256"},
+        {"{name: swift}", "no such storage driver"},
+        {"{name: localfs, config: {archive_data_dir: /x}}", NULL},
+    };
+    clear_environment();
+    for (size_t i = 0; i < KE_ARRAY_LEN(cases); i++) {
+        const struct config_problem *p;
+        size_t n;
+        char text[1000];
+        snprintf(text, sizeof text,
+                 HEAD "services:\n  catalog: {enabled: True, endpoint_hostname: c, listen: 0.0.0.0,"
+                      " port: 8082, object_store: {storage_driver: %s}}\n"
+                      "registry_mirrors: {docker.io: 'm.example:5000/cache'}\n"
+                      "aws: {endpoint_url: 'http://aws.example'}\n",
+                 cases[i].driver);
+        struct config *c = load(text, &p, &n);
+        if (cases[i].says)
+            assert_true(find(p, n, cases[i].says)->fatal);
+        else
+            assert_int_equal(n, 0);
+        if (i == 0) {
+            assert_string_equal(c->document_driver, "s3");
+            assert_string_equal(c->document_s3.bucket, "b-1");
+            assert_string_equal(c->document_prefix, "p/");
+            assert_null(c->document_s3.access_key);
+            assert_int_equal(c->n_mirrors, 1);
+            assert_string_equal(c->mirrors[0].mirror, "m.example:5000/cache");
+            assert_string_equal(c->aws_endpoints.all, "http://aws.example");
+        }
+        if (i == 1) {
+            assert_string_equal(c->document_s3.secret_key, "S");
+            assert_int_equal(c->document_s3.style, S3_STYLE_VIRTUAL);
+            auto_buf out;
+            struct err e = {0};
+            buf_init(&out, 1 << 20);
+            assert_ok(config_print(c, &out, &e));
+            assert_null(strstr(buf_z(&out), "secret_key: \"S\""));
+            assert_non_null(strstr(buf_z(&out), "bucket: \"b-1\""));
+        }
+        config_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +293,7 @@ int main(void)
         cmocka_unit_test(problems),
         cmocka_unit_test(env_file),
         cmocka_unit_test(text_in_the_environment),
+        cmocka_unit_test(object_store),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -1,18 +1,29 @@
+#include "../net/server.h"
 #include "store_test.h"
 
 #include "base/buf.h"
 #include "store/chunk_cut.h"
 #include "store/documents.h"
+#include "store/documents_migrate.h"
 
 static struct err e;
 static struct documents *docs;
 static char directory[128];
 
+static struct server server; /* s3_server.py */
+static char url[64];
+
 static void open_driver(const char *driver)
 {
     documents_close(docs);
     snprintf(directory, sizeof directory, "%s/chunks", store_dir);
-    struct documents_options o = {.driver = driver, .directory = directory, .keep_us = 1};
+    const struct s3_options s3 = {.url = url,
+                                  .bucket = "bucket",
+                                  .access_key = "A",
+                                  .secret_key = "s",
+                                  .encryption = "AES256"};
+    struct documents_options o = {
+        .driver = driver, .directory = directory, .s3 = &s3, .s3_prefix = "kellet/", .keep_us = 1};
     assert_ok(documents_open(store, &o, &docs, &e));
 }
 
@@ -29,6 +40,22 @@ static int open_fs(void **state)
     store_each(state);
     docs = NULL;
     open_driver("fs");
+    return 0;
+}
+
+static int open_s3(void **state)
+{
+    struct http *h;
+    struct http_response rs;
+    char clear[80];
+    snprintf(clear, sizeof clear, "%s/clear", url);
+    assert_ok(http_new(NULL, &h, &e));
+    assert_ok(http_fetch(h, &(struct http_request){.url = clear}, &rs, NULL, &e));
+    http_response_done(&rs);
+    http_free(h);
+    store_each(state);
+    docs = NULL;
+    open_driver("s3");
     return 0;
 }
 
@@ -142,12 +169,17 @@ static void what_is_not_there(void **state)
     assert_int_equal(b.n, 0);
 }
 
+static bool on_s3(void)
+{
+    return count("SELECT COUNT(*) FROM chunk WHERE driver = 2") > 0;
+}
+
 static void bytes_are_kept_once(void **state)
 {
     autofree char *p = noise(2000000, 1);
     put(STR("a"), STR("b"), STR("1"), ((str){p, 2000000}));
     int64_t before = count("SELECT COUNT(*) FROM chunk");
-    assert_true(before > 10 && before < 2000000 / CHUNK_MIN);
+    assert_true(on_s3() ? before == 1 : before > 10 && before < 2000000 / CHUNK_MIN);
     put(STR("b"), STR("c"), STR("2"), ((str){p, 2000000}));
     assert_int_equal(count("SELECT COUNT(*) FROM chunk"), before);
     assert_int_equal(count("SELECT COUNT(*) FROM content"), 1);
@@ -469,27 +501,155 @@ static void damaged_parts_are_noticed(void **state)
     }
 }
 
+/* Keys of the bucket that begin with prefix. */
+struct seen {
+    unsigned n;
+    char last[S3_KEY_MAX + 1];
+};
+
+static int see_key(void *ctx, const char *key, int64_t modified, struct err *e_)
+{
+    struct seen *x = ctx;
+    x->n++;
+    snprintf(x->last, sizeof x->last, "%s", key);
+    return 0;
+}
+
+static unsigned objects(void)
+{
+    struct s3 *s;
+    struct seen x = {0};
+    int more = 1;
+    const struct s3_options o = {
+        .url = url, .bucket = "bucket", .access_key = "A", .secret_key = "s"};
+    assert_ok(s3_new(&o, &s, &e));
+    while (more > 0)
+        more = s3_list(s, "kellet/", x.last, see_key, &x, &e);
+    assert_int_equal(more, 0);
+    s3_free(s);
+    return x.n;
+}
+
+static void an_object_a_document(void **state)
+{
+    autofree char *p = noise(3000000, 1);
+    put(STR("a"), STR("b"), STR("1"), ((str){p, 3000000}));
+    put(STR("a"), STR("b"), STR("2"), ((str){p, 3000000}));
+    assert_int_equal(objects(), 1);
+    expect(STR("a"), STR("b"), STR("1"), ((str){p, 3000000}));
+    delete_one(STR("a"), STR("b"), STR("1"));
+    delete_one(STR("a"), STR("b"), STR("2"));
+    for (int i = 0; i < 3; i++)
+        assert_ok(documents_sweep(docs, 1000, &e));
+    assert_int_equal(objects(), 0);
+}
+
+static void a_bucket_that_fails(void **state)
+{
+    struct documents *own;
+    autofree char *p = noise(300000, 1);
+    struct s3_options s3 = {
+        .url = "http://127.0.0.1:1", .bucket = "bucket", .access_key = "A", .secret_key = "s"};
+    struct documents_options o = {.driver = "s3", .s3 = &s3};
+    assert_ok(documents_open(store, &o, &own, &e));
+    struct db_tx *tx = begin();
+    assert_int_equal(document_put(own, tx, STR("a"), STR("b"), STR("k"), ((str){p, 300000}), &e),
+                     ERR_NET);
+    db_rollback(tx);
+    documents_close(own);
+    assert_int_equal(count("SELECT COUNT(*) FROM chunk"), 0);
+    o.s3_check = true;
+    assert_int_equal(documents_open(store, &o, &own, &e), ERR_NET);
+    s3.url = url;
+    s3.bucket = "denied";
+    assert_int_equal(documents_open(store, &o, &own, &e), ERR_AUTH);
+    put(STR("a"), STR("b"), STR("1"), ((str){p, 300000}));
+    documents_close(docs);
+    assert_ok(documents_open(store, &(struct documents_options){0}, &docs, &e));
+    auto_buf b;
+    buf_init(&b, 1 << 20);
+    assert_int_equal(get(STR("a"), STR("b"), STR("1"), &b), ERR_UNSUPPORTED);
+}
+
+static int stop_at_two(void *ctx, const struct documents_migration *m, struct err *e_)
+{
+    return m->moved == 2 ? err_set(e_, ERR_CONFLICT, "stopped") : 0;
+}
+
+/* All documents there are, from every driver to every other one, in two runs. */
+static void documents_move(void **state)
+{
+    static const char *const drivers[] = {"db", "s3", "fs", "db"};
+    static const size_t sizes[] = {10, 17000, 100000, 300000, 2500000};
+    autofree char *p = noise(2500000, 5);
+    open_driver("db");
+    for (size_t i = 0; i < KE_ARRAY_LEN(sizes); i++)
+        put(STR("a"), STR("b"), (str){"12345" + i, 1}, ((str){p, sizes[i]}));
+    put(STR("a"), STR("c"), STR("again"), ((str){p, 300000}));
+    const struct document_part parts[] = {{STR_INIT("own"), {p, 50000}, true},
+                                          {STR_INIT("none"), STR_INIT("")},
+                                          {STR_INIT("small"), {p + 5, 5000}},
+                                          {STR_INIT("big"), {p, 2000000}},
+                                          {STR_INIT("same"), {p, 2000000}}};
+    put_parts(STR("p"), parts, KE_ARRAY_LEN(parts));
+    for (size_t i = 1; i < KE_ARRAY_LEN(drivers); i++) {
+        open_driver(drivers[i]);
+        assert_int_equal(documents_elsewhere(docs, &e), 5);
+        struct documents_migration m = {.progress = stop_at_two};
+        assert_int_equal(documents_migrate(docs, &m, &e), ERR_CONFLICT);
+        assert_int_equal(documents_elsewhere(docs, &e), 3);
+        m = (struct documents_migration){0};
+        assert_ok(documents_migrate(docs, &m, &e));
+        assert_int_equal(m.contents, 5);
+        assert_int_equal(m.moved, 3);
+        assert_int_equal(documents_elsewhere(docs, &e), 0);
+        for (int k = 0; k < 3; k++)
+            assert_ok(documents_sweep(docs, 1000, &e));
+        for (size_t k = 0; k < KE_ARRAY_LEN(sizes); k++)
+            expect(STR("a"), STR("b"), (str){"12345" + k, 1}, ((str){p, sizes[k]}));
+        expect(STR("a"), STR("c"), STR("again"), ((str){p, 300000}));
+        for (size_t k = 0; k < KE_ARRAY_LEN(parts); k++) {
+            char key[20];
+            snprintf(key, sizeof key, "p/%.*s", STR_ARG(parts[k].name));
+            expect(STR("a"), STR("b"), str_z(key), parts[k].bytes);
+        }
+    }
+    assert_int_equal(count("SELECT COUNT(*) FROM chunk WHERE driver <> 0"), 0);
+    assert_int_equal(objects(), 0);
+    const char *find[] = {"sh", "-c", "test -z \"$(find \"$0\" -type f)\"", directory, NULL};
+    assert_int_equal(store_spawn(find), 0);
+}
+
 #define both(fn)                                                                                   \
     cmocka_unit_test_setup_teardown(fn, open_db, close_all),                                       \
         cmocka_unit_test_setup_teardown(fn, open_fs, close_all)
+#define all(fn) both(fn), cmocka_unit_test_setup_teardown(fn, open_s3, close_all)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        both(all_sizes_come_back),
+        all(all_sizes_come_back),
         both(what_is_not_there),
-        both(bytes_are_kept_once),
-        both(sweeping_leaves_what_is_named),
+        all(bytes_are_kept_once),
+        all(sweeping_leaves_what_is_named),
         both(copies_and_prefixes),
         both(a_rollback_leaves_nothing),
         both(damage_is_noticed),
-        both(parts_are_documents),
+        all(parts_are_documents),
         both(damaged_parts_are_noticed),
         both(shared_bytes_outlive_all),
         cmocka_unit_test_setup_teardown(the_cache_is_bounded, open_db, close_all),
         cmocka_unit_test_setup_teardown(old_drivers_stay_readable, open_fs, close_all),
+        cmocka_unit_test_setup_teardown(an_object_a_document, open_s3, close_all),
+        cmocka_unit_test_setup_teardown(a_bucket_that_fails, open_s3, close_all),
+        cmocka_unit_test_setup_teardown(documents_move, open_s3, close_all),
         cmocka_unit_test_setup_teardown(files_without_rows_go, open_fs, close_all),
         cmocka_unit_test(cuts_are_bounded),
     };
-    return store_run("documents", tests);
+    if (!server_start(&server, "store/s3_server.py"))
+        return 77;
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", server.port);
+    int failed = store_run("documents", tests);
+    server_stop(&server);
+    return failed;
 }
