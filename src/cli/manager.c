@@ -5,7 +5,8 @@
 
 #include "base/fs.h"
 #include "codec/yaml.h"
-#include "store/documents.h"
+#include "services/config_store.h"
+#include "store/documents_migrate.h"
 #include "store/schema.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ static struct {
     const char *configdir, *db_connect, *skip_validate, *module;
     unsigned retries, timeout, connect_timeout;
     bool debug, json, version, use_ssl, all, no_upgrade, auto_upgrade, dontask, skip_compat;
-    bool analysis_archive;
+    bool analysis_archive, from_archive, to_archive, nodelete;
 } given;
 
 static const struct option_spec global_specs[] = {
@@ -50,6 +51,12 @@ static const struct option_spec database_specs[] = {
     {"skip-db-compat-check", 0, OPT_FLAG, NULL, "accepted", &given.skip_compat, NULL},
     {"analysis-archive", 0, OPT_FLAG, NULL, "check the section analysis_archive",
      &given.analysis_archive, NULL},
+    {"from-analysis-archive", 0, OPT_FLAG, NULL, "migrate from the section analysis_archive",
+     &given.from_archive, NULL},
+    {"to-analysis-archive", 0, OPT_FLAG, NULL, "migrate to the section analysis_archive",
+     &given.to_archive, NULL},
+    {"nodelete", 0, OPT_FLAG, NULL, "leave what was moved where it was, too", &given.nodelete,
+     NULL},
     {"anchore-module", 0, OPT_TEXT, "NAME", "accepted", &given.module, NULL},
     {0},
 };
@@ -139,40 +146,46 @@ static int db_upgrade(const struct command *c, int argc, char **argv)
 
 static int storage_drivers(const struct command *c, int argc, char **argv)
 {
-    puts("Supported object storage drivers: ['db', 'db2', 'localfs']");
+    puts("Supported object storage drivers: ['db', 'db2', 'localfs', 's3']");
     return 0;
 }
 
-/* The driver's name and directory in a file with a section object_store, archive or, when asked
- * for, analysis_archive. */
-static int storage_read(const char *path, yyjson_doc **doc, struct documents_options *out,
-                        struct err *e)
+/* The section object_store, archive or, when asked for, analysis_archive of a file. */
+static int storage_read(const char *path, bool analysis_archive, struct arena *a,
+                        struct store_section *out, struct err *e)
 {
     auto_buf text;
+    auto_json *doc = NULL;
     buf_init(&text, 1 << 20);
     int r = fs_read(path, &text, e);
     if (r == 0)
-        r = yaml_parse(buf_view(&text), path, &(struct yaml_options){.all_strings = true}, doc, e);
+        r = yaml_parse(buf_view(&text), path, &(struct yaml_options){.all_strings = true}, &doc, e);
     if (r < 0)
         return r;
-    yyjson_val *root = yyjson_doc_get_root(*doc);
+    yyjson_val *root = yyjson_doc_get_root(doc);
     yyjson_val *inner = json_at(root, "services", "catalog", NULL);
     root = inner ? inner : root;
-    yyjson_val *section =
-        json_get(root, given.analysis_archive ? "analysis_archive" : "object_store");
-    if (!section && !given.analysis_archive)
+    yyjson_val *section = json_get(root, analysis_archive ? "analysis_archive" : "object_store");
+    if (!section && !analysis_archive)
         section = json_get(root, "archive");
-    str name = json_str(json_get(section, "storage_driver"), "name");
-    str dir = json_str(json_at(section, "storage_driver", "config", NULL), "archive_data_dir");
-    bool fs = str_eq(name, STR("localfs")) || str_eq(name, STR("fs"));
-    *out = (struct documents_options){.driver = fs ? "fs" : "db", .directory = dir.p};
-    if (!name.n)
+    if (!json_str(json_get(section, "storage_driver"), "name").n)
         return err_set(e, ERR_FORMAT, "%s has no storage_driver with a name", path);
-    if (!fs && !str_eq(name, STR("db")) && !str_eq(name, STR("db2")))
-        return err_set(e, ERR_UNSUPPORTED, "there is no storage driver \"%.*s\"", STR_ARG(name));
-    if (fs && !dir.n)
+    const char *wrong = config_store_section(section, a, out);
+    if (wrong)
+        return err_set(e, ERR_UNSUPPORTED, "%s: %s", path, wrong);
+    if (strcmp(out->driver, "fs") == 0 && !out->dir)
         return err_set(e, ERR_FORMAT, "%s: localfs needs archive_data_dir", path);
-    return 0;
+    return a->full ? err_no_memory(e) : 0;
+}
+
+static struct documents_options storage_options(const struct store_section *s)
+{
+    return (struct documents_options){.driver = s->driver,
+                                      .directory = s->dir,
+                                      .s3 = s->s3.bucket ? &s->s3 : NULL,
+                                      .s3_prefix = s->prefix,
+                                      .s3_check = s->s3.bucket,
+                                      .s3_create = s->create_bucket};
 }
 
 static int storage_try_in(struct db_tx *tx, void *ctx, struct err *e)
@@ -189,31 +202,124 @@ static int storage_try_in(struct db_tx *tx, void *ctx, struct err *e)
     return r >= 0 ? document_delete(d, tx, account, bucket, key, e) : r;
 }
 
+struct storage {
+    struct config *config;
+    struct db *db;
+    struct documents *documents;
+    struct arena arena;
+};
+
+static void storage_close(struct storage *s)
+{
+    documents_close(s->documents);
+    db_close(s->db);
+    config_free(s->config);
+    arena_done(&s->arena);
+}
+
+static int storage_open(struct storage *s, const struct documents_options *o, struct err *e)
+{
+    int r = manager_database(&s->config, &s->db, e);
+    if (r >= 0)
+        r = schema_upgrade(s->db, NULL, NULL, e);
+    return r < 0 ? r : documents_open(s->db, o, &s->documents, e);
+}
+
 static int storage_check(const struct command *c, int argc, char **argv)
 {
     if (argc != 2)
         return failf(MANAGER_FAILED, "objectstorage check takes one configuration file");
     struct err e = {0};
-    struct config *config = NULL;
-    struct db *db = NULL;
-    struct documents *documents = NULL;
-    struct documents_options o;
-    auto_json *doc = NULL;
-    int r = storage_read(argv[1], &doc, &o, &e);
+    struct storage s = {0};
+    struct store_section section;
+    arena_init(&s.arena, 1 << 20);
+    int r = storage_read(argv[1], given.analysis_archive, &s.arena, &section, &e);
+    const struct documents_options o =
+        r < 0 ? (struct documents_options){0} : storage_options(&section);
     if (r >= 0)
-        r = manager_database(&config, &db, &e);
+        r = storage_open(&s, &o, &e);
     if (r >= 0)
-        r = schema_upgrade(db, NULL, NULL, &e);
-    if (r >= 0)
-        r = documents_open(db, &o, &documents, &e);
-    if (r >= 0)
-        r = db_run(db, DB_WRITE, storage_try_in, documents, &e);
+        r = db_run(s.db, DB_WRITE, storage_try_in, s.documents, &e);
     if (r >= 0)
         printf("the object storage (%s) works: an object was written, read and removed\n",
-               o.driver);
-    documents_close(documents);
-    db_close(db);
-    config_free(config);
+               section.driver);
+    storage_close(&s);
+    return r < 0 ? fail(MANAGER_STORAGE_FAILED, &e) : 0;
+}
+
+/* ---- moving documents */
+
+static int migrate_tell(void *ctx, const struct documents_migration *m, struct err *e)
+{
+    if (m->moved % 1000 == 0)
+        printf("%llu contents moved\n", (unsigned long long)m->moved);
+    return 0;
+}
+
+/* Reads from both places, writes to the second. */
+static int migrate_options(const struct store_section *from, const struct store_section *to,
+                           struct documents_options *out, struct err *e)
+{
+    bool same = strcmp(from->driver, to->driver) == 0;
+    if (same && strcmp(to->driver, "db") != 0)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "both files name the driver %s: move to db first, or copy the directory or "
+                       "bucket with its own tools and change the configuration",
+                       to->driver);
+    *out = storage_options(to);
+    if (!out->directory)
+        out->directory = from->dir;
+    if (!out->s3 && from->s3.bucket) {
+        out->s3 = &from->s3;
+        out->s3_prefix = from->prefix;
+    }
+    out->keep_us = 1;
+    return 0;
+}
+
+static int migrate_run(struct storage *s, bool sweep, struct documents_migration *m, struct err *e)
+{
+    int64_t n = documents_elsewhere(s->documents, e);
+    if (n < 0)
+        return (int)n;
+    printf("%lld contents are to be moved\n", (long long)n);
+    if (!given.dontask && n) {
+        printf("Are all services stopped? (y/n) ");
+        fflush(stdout);
+        if (getchar() != 'y')
+            return err_set(e, ERR_USAGE, "nothing was done");
+    }
+    int r = documents_migrate(s->documents, m, e);
+    for (int64_t gone = 1; r == 0 && sweep && gone > 0;) {
+        gone = documents_sweep(s->documents, 10000, e);
+        r = gone < 0 ? (int)gone : 0;
+    }
+    return r;
+}
+
+static int storage_migrate(const struct command *c, int argc, char **argv)
+{
+    if (argc != 3)
+        return failf(MANAGER_FAILED, "objectstorage migrate takes two configuration files");
+    struct err e = {0};
+    struct storage s = {0};
+    struct store_section from, to;
+    struct documents_options o;
+    struct documents_migration m = {.keep = given.nodelete, .progress = migrate_tell};
+    arena_init(&s.arena, 1 << 20);
+    int r = storage_read(argv[1], given.from_archive, &s.arena, &from, &e);
+    if (r >= 0)
+        r = storage_read(argv[2], given.to_archive, &s.arena, &to, &e);
+    if (r >= 0)
+        r = migrate_options(&from, &to, &o, &e);
+    if (r >= 0)
+        r = storage_open(&s, &o, &e);
+    if (r >= 0)
+        r = migrate_run(&s, !given.nodelete, &m, &e);
+    if (r >= 0)
+        printf("%llu contents (%llu bytes) were moved to %s; use its configuration from now on\n",
+               (unsigned long long)m.moved, (unsigned long long)m.bytes, to.driver);
+    storage_close(&s);
     return r < 0 ? fail(MANAGER_STORAGE_FAILED, &e) : 0;
 }
 
@@ -236,9 +342,11 @@ static const struct manager_command {
     {"db", "upgrade", database_specs, db_upgrade},
     {"objectstorage", "check", database_specs, storage_check},
     {"objectstorage", "list-drivers", database_specs, storage_drivers},
+    {"objectstorage", "migrate", database_specs, storage_migrate},
     {"objectstorage", "list-migrations", database_specs, storage_migrations},
     {"archivestorage", "check", database_specs, storage_check},
     {"archivestorage", "list-drivers", database_specs, storage_drivers},
+    {"archivestorage", "migrate", database_specs, storage_migrate},
     {"archivestorage", "list-migrations", database_specs, storage_migrations},
 };
 
@@ -274,7 +382,7 @@ static int manager_dispatch(int argc, char **argv)
     int name = group < argc ? skip_options(database_specs, argc, argv, group + 1) : argc;
     if (name >= argc)
         return failf(MANAGER_FAILED, "manager: service start|list, db upgrade, objectstorage "
-                                     "list-drivers|list-migrations|check?");
+                                     "list-drivers|list-migrations|check|migrate?");
     for (size_t i = 0; i < KE_ARRAY_LEN(manager_commands); i++) {
         const struct manager_command *m = &manager_commands[i];
         if (strcmp(m->group, argv[group]) != 0 || strcmp(m->name, argv[name]) != 0)
@@ -301,8 +409,9 @@ const struct command command_manager = {
         "A program named anchore-manager (a link to kellet) takes the same arguments. `service\n"
         "start [SERVICE...] [--all] [--no-auto-upgrade]` serves; `db --db-connect URL upgrade\n"
         "--dontask` upgrades the database; `objectstorage list-drivers` and `objectstorage\n"
-        "--db-connect URL check FILE` look at the object storage. Without --configdir and\n"
-        "$ANCHORE_CONFIG_DIR, /config is looked at.\n",
+        "--db-connect URL check FILE` look at the object storage, `objectstorage migrate FROM TO`\n"
+        "moves all documents from the one that the first file names to that of the second.\n"
+        "Without --configdir and $ANCHORE_CONFIG_DIR, /config is looked at.\n",
     .options = manager_options,
     .run = manager_dispatch,
 };

@@ -77,6 +77,7 @@ int source_scan(const struct source_args *a, const char *source, struct inventor
         .username = a->username,
         .password = a->password_stdin ? password.p : NULL,
         .token = a->token,
+        .aws = true,
     };
     struct progress progress;
     struct scan_options o = {

@@ -29,7 +29,10 @@ struct registry {
     char host[256]; /* of the API */
     pthread_mutex_t lock;
     bool plain;
-    bool may_fall_back; /* plain HTTP when it speaks no TLS */
+    bool may_fall_back;      /* plain HTTP when it speaks no TLS */
+    struct registry *mirror; /* asked first; NULL: none */
+    bool mirror_down;        /* it did not answer once: not asked again */
+    struct err mirror_said;  /* the last time that it could not help */
 };
 
 static bool host_is_loopback(const char *host_port)
@@ -39,6 +42,22 @@ static bool host_is_loopback(const char *host_port)
     if (colon > str_rindex(host, ']'))
         host = str_sub(host, 0, (size_t)colon);
     return http_host_is_loopback(host);
+}
+
+static int mirror_open(struct registry *r, const struct reference *ref,
+                       const struct registry_options *o, struct err *e)
+{
+    struct reference there = *ref;
+    str prefix = str_z(o->mirror), host = str_split(&prefix, '/');
+    int a = snprintf(there.registry, sizeof there.registry, "%.*s", STR_ARG(host));
+    int b = snprintf(there.repository, sizeof there.repository, "%.*s%s%s", STR_ARG(prefix),
+                     prefix.n ? "/" : "", ref->repository);
+    if (!host.n || a >= (int)sizeof there.registry || b >= (int)sizeof there.repository)
+        return err_set(e, ERR_USAGE, "\"%.100s\" is no mirror", o->mirror);
+    struct registry_options own =
+        o->mirror_options ? *o->mirror_options : (struct registry_options){0};
+    own.mirror = NULL;
+    return registry_open(&there, &own, &r->mirror, e);
 }
 
 int registry_open(const struct reference *ref, const struct registry_options *o,
@@ -62,6 +81,8 @@ int registry_open(const struct reference *ref, const struct registry_options *o,
     int rc = http_new(&http, &r->http, e);
     if (rc == 0)
         rc = registry_auth_init(&r->auth, ref, o, r->http, e);
+    if (rc == 0 && o->mirror)
+        rc = mirror_open(r, ref, o, e);
     if (rc < 0) {
         registry_close(r);
         return rc;
@@ -74,6 +95,7 @@ void registry_close(struct registry *r)
 {
     if (!r)
         return;
+    registry_close(r->mirror);
     registry_auth_done(&r->auth);
     http_free(r->http);
     pthread_mutex_destroy(&r->lock);
@@ -97,6 +119,46 @@ static bool fall_back(struct registry *r)
     r->plain = true;
     pthread_mutex_unlock(&r->lock);
     return true;
+}
+
+/* ---- the mirror --------------------------------------------------------------------------------
+ */
+
+static struct registry *mirror_of(struct registry *r)
+{
+    pthread_mutex_lock(&r->lock);
+    struct registry *m = r->mirror_down ? NULL : r->mirror;
+    pthread_mutex_unlock(&r->lock);
+    return m;
+}
+
+/* The mirror could not help: true when its registry is to be asked. What did not come from the
+ * network (a full disk) is no reason. */
+static bool mirror_failed(struct registry *r, int rc, const struct err *why)
+{
+    bool ask = rc == ERR_NET || rc == ERR_AUTH || rc == ERR_NOT_FOUND || rc == ERR_UNSUPPORTED ||
+               rc == ERR_MISMATCH;
+    pthread_mutex_lock(&r->lock);
+    r->mirror_said = *why;
+    if (rc == ERR_NET || rc == ERR_AUTH)
+        r->mirror_down = true;
+    pthread_mutex_unlock(&r->lock);
+    return ask;
+}
+
+/* Both failed: the text says so. */
+static int with_mirror(struct registry *r, int rc, struct err *e)
+{
+    if (rc >= 0 || !r->mirror || !e)
+        return rc;
+    pthread_mutex_lock(&r->lock);
+    struct err said = r->mirror_said;
+    pthread_mutex_unlock(&r->lock);
+    size_t n = strlen(e->text);
+    if (said.code && n < sizeof e->text)
+        snprintf(e->text + n, sizeof e->text - n, "; its mirror %s: %.150s", r->mirror->host,
+                 said.text);
+    return rc;
 }
 
 /* ---- requests ----------------------------------------------------------------------------------
@@ -243,8 +305,8 @@ static bool path_part_ok(const char *s)
     return n > 0 && n < 256 && s[0] != '.';
 }
 
-int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf *body,
-                      char media_type[128], struct err *e)
+static int manifest_get(struct registry *r, const char *tag_or_digest, struct buf *body,
+                        char media_type[128], struct err *e)
 {
     char path[300], what[800];
     struct http_response rs;
@@ -268,6 +330,19 @@ int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf 
     }
     http_response_done(&rs);
     return rc;
+}
+
+int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf *body,
+                      char media_type[128], struct err *e)
+{
+    struct registry *m = mirror_of(r);
+    struct err why = {0};
+    size_t start = body->n;
+    int rc = m ? manifest_get(m, tag_or_digest, body, media_type, &why) : 0;
+    if (m && (rc >= 0 || !mirror_failed(r, rc, &why)))
+        return rc < 0 ? err_set(e, rc, "%s", why.text) : rc;
+    body->n = start;
+    return with_mirror(r, manifest_get(r, tag_or_digest, body, media_type, e), e);
 }
 
 /* ---- tags --------------------------------------------------------------------------------------
@@ -334,8 +409,8 @@ static int tags_page(struct registry *r, const char *path, const char *what, str
     return rc;
 }
 
-int registry_tags(struct registry *r, struct arena *a, size_t max, str **out, size_t *n,
-                  struct err *e)
+static int tags_get(struct registry *r, struct arena *a, size_t max, str **out, size_t *n,
+                    struct err *e)
 {
     char path[300] = "tags/list?n=1000", next[300], what[800];
     struct tag_list l = {.a = a, .max = max};
@@ -364,6 +439,17 @@ int registry_tags(struct registry *r, struct arena *a, size_t max, str **out, si
     return rc;
 }
 
+int registry_tags(struct registry *r, struct arena *a, size_t max, str **out, size_t *n,
+                  struct err *e)
+{
+    struct registry *m = mirror_of(r);
+    struct err why = {0};
+    int rc = m ? tags_get(m, a, max, out, n, &why) : 0;
+    if (m && (rc >= 0 || !mirror_failed(r, rc, &why)))
+        return rc < 0 ? err_set(e, rc, "%s", why.text) : rc;
+    return with_mirror(r, tags_get(r, a, max, out, n, e), e);
+}
+
 /* ---- blobs -------------------------------------------------------------------------------------
  */
 
@@ -383,13 +469,16 @@ static int length_check(const struct fd_sink *s, uint64_t size, struct err *e)
                    (unsigned long long)s->written, (unsigned long long)size);
 }
 
-int registry_blob(struct registry *r, const char *digest, uint64_t size, int fd, struct err *e)
+/* sink: what was written already; the rest is asked for. */
+static int blob_get(struct registry *r, const char *digest, uint64_t size, struct fd_sink *sink,
+                    struct err *e)
 {
     char path[300], what[800];
     struct http_response rs;
-    struct fd_sink sink = {.fd = fd};
-    struct http_request rq = {
-        .max_body = size ? size : BLOB_MAX, .sink = fd_sink_write, .ctx = &sink};
+    struct http_request rq = {.max_body = (size ? size : BLOB_MAX) - sink->written,
+                              .offset = sink->written,
+                              .sink = fd_sink_write,
+                              .ctx = sink};
     auto_buf said;
     buf_init(&said, 64 << 10);
     if (!path_part_ok(digest))
@@ -399,10 +488,22 @@ int registry_blob(struct registry *r, const char *digest, uint64_t size, int fd,
     int rc = request(r, &rq, path, blob_again, &rs, &said, e);
     if (rc == 0 && rs.status != 200 && rs.status != 206)
         rc = status_error(r, &rs, buf_view(&said), what, e);
-    else if (rc < 0 || (rc = length_check(&sink, size, e)) < 0)
+    else if (rc < 0 || (rc = length_check(sink, size, e)) < 0)
         err_wrap(e, "blob %.19s", digest);
     http_response_done(&rs);
     return rc;
+}
+
+/* What the mirror gave counts: it is checked against the digest like everything. */
+int registry_blob(struct registry *r, const char *digest, uint64_t size, int fd, struct err *e)
+{
+    struct fd_sink sink = {.fd = fd};
+    struct registry *m = mirror_of(r);
+    struct err why = {0};
+    int rc = m ? blob_get(m, digest, size, &sink, &why) : 0;
+    if (m && (rc >= 0 || (size && sink.written >= size) || !mirror_failed(r, rc, &why)))
+        return rc < 0 ? err_set(e, rc, "%s", why.text) : rc;
+    return with_mirror(r, blob_get(r, digest, size, &sink, e), e);
 }
 
 int registry_foreign_blob(struct registry *r, const char *url, uint64_t size, int fd, struct err *e)

@@ -25,7 +25,13 @@ struct registry_options {
     const char *username, *password; /* win over the configuration file */
     const char *token;               /* a ready bearer token */
     const char *docker_config;       /* directory; NULL: $DOCKER_CONFIG or ~/.docker */
-    struct http_options http;        /* timeouts and retries; ca_file and insecure above win */
+    bool aws; /* without other credentials, ask AWS as ourselves for a login at its registries */
+    /* "HOST[:PORT][/PREFIX]": asked before the reference's own registry, which is asked when this
+     * one does not answer, refuses us or does not have it. NULL: none. Its own options; MAY be
+     * NULL. */
+    const char *mirror;
+    const struct registry_options *mirror_options;
+    struct http_options http; /* timeouts and retries; ca_file and insecure above win */
 };
 
 struct registry;

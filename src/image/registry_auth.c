@@ -2,6 +2,7 @@
 
 #include "base/auto.h"
 #include "codec/json.h"
+#include "net/aws_ecr.h"
 #include "net/base64.h"
 #include "net/http_url.h"
 
@@ -27,8 +28,10 @@ int registry_auth_init(struct registry_auth *a, const struct reference *ref,
     pthread_mutex_init(&a->lock, NULL);
     a->http = http;
     a->plain = o->plain_http;
+    a->aws = o->aws;
     if (!(a->host = strdup(ref->registry)) || !(a->repository = strdup(ref->repository)) ||
-        (o->docker_config && !(a->docker_config = strdup(o->docker_config))))
+        (o->docker_config && !(a->docker_config = strdup(o->docker_config))) ||
+        (o->ca_file && !(a->ca_file = strdup(o->ca_file))))
         return err_no_memory(e);
     if (o->token) {
         a->fixed = true;
@@ -68,7 +71,29 @@ void registry_auth_done(struct registry_auth *a)
     free(a->host);
     free(a->repository);
     free(a->docker_config);
+    free(a->ca_file);
     pthread_mutex_destroy(&a->lock);
+}
+
+/* A login at one of Amazon's registries, as whoever the environment says that we are. */
+static void look_up_aws(struct registry_auth *a)
+{
+    struct aws_ecr_host host;
+    struct aws_provider *p = NULL;
+    if (!aws_ecr_host_parse(str_z(a->host), &host) || !host.trusted)
+        return;
+    struct aws_ecr_login *login autofree = calloc(1, sizeof *login);
+    int rc = login ? aws_provider_new(&(struct aws_provider_options){.ca_file = a->ca_file}, &p,
+                                      &a->lookup_error)
+                   : err_no_memory(&a->lookup_error);
+    if (rc == 0)
+        rc = aws_ecr_login(p, &host, login, &a->lookup_error);
+    if (rc == 0) {
+        snprintf(a->credentials.username, sizeof a->credentials.username, "%s", login->user);
+        snprintf(a->credentials.password, sizeof a->credentials.password, "%s", login->password);
+        explicit_bzero(login, sizeof *login);
+    }
+    aws_provider_free(p);
 }
 
 /* Credentials are looked up when they are first asked for: a public image needs none, and a broken
@@ -82,6 +107,8 @@ static void look_up(struct registry_auth *a)
     snprintf(name, sizeof name, "%s/%s", a->host, a->repository);
     if (credentials_find(a->docker_config, name, &a->credentials, &a->lookup_error) < 0)
         memset(&a->credentials, 0, sizeof a->credentials);
+    else if (a->aws && !a->credentials.username[0] && !a->credentials.identity_token[0])
+        look_up_aws(a);
 }
 
 static void set_authorization(struct registry_auth *a, char *value, int64_t expires)

@@ -18,6 +18,8 @@ struct registry_auth {
     char *repository;
     char *docker_config;
     bool plain; /* the registry is spoken to without TLS */
+    bool aws;
+    char *ca_file;
 
     char *authorization; /* a whole header value, or NULL */
     unsigned generation;

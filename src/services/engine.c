@@ -4,6 +4,7 @@
 #include "services/discovery.h"
 #include "services/log.h"
 #include "services/metrics.h"
+#include "services/registry_ecr.h"
 #include "services/router.h"
 #include "services/secrets.h"
 #include "services/watch.h"
@@ -212,6 +213,8 @@ static int stores_open(struct engine *en, bool upgrade, struct err *e)
     if (r == 0)
         r = http_new(&http, &en->http, e);
     if (r == 0)
+        r = registry_ecr_open(en, e);
+    if (r == 0)
         r = persist(en, secrets_open, e);
     if (r == 0)
         r = persist(en, auth_open, e);
@@ -313,6 +316,7 @@ static void engine_close(struct engine *en)
     metrics_free(TAKE(en->metrics));
     auth_close(en->auth);
     secrets_close(en->secrets);
+    registry_ecr_close(en->ecr);
     discovery_close(en->discovery);
     documents_close(en->documents);
     http_free(en->http);

@@ -17,11 +17,12 @@
 struct engine;
 struct call;
 struct metrics;
-struct router;    /* services/router.h */
-struct vulndata;  /* services/policy_engine/vulndata.h: the open vulnerability database */
-struct auth;      /* services/auth.h: credential cache, token keys */
-struct discovery; /* services/discovery.h */
-struct secrets;   /* services/secrets.h: encrypts what is stored (registry passwords) */
+struct router;       /* services/router.h */
+struct vulndata;     /* services/policy_engine/vulndata.h: the open vulnerability database */
+struct auth;         /* services/auth.h: credential cache, token keys */
+struct discovery;    /* services/discovery.h */
+struct registry_ecr; /* services/registry_ecr.h: tokens of Amazon's registries */
+struct secrets;      /* services/secrets.h: encrypts what is stored (registry passwords) */
 struct engine_life;
 
 /* What a route needs; see router.h for how requests reach it. */
@@ -84,6 +85,7 @@ struct engine {
     struct zygote *zygote; /* packages/zygote.h: starts analysts; NULL where none are needed */
     struct auth *auth;
     struct secrets *secrets;
+    struct registry_ecr *ecr;
     struct discovery *discovery;
     struct metrics *metrics;
     struct vulndata *vulndata;  /* set by the policy engine's start; NULL elsewhere */

@@ -1,6 +1,7 @@
 #include "services/registry_record.h"
 
 #include "base/vec.h"
+#include "services/registry_ecr.h"
 #include "services/secrets.h"
 
 #define COLUMNS                                                                                    \
@@ -149,41 +150,87 @@ static int read_records(struct db_tx *tx, void *ctx, struct err *e)
     return registry_record_list(tx, l->a, l->account, &l->list, &l->n, e);
 }
 
-int registry_login(struct engine *en, struct arena *a, str account, str registry, str repo,
-                   struct registry_options *o, struct err *e)
+static int take_ecr(struct engine *en, struct arena *a, str account, str registry,
+                    const struct registry_record *r, str secret, struct registry_options *o,
+                    struct err *e)
 {
-    struct login l = {.a = a, .account = account};
-    const struct registry_record *best = NULL;
-    auto_buf plain;
-
-    *o = (struct registry_options){
-        .docker_config = NO_DOCKER_CONFIG,
-        .http = {.connect_timeout = 10, .retries = 2},
-    };
-    buf_init(&plain, 64 << 10);
-    int rc = db_run(en->db, DB_READ, read_records, &l, e);
+    struct aws_ecr_login login = {0};
+    int rc = registry_ecr_login(en, account, registry, r->user, secret, &login, e);
     if (rc < 0)
         return rc;
-    for (size_t i = 0; i < l.n; i++)
-        if (registry_record_matches(l.list[i].registry, registry, repo) &&
-            (!best || l.list[i].registry.n > best->registry.n))
-            best = &l.list[i];
-    if (!best)
-        return 0;
-    if (str_eq(best->type, STR("awsecr")))
-        return err_set(e, ERR_UNSUPPORTED,
-                       "registry %.*s is of type awsecr: this version cannot get tokens of ECR; "
-                       "use a docker_v2 record with user AWS and a token",
-                       STR_ARG(best->registry));
-    rc = secrets_open_text(en->secrets, STR("registry"), best->sealed, &plain, e);
+    o->username = text_z(a, str_z(login.user));
+    o->password = text_z(a, str_z(login.password));
+    explicit_bzero(&login, sizeof login);
+    return 0;
+}
+
+static int take_login(struct engine *en, struct arena *a, str account, str registry,
+                      const struct registry_record *r, struct registry_options *o, struct err *e)
+{
+    auto_buf plain;
+    buf_init(&plain, 64 << 10);
+    int rc = secrets_open_text(en->secrets, STR("registry"), r->sealed, &plain, e);
     if (rc < 0)
-        return err_wrap(e, "password of registry %.*s", STR_ARG(best->registry));
-    if (best->user.n) {
-        o->username = text_z(a, best->user);
+        return err_wrap(e, "password of registry %.*s", STR_ARG(r->registry));
+    if (str_eq(r->type, STR("awsecr"))) {
+        rc = take_ecr(en, a, account, registry, r, buf_view(&plain), o, e);
+    } else if (r->user.n) {
+        o->username = text_z(a, r->user);
         o->password = text_z(a, buf_view(&plain));
     }
     if (plain.n)
         explicit_bzero(plain.p, plain.n);
-    o->insecure = o->plain_fallback = best->verify == 0;
-    return a->full ? err_no_memory(e) : 1;
+    o->insecure = o->plain_fallback = r->verify == 0;
+    return rc < 0 ? rc : a->full ? err_no_memory(e) : 1;
+}
+
+static const struct registry_record *best_of(const struct login *l, str registry, str repo)
+{
+    const struct registry_record *best = NULL;
+    for (size_t i = 0; i < l->n; i++)
+        if (registry_record_matches(l->list[i].registry, registry, repo) &&
+            (!best || l->list[i].registry.n > best->registry.n))
+            best = &l->list[i];
+    return best;
+}
+
+static const struct registry_options anonymous = {
+    .docker_config = NO_DOCKER_CONFIG,
+    .http = {.connect_timeout = 10, .retries = 2},
+};
+
+/* The configured mirror of the registry, with its own record's login. */
+static int take_mirror(struct engine *en, const struct login *l, str registry, str repo,
+                       struct registry_options *o, struct err *e)
+{
+    const char *mirror = NULL;
+    for (size_t i = 0; i < en->config->n_mirrors && !mirror; i++)
+        if (str_eq(str_z(en->config->mirrors[i].registry), registry))
+            mirror = en->config->mirrors[i].mirror;
+    struct registry_options *own = mirror ? arena_new(l->a, struct registry_options) : NULL;
+    if (!mirror || !own)
+        return mirror ? err_no_memory(e) : 0;
+    str prefix = str_z(mirror), host = str_split(&prefix, '/');
+    str path =
+        arena_printf(l->a, "%.*s%s%.*s", STR_ARG(prefix), prefix.n ? "/" : "", STR_ARG(repo));
+    const struct registry_record *r = best_of(l, host, path);
+    *own = anonymous;
+    int rc = r ? take_login(en, l->a, l->account, host, r, own, e) : 0;
+    o->mirror = mirror;
+    o->mirror_options = own;
+    return rc < 0 ? err_wrap(e, "mirror %s", mirror) : 0;
+}
+
+int registry_login(struct engine *en, struct arena *a, str account, str registry, str repo,
+                   struct registry_options *o, struct err *e)
+{
+    struct login l = {.a = a, .account = account};
+    *o = anonymous;
+    int rc = db_run(en->db, DB_READ, read_records, &l, e);
+    if (rc == 0)
+        rc = take_mirror(en, &l, registry, repo, o, e);
+    if (rc < 0)
+        return rc;
+    const struct registry_record *best = best_of(&l, registry, repo);
+    return best ? take_login(en, a, account, registry, best, o, e) : 0;
 }

@@ -36,8 +36,9 @@ bool registry_record_matches(str record, str registry, str repo);
 
 /* How to reach the registry of registry/repo for an account: fills *o with the credentials of the
  * best record (strings in the arena) and never looks at the host's own Docker configuration, which
- * is no account's. 1: a record was used; 0: there is none, *o is anonymous. ERR_UNSUPPORTED: the
- * record is of a type that this build cannot log in with (awsecr). */
+ * is no account's. A mirror that the configuration names comes with the credentials of its own
+ * record. 1: a record was used; 0: there is none, *o is anonymous. A record of type awsecr is
+ * turned into a token's login: errors of registry_ecr.h. */
 int registry_login(struct engine *en, struct arena *a, str account, str registry, str repo,
                    struct registry_options *o, struct err *e);
 

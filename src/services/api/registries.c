@@ -1,5 +1,6 @@
 #include "services/api/images.h"
 #include "services/catalog/lookup.h"
+#include "services/registry_ecr.h"
 #include "services/registry_record.h"
 
 struct change {
@@ -141,17 +142,32 @@ static int read_body(struct change *x)
     return check_name(c, r->registry);
 }
 
-/* Records of ECR are kept: their tokens come with the deployment on AWS, and until then a lookup
- * with one says that it cannot log in. */
+static int try_ecr(struct change *x, struct err *why)
+{
+    struct aws_ecr_login login = {0};
+    const struct registry_record *r = &x->record;
+    str rest = r->registry, host = str_split(&rest, '/');
+    int rc = registry_ecr_login(x->c->engine, r->account, host, r->user, x->password, &login, why);
+    if (rc == 0)
+        rc = catalog_ping(r->registry, str_z(login.user), str_z(login.password), r->verify != 0,
+                          why);
+    explicit_bzero(&login, sizeof login);
+    return rc;
+}
+
 static int check_login(struct change *x)
 {
     struct call *c = x->c;
     struct registry_record *r = &x->record;
     struct err why = {0};
+    bool ecr = str_eq(r->type, STR("awsecr"));
 
-    if (!call_flag(c, "validate", true) || str_eq(r->type, STR("awsecr")))
+    if (ecr && registry_ecr_allowed(c->engine, r->user, x->password, &why) < 0)
+        return refuse(call_error(c, 406, "%s", why.text));
+    if (!call_flag(c, "validate", true))
         return 0;
-    if (catalog_ping(r->registry, r->user, x->password, r->verify != 0, &why) == 0)
+    if ((ecr ? try_ecr(x, &why)
+             : catalog_ping(r->registry, r->user, x->password, r->verify != 0, &why)) == 0)
         return 0;
     return refuse(call_error(c, 406,
                              "cannot ping supplied registry with supplied credentials - exception: "
