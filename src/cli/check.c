@@ -1,16 +1,17 @@
 /* check.c - `kellet check SOURCE --policy FILE`: the engine's verdict on an image, without one. */
 #include "base/auto.h"
+#include "cli/coverage.h"
 #include "cli/output.h"
 #include "cli/policy.h"
-#include "report/completeness.h"
+#include "report/table_tail.h"
 #include "services/policy_engine/policy_document.h"
 
 #include <unistd.h>
 
 static struct {
     struct judge_args judge;
+    struct coverage_args coverage;
     const char *policy, *output;
-    bool allow_incomplete;
 } args;
 
 static const struct option_spec specs[] = {
@@ -24,8 +25,7 @@ static const struct option_spec specs[] = {
      &args.judge.analyzer_config, "@file"},
     {"output", 'o', OPT_TEXT, "FORMAT", "table, or json: the document of the engine's API",
      &args.output, "table json"},
-    {"allow-incomplete", 0, OPT_FLAG, NULL,
-     "exit with 0 instead of 3 or 4 when the verdict is pass", &args.allow_incomplete, NULL},
+    COVERAGE_OPTIONS(args.coverage),
     SOURCE_OPTIONS(args.judge.source),
     {0},
 };
@@ -54,19 +54,27 @@ static int print(const struct judged *j, const struct policy_bundle *b, bool jso
     return 0;
 }
 
-static int exit_code_of(const struct judged *j, unsigned needs)
+/* The API's document has no place for it. */
+static void tell_incomplete(const struct judged *j)
 {
+    const struct report_input in = judged_input(j);
+    auto_buf text;
+    buf_init(&text, 1 << 20);
+    if (judged_complete(j))
+        return;
+    put_completeness(&in, &(struct report_style){0}, &text);
+    fprintf(stderr, "%.*s", STR_ARG(str_trim(buf_view(&text))));
+    fputc('\n', stderr);
+}
+
+static int exit_code_of(const struct judged *j)
+{
+    const struct report_input in = judged_input(j);
     if (!policy_passes(j->verdict))
         return EXIT_FAILED;
-    if (args.allow_incomplete)
-        return EXIT_CLEAN;
-    const struct policy_subject *s = policy_scan_subject(j->scan);
-    if (needs & PART_FINDINGS && (!j->db || s->findings->n_uncovered)) {
-        failf(0, "there are no vulnerability data for %s%s",
-              j->db ? "some of what was found" : "anything yet: `kellet feeds sync` gets them", "");
-        return EXIT_STALE;
-    }
-    return j->inv->n_problems ? EXIT_INCOMPLETE : EXIT_CLEAN;
+    if (j->needs & (PART_PACKAGES | PART_FINDINGS))
+        return coverage_exit_code(&args.coverage, &in);
+    return judged_complete(j) || args.coverage.allow_incomplete ? EXIT_CLEAN : EXIT_INCOMPLETE;
 }
 
 static int check_run(int argc, char **argv)
@@ -83,14 +91,18 @@ static int check_run(int argc, char **argv)
     bool json = args.output && strcmp(args.output, "json") == 0;
     if (args.output && !json && strcmp(args.output, "table") != 0)
         return failf(EXIT_USAGE, "-o takes table or json, not \"%s\"", args.output);
-    int code = policy_file_compile(args.policy, &bundle);
+    int code = coverage_check(&args.coverage);
+    if (!code)
+        code = policy_file_compile(args.policy, &bundle);
     if (code)
         return code;
     code = judge_source(&args.judge, argv[1], bundle, &j);
     if (!code)
         code = print(&j, bundle, json);
+    if (!code && json)
+        tell_incomplete(&j);
     if (!code)
-        code = exit_code_of(&j, policy_bundle_needs(bundle));
+        code = exit_code_of(&j);
     judged_done(&j);
     return code;
 }
@@ -106,10 +118,14 @@ const struct command command_check = {
     "(GET /images/{digest}/check). Rules about other images of an account (the base image, the\n"
     "tag's image before) find none.\n"
     "\n"
+    "A pass that rests on less than the whole image does not look like one: the table says what\n"
+    "could not be read or looked up (with -o json standard error does), and so does the exit "
+    "code.\n"
+    "\n"
     "Exit codes: 0 pass; 1 fail; 2 wrong usage, or no bundle; 3 pass, but something in the image\n"
-    "could not be read; 4 pass, but a rule asks for vulnerabilities and there are no data for "
-    "what\n"
-    "was found; 5 the source could not be scanned.\n",
+    "could not be read or looked up; 4 pass, but a rule asks for vulnerabilities and there are no\n"
+    "data for what was found, or they are older than --max-data-age; 5 the source could not be\n"
+    "scanned.\n",
     .options = check_options,
     .run = check_run,
 };

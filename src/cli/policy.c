@@ -6,7 +6,9 @@
 #include "base/fs.h"
 #include "base/text.h"
 #include "codec/yaml.h"
-#include "report/grid.h"
+#include "report/completeness.h"
+#include "report/table_tail.h"
+#include "report/table_verdict.h"
 
 #include <time.h>
 #include <unistd.h>
@@ -107,12 +109,18 @@ int judge_source(const struct judge_args *a, const char *source, const struct po
     if (policy_scan_new(&o, &out->scan, &e) < 0 ||
         policy_evaluate(b, policy_scan_subject(out->scan), &out->verdict, &e) < 0)
         return fail(EXIT_CANNOT, &e);
+    out->now = (int64_t)now.tv_sec;
+    out->needs = policy_bundle_needs(b);
+    if ((a->findings || out->needs & PART_FINDINGS) &&
+        match_inventory(out->db, out->inv, &out->found, &e) < 0)
+        return fail(EXIT_CANNOT, &e);
     return 0;
 }
 
 void judged_done(struct judged *j)
 {
     policy_verdict_free(j->verdict);
+    findings_free(j->found);
     policy_scan_free(j->scan);
     if (j->inv)
         inventory_free(j->inv);
@@ -124,59 +132,31 @@ void judged_done(struct judged *j)
 /* ---- for people --------------------------------------------------------------------------------
  */
 
-static const char *action_color(enum policy_action a)
+struct report_input judged_input(const struct judged *j)
 {
-    return a == ACTION_STOP ? "1;31" : a == ACTION_WARN ? "33" : "32";
+    return (struct report_input){.inventory = j->inv, .findings = j->found, .now = j->now};
 }
 
-static void put_rows(const struct policy_verdict *v, const struct report_style *style,
-                     struct buf *out)
+bool judged_complete(const struct judged *j)
 {
-    enum { COLUMNS = 5 };
-    struct arena a;
-    arena_init(&a, 1 << 30);
-    struct grid_cell *cells = arena_calloc(&a, (v->n_rows + 1) * COLUMNS, sizeof *cells);
-    static const char *const head[COLUMNS] = {"ACTION", "GATE", "TRIGGER", "CHECK", "ID"};
-    for (size_t i = 0; cells && i < COLUMNS; i++)
-        cells[i].text = str_z(head[i]);
-    for (size_t i = 0; cells && i < v->n_rows; i++) {
-        const struct policy_row *r = &v->rows[i];
-        struct grid_cell *c = cells + (i + 1) * COLUMNS;
-        c[0].text = r->allowed ? STR("allowed") : str_z(policy_action_names[r->action]);
-        c[0].color = r->allowed ? "2" : action_color(r->action);
-        c[1].text = str_z(r->gate);
-        c[2].text = str_z(r->trigger);
-        c[3].text = clean_copy(&a, r->message);
-        c[4].text = clean_copy(&a, r->trigger_id);
-    }
-    const struct grid g = {
-        .columns = COLUMNS, .flexible = 4, .cells = cells, .rows = v->n_rows + 1};
-    if (cells && v->n_rows)
-        grid_write(&g, style, out);
-    arena_done(&a);
+    const struct report_input in = judged_input(j);
+    return j->needs & (PART_PACKAGES | PART_FINDINGS) ? completeness_of(&in).complete
+                                                      : !j->inv->n_problems;
 }
 
 void judged_table(const struct judged *j, bool color, unsigned width, struct buf *out)
 {
-    const struct policy_verdict *v = j->verdict;
     const struct policy_subject *s = policy_scan_subject(j->scan);
     const struct report_style style = {.color = color, .width = width};
+    const struct report_input in = judged_input(j);
+    bool complete = judged_complete(j);
     text_clean(s->tag, out);
     buf_add_char(out, ' ');
     text_clean(s->image->digest, out);
     buf_add_str(out, STR("\n\n"));
-    put_rows(v, &style, out);
-    for (size_t i = 0; i < v->problems.n; i++) {
-        buf_addf(out, "%s: %s: ", v->problems.list[i].severity, v->problems.list[i].type);
-        text_clean(v->problems.list[i].details, out);
-        buf_add_char(out, '\n');
-    }
-    if (v->n_rows || v->problems.n)
-        buf_add_char(out, '\n');
-    style_put(&style, action_color(v->final_action), policy_passes(v) ? STR("pass") : STR("fail"),
-              out);
-    buf_addf(out, " (%s, %s, %zu rows)\n", policy_action_names[v->final_action], v->reason,
-             v->n_rows);
+    put_verdict(j->verdict, complete, &style, out);
+    if (!complete)
+        put_completeness(&in, &style, out);
 }
 
 static int policy_run(int argc, char **argv)

@@ -4,6 +4,7 @@
 
 #include "cli/source.h"
 #include "policy/evaluate.h"
+#include "report/report.h"
 #include "services/policy_engine/policy_scan.h"
 
 extern const struct command command_policy_explain;
@@ -22,16 +23,23 @@ struct judged {
     struct policy_verdict *verdict;
     struct analyzer_settings *settings;
     struct vulndb *db;
+    struct findings *found; /* NULL: not asked for */
+    unsigned needs;         /* enum policy_part: what the bundle looks at */
+    int64_t now;            /* Unix seconds */
 };
 struct judge_args {
     struct source_args source;
     const char *tag, *dockerfile, *analyzer_config;
+    bool findings; /* wanted even if the bundle does not look at them */
 };
 /* Scans a source and evaluates. *out must be ended by judged_done() in any case. */
 int judge_source(const struct judge_args *a, const char *source, const struct policy_bundle *b,
                  struct judged *out);
 void judged_done(struct judged *j);
-/* The verdict for people, appended. */
+struct report_input judged_input(const struct judged *j);
+/* Could all be seen that the verdict rests on? */
+bool judged_complete(const struct judged *j);
+/* The verdict for people and, unless it is complete, what could not be seen; appended. */
 void judged_table(const struct judged *j, bool color, unsigned width, struct buf *out);
 
 static inline void policy_bundle_drop(struct policy_bundle **b)

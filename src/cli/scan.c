@@ -1,19 +1,19 @@
 /* scan.c - `kellet scan SOURCE`: the vulnerabilities of one image, and what could not be seen. */
 #include "base/auto.h"
+#include "cli/coverage.h"
 #include "cli/explain.h"
 #include "cli/output.h"
-#include "cli/source.h"
-#include "report/completeness.h"
+#include "cli/policy.h"
 
 #include <time.h>
 
-enum { DAY = 24 * 60 * 60 };
-
 static struct {
     struct source_args source;
+    struct judge_args judge; /* its source is not used */
+    struct coverage_args coverage;
     struct option_list output;
-    const char *fail_on, *explain, *max_age;
-    bool only_fixed, timestamp, allow_incomplete;
+    const char *fail_on, *explain, *policy;
+    bool only_fixed, timestamp;
 } args;
 
 static const struct option_spec specs[] = {
@@ -22,10 +22,13 @@ static const struct option_spec specs[] = {
     {"fail-on", 0, OPT_TEXT, "SEVERITY", "exit with 1 when something this bad or worse is found",
      &args.fail_on, "unknown negligible low medium high critical"},
     {"only-fixed", 0, OPT_FLAG, NULL, "leave out what has no fix yet", &args.only_fixed, NULL},
-    {"max-data-age", 0, OPT_TEXT, "DAYS", "exit with 4 when data are older (default: no limit)",
-     &args.max_age, NULL},
-    {"allow-incomplete", 0, OPT_FLAG, NULL, "exit with 0 instead of 3 or 4; the report still tells",
-     &args.allow_incomplete, NULL},
+    COVERAGE_OPTIONS(args.coverage),
+    {"policy", 'p', OPT_TEXT, "FILE", "judge by this bundle too; exit with 1 when it says stop",
+     &args.policy, "@file"},
+    {"tag", 0, OPT_TEXT, "NAME", "with --policy: the name to judge the image as", &args.judge.tag,
+     NULL},
+    {"dockerfile", 0, OPT_TEXT, "FILE", "with --policy: what the image was built from",
+     &args.judge.dockerfile, "@file"},
     {"explain", 0, OPT_TEXT, "CVE", "print why the image is or is not affected by this one",
      &args.explain, NULL},
     {"timestamp", 0, OPT_FLAG, NULL, "put the time (or $SOURCE_DATE_EPOCH) into the report",
@@ -66,27 +69,10 @@ static size_t hide_unfixed(struct findings *f)
     return all - kept;
 }
 
-static bool data_too_old(const struct findings *f, uint64_t max_days, int64_t now)
-{
-    bool old = false;
-    for (size_t i = 0; i < f->n_data; i++) {
-        const struct data_source *d = &f->data[i];
-        int64_t age = (now - (d->upstream_date ? d->upstream_date : d->loaded)) / DAY;
-        if (age <= 0 || (uint64_t)age <= max_days)
-            continue;
-        failf(0, "the data of %.*s are %lld days old (--max-data-age %llu)", STR_ARG(d->name),
-              (long long)age, (unsigned long long)max_days);
-        old = true;
-    }
-    return old;
-}
-
 /* What was asked for, checked. */
 struct request {
     struct outputs outputs;
     int threshold; /* enum severity, or -1 */
-    uint64_t max_days;
-    bool has_max_days;
 };
 
 static int request_parse(struct request *r)
@@ -100,43 +86,70 @@ static int request_parse(struct request *r)
                      "--fail-on takes unknown, negligible, low, medium, high or "
                      "critical, not \"%s\"",
                      args.fail_on);
-    r->has_max_days = args.max_age != NULL;
-    if (r->has_max_days && !str_to_u64(str_z(args.max_age), &r->max_days))
-        return failf(EXIT_USAGE, "--max-data-age takes a number of days, not \"%s\"", args.max_age);
-    return 0;
+    if (!args.policy && (args.judge.tag || args.judge.dockerfile))
+        return failf(EXIT_USAGE, "--tag and --dockerfile are for --policy");
+    if (args.policy && args.explain)
+        return failf(EXIT_USAGE, "--explain and --policy do not go together");
+    return coverage_check(&args.coverage);
 }
 
-static int exit_code_of(const struct report_input *in, const struct request *r)
+static bool has_failed(const struct report_input *in, const struct request *r)
 {
-    const struct findings *f = in->findings;
-    for (size_t i = 0; r->threshold >= 0 && i < f->n; i++)
-        if ((int)f->items[i].severity >= r->threshold)
-            return EXIT_FAILED;
-    struct completeness c = completeness_of(in);
-    bool old = r->has_max_days && data_too_old(f, r->max_days, in->now);
-    if (!f->n_data)
-        failf(0, "there are no vulnerability data yet: `kellet feeds sync` gets them");
-    if (args.allow_incomplete)
-        return EXIT_CLEAN;
-    if (c.data_missing || old)
-        return EXIT_STALE;
-    return c.complete ? EXIT_CLEAN : EXIT_INCOMPLETE;
+    for (size_t i = 0; r->threshold >= 0 && i < in->findings->n; i++)
+        if ((int)in->findings->items[i].severity >= r->threshold)
+            return true;
+    if (!in->verdict || policy_passes(in->verdict))
+        return false;
+    failf(0, "the policy's verdict is fail (%zu rows)", in->verdict->n_rows);
+    return true;
 }
 
-static int report(const struct request *r, const struct inventory *inv, const struct vulndb *db)
+static int report(const struct request *r, struct report_input *in, struct findings *f)
+{
+    in->timestamp = args.timestamp ? output_timestamp() : 0;
+    in->now = (int64_t)time(NULL);
+    if (args.only_fixed)
+        in->not_shown = hide_unfixed(f);
+    int code = outputs_write(&r->outputs, in);
+    if (code)
+        return code;
+    return has_failed(in, r) ? EXIT_FAILED : coverage_exit_code(&args.coverage, in);
+}
+
+static int scan_only(const struct request *r, const char *source)
 {
     struct err e = {0};
+    auto_vulndb db = NULL;
+    auto_inventory inv = NULL;
     struct findings *f KE_CLEANUP(findings_drop) = NULL;
+    int code = source_open_data(&args.source, &db);
+    if (!code)
+        code = source_scan(&args.source, source, &inv);
+    if (code)
+        return code;
     if (match_inventory(db, inv, &f, &e) < 0)
         return fail(EXIT_CANNOT, &e);
-    struct report_input in = {.inventory = inv,
-                              .findings = f,
-                              .timestamp = args.timestamp ? output_timestamp() : 0,
-                              .now = (int64_t)time(NULL)};
-    if (args.only_fixed)
-        in.not_shown = hide_unfixed(f);
-    int code = outputs_write(&r->outputs, &in);
-    return code ? code : exit_code_of(&in, r);
+    struct report_input in = {.inventory = inv, .findings = f};
+    return report(r, &in, f);
+}
+
+static int scan_and_judge(const struct request *r, const char *source)
+{
+    auto_bundle bundle = NULL;
+    struct judged j;
+    int code = policy_file_compile(args.policy, &bundle);
+    if (code)
+        return code;
+    args.judge.source = args.source;
+    args.judge.findings = true;
+    code = judge_source(&args.judge, source, bundle, &j);
+    if (!code) {
+        struct report_input in = judged_input(&j);
+        in.verdict = j.verdict;
+        code = report(r, &in, j.found);
+    }
+    judged_done(&j);
+    return code;
 }
 
 static int scan_run(int argc, char **argv)
@@ -153,13 +166,7 @@ static int scan_run(int argc, char **argv)
         return code;
     if (args.explain)
         return explain_source(&args.source, argv[1], args.explain);
-    auto_vulndb db = NULL;
-    code = source_open_data(&args.source, &db);
-    if (code)
-        return code;
-    auto_inventory inv = NULL;
-    code = source_scan(&args.source, argv[1], &inv);
-    return code ? code : report(&r, inv, db);
+    return args.policy ? scan_and_judge(&r, argv[1]) : scan_only(&r, argv[1]);
 }
 
 const struct command command_scan = {
@@ -169,13 +176,17 @@ const struct command command_scan = {
     .details = SOURCE_HELP
     "\n"
     "Exit codes: 0 scanned, and nothing at or above --fail-on; 1 something at or above\n"
-    "--fail-on was found; 2 wrong usage; 3 nothing like that was found, but something in the\n"
+    "--fail-on was found, or the bundle of --policy says stop; 2 wrong usage; 3 nothing like that "
+    "was found, but something in the\n"
     "image could not be read; 4 likewise, but there are no vulnerability data for what was\n"
     "found, or they are older than --max-data-age; 5 the source could not be scanned.\n"
     "\n"
     "Without --fail-on, vulnerabilities are only reported: the exit code then says whether the\n"
     "scan was complete. Data have no maximum age unless --max-data-age gives one, since a\n"
-    "machine without a network cannot help it; the report always names their dates.\n",
+    "machine without a network cannot help it; the report always names their dates.\n"
+    "\n"
+    "With --policy the image is also judged by a policy bundle, as `kellet check` does, and the\n"
+    "table and the JSON report have the verdict's rows.\n",
     .options = scan_options,
     .run = scan_run,
 };

@@ -1,5 +1,6 @@
 /* json.c - kellet's own JSON report; docs/report-json.md describes it, docs/report.schema.json
  * checks it. Version 1 grows by new members only. */
+#include "policy/evaluate.h"
 #include "report/completeness.h"
 #include "report/formats.h"
 #include "report/words.h"
@@ -158,6 +159,43 @@ static void put_suppressed(struct writer *w, const struct inventory *inv, const 
     writer_close(w, ']');
 }
 
+static void put_row(struct writer *w, const struct policy_row *r)
+{
+    writer_open(w, NULL, '{');
+    writer_str(w, "action", str_z(policy_action_names[r->action]));
+    writer_str(w, "gate", str_z(r->gate));
+    writer_str(w, "trigger", str_z(r->trigger));
+    writer_str(w, "trigger_id", r->trigger_id);
+    writer_str(w, "message", r->message);
+    writer_str_some(w, "policy_id", r->policy_id);
+    writer_str_some(w, "rule_id", r->rule_id);
+    writer_bool(w, "allowed", r->allowed);
+    writer_str_some(w, "allowlist_id", r->allowlist_id);
+    writer_str_some(w, "allowlist_rule_id", r->allowlist_rule_id);
+    writer_close(w, '}');
+}
+
+static void put_verdict(struct writer *w, const struct policy_verdict *v)
+{
+    writer_open(w, "verdict", '{');
+    writer_str(w, "final_action", str_z(policy_action_names[v->final_action]));
+    writer_str(w, "reason", str_z(v->reason));
+    writer_open(w, "rows", '[');
+    for (size_t i = 0; i < v->n_rows; i++)
+        put_row(w, &v->rows[i]);
+    writer_close(w, ']');
+    writer_open(w, "problems", '[');
+    for (size_t i = 0; i < v->problems.n; i++) {
+        writer_open(w, NULL, '{');
+        writer_str(w, "severity", str_z(v->problems.list[i].severity));
+        writer_str(w, "type", str_z(v->problems.list[i].type));
+        writer_str(w, "details", v->problems.list[i].details);
+        writer_close(w, '}');
+    }
+    writer_close(w, ']');
+    writer_close(w, '}');
+}
+
 static void put_problems(struct writer *w, const struct inventory *inv)
 {
     writer_open(w, "problems", '[');
@@ -248,6 +286,8 @@ static int json_write(const struct report_input *in, const struct report_style *
             writer_int(&w, "not_shown", (int64_t)in->not_shown);
         put_suppressed(&w, in->inventory, in->findings);
     }
+    if (in->verdict)
+        put_verdict(&w, in->verdict);
     put_completeness(&w, in);
     if (in->findings)
         put_data(&w, in->findings);

@@ -5,12 +5,15 @@
 
 #include "match/finding.h"
 
+struct policy_verdict; /* policy/evaluate.h */
+
 struct report_input {
     const struct inventory *inventory;
     const struct findings *findings; /* NULL for an SBOM */
     int64_t timestamp;               /* Unix seconds to print; 0: none */
     int64_t now;                     /* for the age of data in tables; 0: ages are not printed */
     size_t not_shown;                /* findings left out because they have no fix */
+    const struct policy_verdict *verdict; /* of a policy; NULL: none was asked for */
 };
 
 struct report_style {

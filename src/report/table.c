@@ -1,9 +1,11 @@
 /* table.c - the report for people: a title, the findings, and what could not be seen. */
 #include "base/auto.h"
 #include "base/text.h"
+#include "report/completeness.h"
 #include "report/formats.h"
 #include "report/grid.h"
 #include "report/table_tail.h"
+#include "report/table_verdict.h"
 #include "report/writer.h"
 
 enum { TABLE_MEMORY = 1 << 30 };
@@ -187,6 +189,10 @@ static int table_write(const struct report_input *in, const struct report_style 
     }
     if (rc < 0)
         return rc;
+    if (in->verdict) {
+        buf_add_str(out, STR("\nPolicy:\n"));
+        put_verdict(in->verdict, completeness_of(in).complete, s, out);
+    }
     put_tail(in, s, out);
     return buf_check(out, "the table", e);
 }

@@ -113,8 +113,7 @@ static void put_gaps(const struct report_input *in, const struct completeness *c
         buf_addf(out, "  and %zu more packages not looked up\n", c->gaps - PROBLEMS_SHOWN);
 }
 
-static void put_completeness(const struct report_input *in, const struct report_style *s,
-                             struct buf *out)
+void put_completeness(const struct report_input *in, const struct report_style *s, struct buf *out)
 {
     struct completeness c = completeness_of(in);
     buf_add_char(out, '\n');

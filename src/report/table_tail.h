@@ -6,6 +6,8 @@
 
 /* In place of counts when there are no findings: what was looked at, and what was not. */
 void put_nothing_found(const struct report_input *in, struct buf *out);
+/* "Complete: ...", or "Incomplete:" and what could not be read or looked up. */
+void put_completeness(const struct report_input *in, const struct report_style *s, struct buf *out);
 /* Suppressed matches, completeness, data with their ages. */
 void put_tail(const struct report_input *in, const struct report_style *s, struct buf *out);
 

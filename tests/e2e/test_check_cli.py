@@ -161,3 +161,69 @@ tests:
     for broken in ("tests: []", "bundle: p.json\ntests: [{image: x}]", "bundle: none.json\ntests: [{image: x, expect: pass}]"):
         tests.write_text(broken)
         assert kellet("policy", "test", tests).returncode in (2, 5)
+
+
+@pytest.fixture(scope="module")
+def alpine_data(tmp_path_factory):
+    """Vulnerability data about Alpine 3.18 and nothing else."""
+    where = tmp_path_factory.mktemp("check-data")
+    (where / "v3.18.json").write_text(json.dumps({
+        "distroversion": "v3.18", "reponame": "main", "urlprefix": "https://x", "apkurl": "x", "archs": ["x86_64"],
+        "packages": [{"pkg": {"name": "zlib", "secfixes": {"1.0-r0": ["CVE-2000-0001"]}}}]}))
+    done = kellet("feeds", "load", "alpine", where / "v3.18.json", "--data", where / "data")
+    assert done.returncode == 0, done
+    return where / "data"
+
+
+def test_a_pass_on_no_data_does_not_look_like_one(tmp_path, alpine_data):
+    policy = write(tmp_path / "p.json", bundle(rule("vulnerabilities", "package", package_type="all")))
+    other = write(tmp_path / "other.json", bundle(rule("always", "always", "GO")))
+    rootfs = tmp_path / "rootfs"
+    (rootfs / "etc").mkdir(parents=True)
+    (rootfs / "etc/os-release").write_text("ID=debian\nVERSION_ID=12\n")
+    (rootfs / "var/lib/dpkg").mkdir(parents=True)
+    (rootfs / "var/lib/dpkg/status").write_text("Package: zlib1g\nStatus: install ok installed\nVersion: 1:1.2\n"
+                                                "Architecture: amd64\n\n")
+    alpine, debian = f"oci-dir:{ALPINE}", f"dir:{rootfs}"
+
+    def check(source, data, *more, bundle=policy):
+        return kellet("check", source, "--policy", bundle, "--data", data, *more)
+    # no data at all
+    done = check(alpine, tmp_path / "none")
+    assert done.returncode == 4 and "not everything could be seen" in done.stdout, done
+    assert "Incomplete:\n  no vulnerability data are loaded" in done.stdout
+    # data, but of another distribution; in JSON the document stays the API's
+    done = check(debian, alpine_data)
+    assert done.returncode == 4 and "no vulnerability data for" in done.stdout and "debian" in done.stdout, done
+    done = check(debian, alpine_data, "-o", "json")
+    assert done.returncode == 4 and "no vulnerability data for" in done.stderr, done
+    assert len(json.loads(done.stdout)) == 1
+    assert check(debian, alpine_data, "--allow-incomplete").returncode == 0
+    # all there
+    done = check(alpine, alpine_data)
+    assert done.returncode == 0 and "Incomplete" not in done.stdout and "see below" not in done.stdout, done
+    assert check(alpine, alpine_data, "--max-data-age", "soon").returncode == 2
+    # packages that cannot be read
+    (rootfs / "var/lib/dpkg/status").unlink()
+    assert check(debian, alpine_data).returncode == 3
+    # a bundle that asks for neither
+    done = check(debian, alpine_data, bundle=other)
+    assert done.returncode == 0 and "Incomplete" not in done.stdout, done
+
+
+def test_scan_with_a_policy(tmp_path, alpine_data):
+    def scan(value, *more):
+        return kellet("scan", f"oci-dir:{ALPINE}", "--policy", write(tmp_path / "p.json", value), "--data", alpine_data, *more)
+    done = scan(bundle(rule("always", "always")))
+    assert done.returncode == 1 and "verdict is fail" in done.stderr, done
+    assert "Unconditional trigger match" in done.stdout and "Complete" in done.stdout
+    done = scan(bundle(rule("always", "always", "WARN")), "-o", "json")
+    assert done.returncode == 0, done
+    verdict = json.loads(done.stdout)["verdict"]
+    assert verdict["final_action"] == "warn" and verdict["rows"][0]["gate"] == "always"
+    schema = json.loads((ROOT / "docs/report.schema.json").read_text())
+    pytest.importorskip("jsonschema").validate(json.loads(done.stdout), schema)
+    done = kellet("scan", f"oci-dir:{ALPINE}", "--policy", tmp_path / "p.json", "--data", tmp_path / "none")
+    assert done.returncode == 4 and "not everything could be seen" in done.stdout, done
+    assert kellet("scan", f"oci-dir:{ALPINE}", "--tag", "x:1").returncode == 2
+    assert scan(bundle(), "--explain", "CVE-2000-0001").returncode == 2

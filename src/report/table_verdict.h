@@ -1,0 +1,13 @@
+/* table_verdict.h - a policy's verdict for people. */
+#ifndef KELLET_REPORT_TABLE_VERDICT_H
+#define KELLET_REPORT_TABLE_VERDICT_H
+
+#include "policy/evaluate.h"
+#include "report/report.h"
+
+/* Rows, problems and the final line. `complete` false: something that the verdict rests on could
+ * not be seen, so that a pass is not shown as one. */
+void put_verdict(const struct policy_verdict *v, bool complete, const struct report_style *s,
+                 struct buf *out);
+
+#endif
