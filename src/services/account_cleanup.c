@@ -9,20 +9,9 @@ enum { BATCH = 50 };
 /* All tables with rows of an account but those of images and documents, which go by their own
  * functions. */
 static const char *const tables[] = {
-    "subscriptions",
-    "registries",
-    "policy_eval",
-    "policy_bundle",
-    "image_import",
-    "archive_image",
-    "archive_rule_history",
-    "archive_rule",
-    "image_transition",
-    "outbox",
-    "queue_item",
-    "queue_dead",
-    "catalog_image_tag",
-    "catalog_image",
+    "subscriptions", "registries",           "policy_eval",  "policy_bundle",     "image_import",
+    "archive_image", "archive_rule_history", "archive_rule", "image_transition",  "outbox",
+    "vuln_scan",     "queue_item",           "queue_dead",   "catalog_image_tag", "catalog_image",
     "events",
 };
 

@@ -22,6 +22,11 @@
 
 enum { DATABASE_TRIES = 300, DRAIN_SECONDS = 15, STOP_SECONDS = 40, BEAT_US = 10000000 };
 
+struct engine_channel { /* under the life's lock */
+    const char *name;
+    uint64_t told;
+    struct engine_life *life;
+};
 struct engine_life {
     atomic_bool stopping, up;
     pthread_mutex_t lock;
@@ -32,6 +37,7 @@ struct engine_life {
     struct err failure; /* of engine_fail(), under the lock */
     sigset_t signals;
     bool started[SERVICE_COUNT];
+    struct engine_channel channels[ENGINE_CHANNELS];
 };
 
 /* ---- for services
@@ -47,7 +53,39 @@ bool engine_up(const struct engine *en)
     return atomic_load(&en->life->up) && !engine_stopping(en);
 }
 
-bool engine_wait(struct engine *en, int64_t us)
+/* ---- waiting -----------------------------------------------------------------------------------
+ */
+
+static struct engine_channel *channel_of(struct engine_life *life, const char *name)
+{
+    struct engine_channel *c = life->channels;
+    while (c < life->channels + ENGINE_CHANNELS && c->name && strcmp(c->name, name) != 0)
+        c++;
+    return c < life->channels + ENGINE_CHANNELS ? c : NULL;
+}
+
+static void on_notice(void *ctx, str payload)
+{
+    struct engine_channel *c = ctx;
+    (void)payload;
+    pthread_mutex_lock(&c->life->lock);
+    c->told++;
+    pthread_cond_broadcast(&c->life->wake);
+    pthread_mutex_unlock(&c->life->lock);
+}
+
+int engine_listen(struct engine *en, const char *channel, struct err *e)
+{
+    struct engine_channel *c = channel_of(en->life, channel);
+    if (!c)
+        return err_set(e, ERR_LIMIT, "more than %d channels", ENGINE_CHANNELS);
+    if (c->name)
+        return 0;
+    *c = (struct engine_channel){.name = channel, .life = en->life};
+    return db_listen(en->db, channel, on_notice, c, e);
+}
+
+bool engine_wait_for(struct engine *en, int64_t us, const char *channel, uint64_t *seen)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -55,11 +93,19 @@ bool engine_wait(struct engine *en, int64_t us)
     t.tv_sec += us / 1000000 + ns / 1000000000;
     t.tv_nsec = ns % 1000000000;
     pthread_mutex_lock(&en->life->lock);
+    struct engine_channel *c = channel ? channel_of(en->life, channel) : NULL;
     int r = 0;
-    while (!engine_stopping(en) && r != ETIMEDOUT)
+    while (!engine_stopping(en) && r != ETIMEDOUT && !(c && c->told != *seen))
         r = pthread_cond_timedwait(&en->life->wake, &en->life->lock, &t);
+    if (c)
+        *seen = c->told;
     pthread_mutex_unlock(&en->life->lock);
     return engine_stopping(en);
+}
+
+bool engine_wait(struct engine *en, int64_t us)
+{
+    return engine_wait_for(en, us, NULL, NULL);
 }
 
 void engine_fail(struct engine *en, const char *what, const struct err *why)

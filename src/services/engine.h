@@ -14,6 +14,8 @@
 #include "store/db.h"
 #include "store/documents.h"
 
+enum { ENGINE_CHANNELS = 8 };
+
 struct engine;
 struct call;
 struct metrics;
@@ -54,6 +56,7 @@ struct watcher {
     const char *name; /* also of its cycle timer and lease: "image_watcher" */
     int64_t seconds, min, max;
     bool everywhere;
+    const char *wake; /* MAY: a channel (db_notify) that makes the next round come at once */
     /* Does one round; must look at engine_stopping() between steps that take long. */
     int (*run)(struct engine *en, struct err *e);
 };
@@ -106,6 +109,12 @@ bool engine_stopping(const struct engine *en);
 bool engine_up(const struct engine *en);
 /* Waits for `us` microseconds; true when the engine is stopping. */
 bool engine_wait(struct engine *en, int64_t us);
+/* Notices on the channel are counted from now on; at most ENGINE_CHANNELS different ones, before
+ * any thread waits for them. */
+int engine_listen(struct engine *en, const char *channel, struct err *e);
+/* engine_wait() that ends early when there was a notice beyond the *seen th; moves *seen. channel
+ * NULL: none. */
+bool engine_wait_for(struct engine *en, int64_t us, const char *channel, uint64_t *seen);
 /* A service's thread met something that it can't go on after: the process ends with this text. */
 void engine_fail(struct engine *en, const char *what, const struct err *why);
 

@@ -76,7 +76,8 @@ static void *watch_run(void *arg)
     const char *service = service_names[o->service].key;
     int64_t first = o->interval < 3 * SECOND ? o->interval : 3 * SECOND;
     int64_t wait = jitter(o, first), failures = 0;
-    while (!engine_wait(en, wait)) {
+    uint64_t seen = 0;
+    while (!engine_wait_for(en, wait, o->watcher->wake, &seen)) {
         struct err e = {0};
         int r = watch_lead(o, &e);
         if (r == 0) {
@@ -130,6 +131,9 @@ int watch_start(struct engine *en, const char *holder, struct watch **out, struc
             r = watch_add(w, (enum service_id)i, all_services[i]->watchers, e);
     if (r == 0 && en->config->services[SERVICE_CATALOG].selected)
         r = watch_add(w, SERVICE_CATALOG, own_watchers, e);
+    for (size_t i = 0; i < w->ones.n && r == 0; i++)
+        if (w->ones.p[i].watcher->wake)
+            r = engine_listen(en, w->ones.p[i].watcher->wake, e);
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, WATCH_STACK);

@@ -297,6 +297,12 @@ static const char chain_columns[] =
     "CREATE INDEX catalog_image_chain ON catalog_image (account, layer_chain)"
     " WHERE layer_chain IS NOT NULL;";
 
+/* What subscribers to vuln_update were told last: bucket "vulnerability_scan", key the full tag. */
+static const char scan_tables[] =
+    "CREATE TABLE vuln_scan ("
+    " account {text} NOT NULL, fulltag {text} NOT NULL, image_digest {text} NOT NULL,"
+    " revision BIGINT NOT NULL, PRIMARY KEY (account, fulltag)) {no_rowid};";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -310,5 +316,6 @@ const struct schema_step schema_steps[] = {
      .postgres_after = "ALTER TABLE content ALTER parts SET STORAGE EXTERNAL;"},
     {.title = "deliveries of notifications", .sql = notification_tables},
     {.title = "what images are built on", .sql = chain_columns},
+    {.title = "findings that subscribers were told", .sql = scan_tables},
     {.title = NULL},
 };

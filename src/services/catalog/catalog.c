@@ -8,6 +8,7 @@
 #include "services/event.h"
 #include "services/imports.h"
 #include "services/log.h"
+#include "services/notification.h"
 
 static void tell_failure(struct call *c, str name, const struct err *why)
 {
@@ -79,7 +80,12 @@ static const struct watcher watchers[] = {
     {.name = "image_watcher", .seconds = 600, .min = 300, .max = 7 * DAY, .run = image_watcher_run},
     {.name = "repo_watcher", .seconds = 60, .min = 60, .max = 7 * DAY, .run = repo_watcher_run},
     {.name = "image_gc", .seconds = 60, .min = 60, .max = DAY, .run = image_gc_run},
-    {.name = "notifications", .seconds = 1, .min = 1, .max = DAY, .run = notifications_run},
+    {.name = "notifications",
+     .seconds = 1,
+     .min = 1,
+     .max = DAY,
+     .wake = NOTIFICATION_CHANNEL,
+     .run = notifications_run},
     {.name = "account_resource_cleanup",
      .seconds = 30,
      .min = 30,

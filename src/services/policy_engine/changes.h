@@ -15,6 +15,8 @@
 #include "store/db.h"
 #include "vulndb/claim.h"
 
+#define CHANGES_CHANNEL "findings" /* told when data have been gone through (db_notify) */
+
 enum change_kind { /* bits: several may come together */
                    CHANGE_ADDED = 1,
                    CHANGE_REMOVED = 2,

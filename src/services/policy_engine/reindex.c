@@ -179,7 +179,7 @@ static int end_batch(struct db_tx *tx, void *ctx, struct err *e)
     if (n >= 0)
         n = document_put(p->o->documents, tx, STR(VULNDATA_ACCOUNT), STR(VULNDATA_BUCKET),
                          STR(prints_key), buf_view(&p->now), e);
-    return n < 0 ? (int)n : 0;
+    return n < 0 ? (int)n : db_notify(tx, CHANGES_CHANNEL, STR(""), e);
 }
 
 static int add_key(void *ctx, const struct vulndb_change *c, struct err *e)

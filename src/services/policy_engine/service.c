@@ -1,12 +1,14 @@
 /* service.c - the policy engine: vulnerability data, reports of images, questions about both. */
 #include "services/call.h"
 #include "services/log.h"
+#include "services/policy_engine/changes.h"
 #include "services/policy_engine/feed_sync.h"
 #include "services/policy_engine/image_query.h"
 #include "services/policy_engine/policy_check.h"
 #include "services/policy_engine/reindex.h"
 #include "services/policy_engine/vuln_query.h"
 #include "services/policy_engine/vuln_report.h"
+#include "services/policy_engine/vuln_update.h"
 #include "services/policy_engine/vulndata.h"
 
 #include "feeds/anchore.h"
@@ -342,6 +344,12 @@ static int watch_published(struct engine *en, struct err *e)
     return r < 0 ? r : 0;
 }
 
+static int watch_findings(struct engine *en, struct err *e)
+{
+    struct policy_engine *pe = en->state[SERVICE_POLICY_ENGINE];
+    return vuln_update_run(en, pe->reports, e);
+}
+
 static int start(struct engine *en, struct err *e)
 {
     struct policy_engine *pe = calloc(1, sizeof *pe);
@@ -404,8 +412,20 @@ static const struct watcher watchers[] = {
      .min = 1,
      .max = 60,
      .everywhere = true,
+     .wake = VULNDATA_CHANNEL,
      .run = watch_published},
-    {.name = "reindex", .seconds = 2, .min = 1, .max = 600, .run = reindex_run},
+    {.name = "reindex",
+     .seconds = 2,
+     .min = 1,
+     .max = 600,
+     .wake = VULNDATA_CHANNEL,
+     .run = reindex_run},
+    {.name = "vuln_update",
+     .seconds = 1,
+     .min = 1,
+     .max = 600,
+     .wake = CHANGES_CHANNEL,
+     .run = watch_findings},
     {0},
 };
 

@@ -163,6 +163,12 @@ static int put_one(struct db_tx *tx, void *ctx, struct err *e)
     return document_put(d, tx, STR(VULNDATA_ACCOUNT), STR(VULNDATA_BUCKET), p->key, p->bytes, e);
 }
 
+static int put_manifest(struct db_tx *tx, void *ctx, struct err *e)
+{
+    int rc = put_one(tx, ctx, e);
+    return rc < 0 ? rc : db_notify(tx, VULNDATA_CHANNEL, STR(""), e);
+}
+
 static int stat_one(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct publication *p = ctx;
@@ -286,7 +292,7 @@ int vulndata_publish(struct engine *en, struct err *e)
     if (newer && r >= 0) {
         struct publication p = {
             .engine = en, .key = STR(VULNDATA_MANIFEST), .bytes = buf_view(&here)};
-        r = db_run(en->db, DB_WRITE, put_one, &p, e);
+        r = db_run(en->db, DB_WRITE, put_manifest, &p, e);
     }
     if (newer && r >= 0) {
         keep_unnamed(&old, &m);

@@ -17,6 +17,7 @@
 #define VULNDATA_ACCOUNT  "anchore-system"
 #define VULNDATA_BUCKET   "vulndata"
 #define VULNDATA_MANIFEST "manifest.json"
+#define VULNDATA_CHANNEL  "vulndata" /* told of each publication (db_notify) */
 
 /* One installed database. */
 struct vulndata_view {

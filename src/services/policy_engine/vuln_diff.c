@@ -1,0 +1,155 @@
+#include "services/policy_engine/vuln_diff.h"
+
+#include "base/arena.h"
+#include "base/map.h"
+
+enum { KEYS_MAX = 256 << 20 };
+
+static const struct {
+    const char *told, *row; /* names of a member in entries and in rows */
+    bool identity;
+} members[] = {
+    {"CVE_ID", "vuln", true},
+    {"Severity", "severity", false},
+    {"Vulnerable_Package", "package", false},
+    {"Fix_Available", "fix", false},
+    {"URL", "url", false},
+    {"Package_Name", "package_name", true},
+    {"Package_Version", "package_version", true},
+    {"Package_Type", "package_type", false},
+    {"Feed", "feed", false},
+    {"Feed_Group", "feed_group", true},
+    {"path", "package_path", true}, /* kept, not told */
+};
+enum { MEMBERS = KE_ARRAY_LEN(members), TOLD = MEMBERS - 1 };
+
+int vuln_diff_keep(yyjson_val *rows, struct buf *out, struct err *e)
+{
+    size_t i, n, kept = 0;
+    yyjson_val *row;
+    buf_add_char(out, '[');
+    yyjson_arr_foreach(rows, i, n, row)
+    {
+        if (yyjson_is_true(json_get(row, "will_not_fix")) ||
+            yyjson_is_true(json_get(row, "shadowed")))
+            continue;
+        buf_add_str(out, kept++ ? STR(",\n{") : STR("\n{"));
+        for (size_t k = 0; k < MEMBERS; k++) {
+            buf_addf(out, k ? ", \"%s\": " : "\"%s\": ", members[k].told);
+            json_put_string(out, json_str(row, members[k].row));
+        }
+        buf_add_char(out, '}');
+    }
+    buf_add_str(out, STR("\n]\n"));
+    return buf_check(out, "the findings of an image", e);
+}
+
+static str key_of(struct arena *a, yyjson_val *entry)
+{
+    auto_buf b;
+    buf_init(&b, 1 << 20);
+    for (size_t k = 0; k < MEMBERS; k++)
+        if (members[k].identity) {
+            buf_add_str(&b, json_str(entry, members[k].told));
+            buf_add_char(&b, '\n');
+        }
+    return buf_ok(&b) ? arena_dup(a, buf_view(&b)) : (str){0};
+}
+
+static bool same(yyjson_val *a, yyjson_val *b)
+{
+    for (size_t k = 0; k < MEMBERS; k++)
+        if (!str_eq(json_str(a, members[k].told), json_str(b, members[k].told)))
+            return false;
+    return true;
+}
+
+static int index_entries(yyjson_val *list, struct arena *a, struct map *out, struct err *e)
+{
+    size_t i, n;
+    yyjson_val *entry;
+    yyjson_arr_foreach(list, i, n, entry)
+    {
+        str key = key_of(a, entry);
+        if (!key.p || !map_put(out, key, entry))
+            return err_no_memory(e);
+    }
+    return 0;
+}
+
+enum list { ADDED, REMOVED, UPDATED };
+struct comparing {
+    struct arena a;
+    struct map before, now, told;
+    struct buf *out;
+    size_t n, omitted;
+};
+
+static void put_entry(struct comparing *c, yyjson_val *entry)
+{
+    if (c->n++ >= VULN_DIFF_TOLD) {
+        c->omitted++;
+        return;
+    }
+    buf_add_str(c->out, c->n > 1 ? STR(", {") : STR("{"));
+    for (size_t k = 0; k < TOLD; k++) {
+        buf_addf(c->out, k ? ", \"%s\": " : "\"%s\": ", members[k].told);
+        json_put_string(c->out, json_str(entry, members[k].told));
+    }
+    buf_add_char(c->out, '}');
+}
+
+/* The entries of `list` that belong to one kind of difference; each once. */
+static int put_list(struct comparing *c, yyjson_val *list, enum list which, size_t *count,
+                    struct err *e)
+{
+    static const char *const names[] = {"added", "removed", "updated"};
+    size_t i, n;
+    yyjson_val *entry;
+    c->n = 0;
+    map_done(&c->told);
+    map_init(&c->told);
+    buf_addf(c->out, "%s\"%s\": [", which == ADDED ? "{" : ", ", names[which]);
+    yyjson_arr_foreach(list, i, n, entry)
+    {
+        str key = key_of(&c->a, entry);
+        yyjson_val *other = map_get(which == REMOVED ? &c->now : &c->before, key);
+        yyjson_val *last = map_get(which == REMOVED ? &c->before : &c->now, key);
+        bool differs = which == UPDATED ? other && !same(other, last) : !other;
+        if (!differs || map_get(&c->told, key))
+            continue;
+        if (!key.p || !map_put(&c->told, key, entry))
+            return err_no_memory(e);
+        put_entry(c, last);
+    }
+    buf_add_char(c->out, ']');
+    *count = c->n;
+    return 0;
+}
+
+int vuln_diff(yyjson_val *before, yyjson_val *now, struct buf *out, struct vuln_diff *counts,
+              struct err *e)
+{
+    struct comparing c = {.out = out};
+    arena_init(&c.a, KEYS_MAX);
+    map_init(&c.before);
+    map_init(&c.now);
+    map_init(&c.told);
+    int rc = index_entries(before, &c.a, &c.before, e);
+    if (rc == 0)
+        rc = index_entries(now, &c.a, &c.now, e);
+    if (rc == 0)
+        rc = put_list(&c, now, ADDED, &counts->added, e);
+    if (rc == 0)
+        rc = put_list(&c, before, REMOVED, &counts->removed, e);
+    if (rc == 0)
+        rc = put_list(&c, now, UPDATED, &counts->updated, e);
+    if (c.omitted)
+        buf_addf(out, ", \"omitted\": %zu", c.omitted);
+    buf_add_char(out, '}');
+    map_done(&c.before);
+    map_done(&c.now);
+    map_done(&c.told);
+    arena_done(&c.a);
+    return rc < 0 ? rc : buf_check(out, "what differs", e);
+}

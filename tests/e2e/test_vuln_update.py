@@ -1,0 +1,204 @@
+"""vuln_update: what became different about the findings of a subscribed tag's image is told once, whatever the reason -
+a new advisory, a changed one, one that was taken back, another image under the tag - and across kills."""
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.parse
+
+import pytest
+
+import engines
+from registries import Image, apk_files, push
+from test_notifications import Receiver
+from test_vulnerabilities_api import FeedService
+
+ENTRY = {"CVE_ID", "Severity", "Vulnerable_Package", "Fix_Available", "URL", "Package_Name", "Package_Version",
+         "Package_Type", "Feed", "Feed_Group"}
+
+
+def advisory(cve, package, severity="High", fixed="99.0-r0"):
+    return {"Vulnerability": {
+        "Name": cve, "NamespaceName": "alpine:3.18", "Severity": severity, "Link": f"http://vuln.example/{cve}",
+        "Description": "made up", "Metadata": {},
+        "FixedIn": [{"Name": package, "NamespaceName": "alpine:3.18", "Version": fixed, "VersionFormat": "apk",
+                     "VendorAdvisory": {"NoAdvisory": False, "AdvisorySummary": []}}]}}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def database(request, tmp_path_factory):
+    if request.param == "sqlite":
+        yield None
+        return
+    if not engines.postgres_bin():
+        pytest.skip("PostgreSQL's server is not installed")
+    server = engines.Postgres(tmp_path_factory.mktemp("vuln-update-postgres"))
+    yield server.database("vuln_update")
+    server.stop("immediate")
+
+
+class World:
+    """An engine, its feed, its receiver."""
+
+    def __init__(self, binary, directory, database, registry):
+        self.registry, self.receiver = registry, Receiver()
+        self.records = [advisory("CVE-2099-1000", "unheard-of")]
+        self.feed = FeedService({"vulnerabilities": {"alpine:3.18": self.records}})
+        environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+        extra = (f"feeds: {{url: '{self.feed.url}'}}\n"
+                 f"webhooks: {{general: {{url: 'http://127.0.0.1:{self.receiver.server_port}/<notification_type>/<userId>'}}}}\n")
+        self.engine = engines.Engine(binary, directory, database, environment=environment, extra=extra,
+                                     more={**engines.MORE, "catalog": "    cycle_timers: {image_watcher: -1}\n"})
+        self.client = self.engine.client
+        self.sync()
+
+    def sync(self, flush=True):
+        done = self.client("POST", f"/v1/system/feeds?sync=true&flush={str(flush).lower()}", timeout=120)
+        assert done.status == 200 and all(f["status"] == "success" for f in done.json), done
+
+    def rounds(self, watcher="vuln_update"):
+        """How many rounds of the watcher were done."""
+        page = self.engine.client("GET", "/metrics").body.decode()
+        name = 'anchore_monitor_runtime_seconds_count{function="%s"' % watcher
+        return sum(int(float(line.split()[-1])) for line in page.splitlines() if line.startswith(name))
+
+    def wait_rounds(self, n=2):
+        start, end = self.rounds(), time.monotonic() + 30
+        while self.rounds() < start + n:
+            assert time.monotonic() < end, self.engine.log()[-3000:]
+            time.sleep(0.1)
+
+    def push(self, name, packages, tag="1"):
+        image = Image(apk_files(packages), {"opt/text": f"{name} {time.monotonic_ns()}\n"})
+        push(self.registry.port, name, tag, image)
+        full = f"127.0.0.1:{self.registry.port}/{name}:{tag}"
+        added = self.client("POST", "/v1/images", {"tag": full})
+        assert added.status == 200, added
+        self.client.wait_analyzed(image.digest)
+        return full, image
+
+    def subscribe(self, full, active=True):
+        one = self.client.get("/v1/subscriptions", subscription_key=full, subscription_type="vuln_update").json[0]
+        answer = self.client("PUT", f"/v1/subscriptions/{one['subscription_id']}", {**one, "active": active})
+        assert answer.status == 200, answer
+        self.wait_rounds()
+
+    def told(self, full):
+        """The payloads for a tag, one for each key that the receiver saw."""
+        seen = {}
+        for _, headers, body in self.receiver.kind("vuln_update"):
+            payload = json.loads(body)["data"]["notification_payload"]
+            if payload["subscription_key"] == full:
+                seen.setdefault(headers["Idempotency-Key"], payload)
+        return list(seen.values())
+
+    def wait_told(self, full, n):
+        self.receiver.wait(lambda: len(self.told(full)) >= n, 40)
+        return self.told(full)[n - 1]
+
+    def stop(self):
+        self.engine.stop()
+        self.receiver.shutdown()
+        self.feed.stop()
+
+
+@pytest.fixture(scope="module")
+def world(kellet_binary, tmp_path_factory, database, registry_open):
+    w = World(kellet_binary, tmp_path_factory.mktemp("vuln-update"), database, registry_open)
+    yield w
+    w.stop()
+
+
+def diff(payload):
+    return {k: [(x["CVE_ID"], x["Package_Name"], x["Severity"], x["Fix_Available"]) for x in v]
+            for k, v in payload["diff_vulnerability_result"].items()}
+
+
+def test_new_changed_and_gone(world):
+    name = f"vu{time.monotonic_ns()}"
+    full, image = world.push(name, {"musl": "1.2.4-r2", "zlib": "1.2.13-r1"})
+    other, _ = world.push(name + "-other", {"musl": "1.2.4-r2"})
+    elsewhere, _ = world.push(name + "-elsewhere", {"busybox": "1.36.1-r5"})
+    world.subscribe(full)
+    world.subscribe(elsewhere)
+
+    world.records.append(advisory("CVE-2099-1001", "musl"))
+    world.sync()
+    payload = world.wait_told(full, 1)
+    assert diff(payload) == {"added": [("CVE-2099-1001", "musl", "High", "99.0-r0")], "removed": [], "updated": []}
+    entry = payload["diff_vulnerability_result"]["added"][0]
+    assert set(entry) == ENTRY and entry["Vulnerable_Package"] == "musl-1.2.4-r2" and entry["Package_Type"] == "APKG"
+    assert (entry["Feed"], entry["Feed_Group"], entry["URL"]) == (
+        "vulnerabilities", "alpine:3.18", "http://vuln.example/CVE-2099-1001")
+    assert payload["imageDigest"] == image.digest and payload["annotations"] == {}
+    assert payload["subscription_type"] == "vuln_update" and payload["userId"] == "admin"
+
+    world.records[-1] = advisory("CVE-2099-1001", "musl", "Critical", "98.0-r0")
+    world.sync()
+    assert diff(world.wait_told(full, 2)) == {
+        "added": [], "removed": [], "updated": [("CVE-2099-1001", "musl", "Critical", "98.0-r0")]}
+
+    world.records.pop()
+    world.sync()
+    assert diff(world.wait_told(full, 3)) == {
+        "added": [], "removed": [("CVE-2099-1001", "musl", "Critical", "98.0-r0")], "updated": []}
+
+    world.sync()  # the same again: nothing
+    world.wait_rounds()
+    assert len(world.told(full)) == 3 and world.told(other) == [] and world.told(elsewhere) == []
+    events = world.client.get("/v1/events", event_type="user.checks.tag.vulnerabilities.update", resource_id=full).json
+    assert len(events["results"]) == 3
+    details = events["results"][0]["event"]["details"]
+    assert details["subscription_type"] == "vuln_update" and details["removed"] == 1
+
+
+def test_another_image_under_the_tag(world):
+    name = f"vu{time.monotonic_ns()}"
+    world.records.append(advisory("CVE-2099-2001", "musl", fixed="1.2.5-r0"))
+    world.records.append(advisory("CVE-2099-2002", "curl"))
+    world.sync()
+    full, _ = world.push(name, {"musl": "1.2.4-r2"})
+    world.subscribe(full)
+    assert world.told(full) == []
+    _, second = world.push(name, {"musl": "1.2.5-r0", "curl": "8.5.0-r0"})
+    payload = world.wait_told(full, 1)
+    assert diff(payload) == {"added": [("CVE-2099-2002", "curl", "High", "99.0-r0")],
+                             "removed": [("CVE-2099-2001", "musl", "High", "1.2.5-r0")], "updated": []}
+    assert payload["imageDigest"] == second.digest
+    world.subscribe(full, False)
+    world.records.append(advisory("CVE-2099-2003", "curl"))
+    world.sync()
+    world.wait_rounds()
+    assert len(world.told(full)) == 1
+
+
+def test_kills_and_an_outage_lose_nothing(kellet_binary, tmp_path, registry_open, database):
+    url = database and database.replace("/vuln_update", "/kills")
+    if url:
+        subprocess.run(["createdb", "-h", "127.0.0.1", "-p", str(urllib.parse.urlsplit(url).port), "-U", "kellet", "kills"],
+                       check=True)
+    world = World(kellet_binary, tmp_path / "kills", url, registry_open)
+    name = f"vu{time.monotonic_ns()}"
+    tags = [world.push(f"{name}-{i}", {"musl": "1.2.4-r2", f"own{i}": "1"})[0] for i in range(4)]
+    for full in tags:
+        world.subscribe(full)
+    world.receiver.down = True
+    for k in range(3):
+        world.records.append(advisory(f"CVE-2099-300{k}", "musl"))
+        world.sync()
+        old = world.engine.processes[-1]
+        old.send_signal(signal.SIGKILL)
+        old.wait()
+        world.engine.add()
+        world.client = world.engine.client = engines.Client(world.engine.port("apiext"))
+    world.receiver.down = False
+
+    def added(full):
+        return [x["CVE_ID"] for p in world.told(full) for x in p["diff_vulnerability_result"]["added"]]
+
+    wanted = [f"CVE-2099-300{k}" for k in range(3)]
+    world.receiver.wait(lambda: all(len(added(full)) >= 3 for full in tags), 60)
+    for full in tags:
+        assert sorted(added(full)) == wanted
+    world.stop()
