@@ -44,8 +44,13 @@ struct call {
     struct httpd_request *rq; /* NULL when another service of this process asks */
     const char *route;        /* the template that fits: "/images/{imageDigest}" */
     bool plain;               /* the answer is not worth compressing */
-    bool replied;             /* the handler answered through httpd itself (a descriptor) */
-    bool parked;              /* answered later, see call_park() */
+    struct {                  /* sent instead of `answer` when release is set: another's bytes */
+        str bytes;
+        bool varies, gzipped; /* see httpd_reply_shared() */
+        void (*release)(void *owner);
+        void *owner;
+    } shared;
+    bool parked; /* answered later, see call_park() */
     uint32_t park_ms;
     int (*resume)(struct call *c);
     void *state; /* of the handler, between parking and resuming */

@@ -179,12 +179,15 @@ static void settle(struct routed *x, int k)
 
 /* ---- over the network */
 
+/* The last that touches the call: another thread frees it when the answer has been sent. */
 static void reply(struct routed *x)
 {
     struct call *c = &x->call;
-    if (c->replied)
-        return;
-    httpd_reply(c->rq, c->status, c->answer_type, &c->answer, !c->plain);
+    if (c->shared.release)
+        httpd_reply_shared(c->rq, c->status, c->answer_type, c->shared.bytes, c->shared.varies,
+                           c->shared.gzipped, c->shared.release, c->shared.owner);
+    else
+        httpd_reply(c->rq, c->status, c->answer_type, &c->answer, !c->plain);
 }
 
 static void resumed(void *ctx, struct httpd_request *rq);

@@ -114,10 +114,12 @@ static int send_found(struct wanted *w, const char *content_type)
         return rc;
     }
     c->status = 200;
-    c->replied = true;
-    bool packed = w->form == &packed_form && str_starts(bytes, gzip_magic);
-    httpd_reply_shared(c->rq, 200, content_type, bytes, w->form != &sbom_form, packed, release,
-                       TAKE(w->ref));
+    c->answer_type = content_type;
+    c->shared.bytes = bytes;
+    c->shared.varies = w->form != &sbom_form;
+    c->shared.gzipped = w->form == &packed_form && str_starts(bytes, gzip_magic);
+    c->shared.release = release;
+    c->shared.owner = TAKE(w->ref);
     return 0;
 }
 
