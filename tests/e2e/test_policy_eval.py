@@ -120,3 +120,67 @@ def test_errors(site):
     missing = site.client.get(path + "?tag=x&policyId=nosuch")
     assert missing.status == 404 and missing.json["message"] == "Policy bundle nosuch not found in DB"
     assert site.client.get(path + "?tag=a%20b").status == 400
+
+
+def test_lint(site):
+    def lint(value):
+        answer = site.client("POST", "/v1/policies/lint", value)
+        assert answer.status == 200, answer
+        return answer.json
+    assert lint(bundle("fine", "STOP")) == {"valid": True, "total": 0, "problems": []}
+    broken = bundle("broken", "STOP")
+    broken["policies"][0]["rules"][0]["gate"] = "nogate"
+    found = lint(broken)
+    assert not found["valid"] and found["problems"][0]["problem_type"] == "GateNotFoundError"
+    assert not lint({})["valid"]
+    assert not lint({"policies": 1, "mappings": "x", "whitelists": {}, "id": [], "version": None})["valid"]
+    warned = bundle("warned", "STOP")
+    warned["policies"].append({"id": "unused", "name": "u", "version": "1_0", "rules": []})
+    found = lint(warned)
+    assert found["valid"] and found["total"] and {p["severity"] for p in found["problems"]} == {"warn"}
+    # a bundle may have this name
+    put(site, bundle("lint", "GO"))
+    assert site.client.get("/v1/policies/lint").json[0]["policyId"] == "lint"
+    assert site.client("POST", "/v1/policies/lint", [1]).status == 400
+
+
+def test_dry_run(site):
+    def dry_run(value, **query):
+        text = "&".join(f"{k}={v}" for k, v in query.items())
+        return site.client("POST", f"/v1/policies/dry_run?{text}", value)
+    second = site.tag.replace("judged:1", "judged:2")
+    registry = site.tag.split("/")[0]
+    push(int(registry.split(":")[1]), "judged", "2", Image(apk_files({"musl": "1.2.4-r1", "zlib": "1.2.13-r1"})))
+    digest = site.client("POST", "/v1/images", {"tag": second}).json[0]["imageDigest"]
+    assert site.client.wait_analyzed(digest)["analysis_status"] == "analyzed"
+    put(site, bundle("base", "GO"), active=True)
+    told = len(changes(site))
+    new = bundle("new", "STOP")
+    new["policies"][0]["rules"] = [{"gate": "packages", "trigger": "blacklist", "action": "STOP",
+                                    "params": [{"name": "name", "value": "zlib"}]}]
+    answer = dry_run(new)
+    assert answer.status == 200, answer
+    assert answer.json["images"] == [{"tag": second, "image_digest": digest, "old_final_action": "go",
+                                      "new_final_action": "stop"}]
+    assert answer.json["counts"] == {"evaluated": 2, "changed": 1, "failed": 0, "old": {"stop": 0, "warn": 0, "go": 2},
+                                     "new": {"stop": 1, "warn": 0, "go": 1}}
+    assert answer.json["policyId"] == "base" and answer.json["next"] is None
+    # page by page, and all
+    first = dry_run(new, all="true", limit=1).json
+    assert [i["tag"] for i in first["images"]] == [site.tag] and first["next"]
+    last = dry_run(new, all="true", limit=1, after=first["next"]).json
+    assert [i["tag"] for i in last["images"]] == [second] and last["next"] is None
+    # against another one: nothing changes
+    put(site, {**new, "id": "same"})
+    assert dry_run(new, policyId="same").json["counts"]["changed"] == 0
+    # nothing was stored, nobody told
+    assert len(changes(site)) == told
+    assert "new" not in [p["policyId"] for p in site.client.get("/v1/policies").json]
+    assert check(site, history="true", policyId="base")[0]["status"] == "pass"
+    assert dry_run(new, policyId="nosuch").status == 404
+    assert dry_run(new, after="x").status == 400
+    assert dry_run(new, limit=0).status == 400 and dry_run(new, limit=1001).status == 400
+    assert dry_run({"id": "x"}).status == 400
+    new["policies"][0]["rules"][0]["gate"] = "nogate"
+    refused = dry_run(new)
+    assert refused.status == 400 and refused.json["detail"]["validation_details"], refused

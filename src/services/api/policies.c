@@ -132,23 +132,28 @@ static int get_policy(struct call *c)
 
 /* ---- writing ----------------------------------------------------------------------------------
  */
-/* 1: valid; 0: answered. */
-static int validate(struct call *c, yyjson_val *bundle)
+yyjson_mut_val *policy_problems_json(yyjson_mut_doc *d, const struct policy_problems *p)
+{
+    yyjson_mut_val *list = yyjson_mut_arr(d);
+    for (size_t i = 0; i < p->n; i++) {
+        yyjson_mut_val *o = yyjson_mut_obj(d);
+        put_str(d, o, "severity", str_z(p->list[i].severity));
+        put_str(d, o, "problem_type", str_z(p->list[i].type));
+        put_str(d, o, "details", p->list[i].details);
+        yyjson_mut_arr_append(list, o);
+    }
+    return list;
+}
+
+int policy_accept(struct call *c, yyjson_val *bundle)
 {
     struct policy_problems found;
     int n = policy_validate(bundle, &c->arena, &found, c->err);
     if (n <= 0)
         return n < 0 ? n : 1;
     yyjson_mut_doc *d = call_doc(c);
-    yyjson_mut_val *detail = yyjson_mut_obj(d), *list = yyjson_mut_arr(d);
-    for (size_t i = 0; i < found.n; i++) {
-        yyjson_mut_val *o = yyjson_mut_obj(d);
-        put_str(d, o, "severity", str_z(found.list[i].severity));
-        put_str(d, o, "problem_type", str_z(found.list[i].type));
-        put_str(d, o, "details", found.list[i].details);
-        yyjson_mut_arr_append(list, o);
-    }
-    yyjson_mut_obj_add_val(d, detail, "validation_details", list);
+    yyjson_mut_val *detail = yyjson_mut_obj(d);
+    yyjson_mut_obj_add_val(d, detail, "validation_details", policy_problems_json(d, &found));
     yyjson_mut_obj_add_val(d, detail, "error_codes", yyjson_mut_arr(d));
     return call_error_detail(c, 400, STR("Bundle failed validation"), d, detail);
 }
@@ -266,7 +271,7 @@ static int add_policy(struct call *c)
     }
     if (w.id.n > ID_MAX)
         return call_error(c, 400, "a policy bundle's id has at most %d bytes", ID_MAX);
-    int rc = validate(c, c->body);
+    int rc = policy_accept(c, c->body);
     return rc == 1 ? api_run(c, DB_WRITE, write_run, &w) : rc;
 }
 
@@ -289,7 +294,7 @@ static int update_policy(struct call *c)
         return call_error(c, 500,
                           "Error response from policy service during bundle validation."
                           " Validation could not be performed: 'policybundle'");
-    int rc = validate(c, bundle);
+    int rc = policy_accept(c, bundle);
     if (rc != 1)
         return rc;
     struct writing w = {

@@ -22,19 +22,34 @@ void policy_engine_param(struct call *c, struct buf *out, const char *name)
     policy_engine_escape(out, value);
 }
 
-int policy_engine_ask(struct call *c, const char *method, const char *path, int *status,
-                      struct buf *body)
+static int ask(struct call *c, const char *method, const char *path, str sent, int *status,
+               struct buf *body)
 {
     const struct service_request rq = {
         .service = SERVICE_POLICY_ENGINE,
         .method = method,
         .path = path,
         .account = c->account,
+        .body = sent,
         .timeout = strcmp(method, "POST") == 0 ? SYNC_SECONDS : 0,
         .request_id = c->request_id,
     };
     buf_init(body, ANSWER_MAX);
     return path ? service_request(c->engine, &rq, status, body, c->err) : err_no_memory(c->err);
+}
+
+int policy_engine_ask(struct call *c, const char *method, const char *path, int *status,
+                      struct buf *body)
+{
+    return ask(c, method, path, STR(""), status, body);
+}
+
+int policy_engine_send(struct call *c, const char *path, str body)
+{
+    auto_buf answer;
+    int status = 0;
+    int r = ask(c, "POST", path, body, &status, &answer);
+    return r < 0 ? r : call_send_text(c, status, "application/json", buf_view(&answer));
 }
 
 int policy_engine_pass(struct call *c, const char *method, const char *path)

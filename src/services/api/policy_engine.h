@@ -15,6 +15,8 @@ int policy_engine_ask(struct call *c, const char *method, const char *path, int 
                       struct buf *body);
 /* Asks and answers with what came. */
 int policy_engine_pass(struct call *c, const char *method, const char *path);
+/* POSTs a body (JSON) and answers with what came. */
+int policy_engine_send(struct call *c, const char *path, str body);
 /* Appends one component of a path, or a value of a query, percent-encoded. */
 void policy_engine_escape(struct buf *out, str s);
 /* Appends "&name=value" when the caller gave the parameter. */

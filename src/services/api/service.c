@@ -6,12 +6,14 @@
 #include "services/discovery.h"
 
 static const struct operation *const operations[] = {
+    /* clang-format off */
     account_operations,
     user_operations,
     oauth_operations,
     event_operations,
     subscription_operations,
     policy_operations,
+    policy_trial_operations,
     check_operations,
     misc_operations,
     image_operations,
@@ -31,6 +33,7 @@ static const struct operation *const operations[] = {
     notification_operations,
     history_operations,
     NULL,
+    /* clang-format on */
 };
 
 const struct service_ops service_apiext = {

@@ -29,6 +29,21 @@ int policy_check_answer(struct call *c, struct policy_checks *p, struct vuln_rep
 int policy_check_inline(struct call *c, struct policy_checks *p, struct vuln_reports *reports,
                         str account, str image_id, str tag, yyjson_val *bundle);
 
+enum { DRY_RUN_MAX = 1000 }; /* images a call */
+struct dry_run_question {
+    str account;
+    str policy;    /* which the new bundle is compared with; empty: the active one */
+    str after;     /* "next" of the page before; empty: from the beginning */
+    int64_t limit; /* 1 to DRY_RUN_MAX: tags of images to look at */
+    bool all;      /* name those too whose final action stays */
+};
+/* Answers with what a bundle that is not stored would change on the account's analysed images, tag
+ * by tag in their order: old and new final action, counts of this page, and where the next page
+ * begins (null: this is the last). Stores nothing. A page ends early after 20 seconds, or when the
+ * client leaves; an image that cannot be judged has "error" and counts as failed. */
+int policy_dry_run(struct call *c, struct policy_checks *p, struct vuln_reports *reports,
+                   const struct dry_run_question *q, yyjson_val *bundle);
+
 /* Whether verdicts are kept. */
 bool policy_checks_caching(struct policy_checks *p);
 void policy_checks_set_caching(struct policy_checks *p, bool on);

@@ -126,6 +126,20 @@ static int check_inline(struct call *c)
                                call_param(c, "tag"), c->body);
 }
 
+static int dry_run(struct call *c)
+{
+    const struct dry_run_question q = {
+        .account = call_param(c, "user_id"),
+        .policy = call_param(c, "policyId"),
+        .after = call_param(c, "after"),
+        .limit = call_int(c, "limit", 100),
+        .all = call_flag(c, "all", false),
+    };
+    if (!yyjson_is_obj(c->body))
+        return call_error(c, 400, "the body must be a policy bundle");
+    return policy_dry_run(c, state_of(c)->checks, state_of(c)->reports, &q, c->body);
+}
+
 static int send_caching(struct call *c)
 {
     yyjson_mut_doc *d = call_doc(c);
@@ -389,6 +403,7 @@ static const struct route routes[] = {
     {"GET", "/users/{user_id}/images/{image_id}/check", get_check, ROUTE_SLOW | ROUTE_INTERNAL},
     {"POST", "/users/{user_id}/images/{image_id}/check_inline", check_inline,
      ROUTE_SLOW | ROUTE_INTERNAL | ROUTE_BIG},
+    {"POST", "/users/{user_id}/policies/dry_run", dry_run, ROUTE_SLOW | ROUTE_INTERNAL},
     {"GET", "/evaluation_cache/status", send_caching, ROUTE_INTERNAL},
     {"POST", "/evaluation_cache/status", set_caching, ROUTE_INTERNAL},
     {"GET", "/users/{user_id}/query/images/by_package", query_by_package,
