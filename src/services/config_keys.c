@@ -103,6 +103,7 @@ static const char *const known_keys[] = {
     "services.catalog.runtime_compliance.**",
     "services.catalog.integrations.**",
     "services.catalog.down_analyzer_task_requeue",
+    "services.kubernetes_webhook.admission.**",
     "services.analyzer.max_threads",
     "services.analyzer.layer_cache_enable",
     "services.analyzer.layer_cache_max_gigabytes",

@@ -1,20 +1,20 @@
-/* service.c - the ImagePolicyWebhook of Kubernetes: may these images run? Answered from the
- * evaluations that are stored; none is made here. */
-#include "services/call.h"
+/* service.c - the webhook's routes; and the ImagePolicyWebhook of Kubernetes: may these images run?
+ * Answered from the evaluations that are stored; none is made here. admission.h is the other. */
 #include "services/image.h"
+#include "services/kubernetes_webhook/admission.h"
 #include "services/metrics.h"
 
 #define ANNOTATION "anchore.image-policy.k8s.io/"
 enum { CONTAINERS_MAX = 256 };
 
-struct review {
+struct image_review {
     struct call *c;
     str account, policy;
     bool allowed;
     str reason; /* of the first refusal */
 };
 
-static void deny(struct review *v, str reason)
+static void deny(struct image_review *v, str reason)
 {
     if (v->allowed)
         v->reason = reason;
@@ -23,7 +23,7 @@ static void deny(struct review *v, str reason)
 
 /* The newest stored evaluation of an image under one of its tags: its action in *out, empty: none.
  */
-static int last_action(struct review *v, struct db_tx *tx, str digest, str tag, str *out,
+static int last_action(struct image_review *v, struct db_tx *tx, str digest, str tag, str *out,
                        struct err *e)
 {
     auto_rows *rows = NULL;
@@ -38,7 +38,7 @@ static int last_action(struct review *v, struct db_tx *tx, str digest, str tag, 
     return r < 0 ? r : 0;
 }
 
-static int review_tags(struct review *v, struct db_tx *tx, const struct image_record *image,
+static int review_tags(struct image_review *v, struct db_tx *tx, const struct image_record *image,
                        str name, struct err *e)
 {
     struct arena *a = &v->c->arena;
@@ -59,7 +59,7 @@ static int review_tags(struct review *v, struct db_tx *tx, const struct image_re
     return 0;
 }
 
-static int review_image(struct review *v, struct db_tx *tx, str name, struct err *e)
+static int review_image(struct image_review *v, struct db_tx *tx, str name, struct err *e)
 {
     struct arena *a = &v->c->arena;
     struct fulltag parsed;
@@ -82,7 +82,7 @@ static int review_image(struct review *v, struct db_tx *tx, str name, struct err
 
 static int review_run(struct db_tx *tx, void *ctx, struct err *e)
 {
-    struct review *v = ctx;
+    struct image_review *v = ctx;
     yyjson_val *list = json_at(v->c->body, "spec", "containers", NULL);
     v->allowed = true;
     size_t n = yyjson_is_arr(list) ? yyjson_arr_size(list) : 0;
@@ -96,14 +96,7 @@ static int review_run(struct db_tx *tx, void *ctx, struct err *e)
     return r < 0 ? r : 0;
 }
 
-/* A caller who has shown who he is asks about his own account only. */
-static bool may_ask(const struct call *c, str account)
-{
-    return !c->who.username.n || str_eq(c->who.account_type, STR("admin")) ||
-           str_eq(c->who.account_type, STR("service")) || str_eq(c->who.account, account);
-}
-
-static int answer(struct call *c, const struct review *v)
+static int answer(struct call *c, const struct image_review *v)
 {
     metric_add(c->engine->metrics, METRIC_WEBHOOK_TOTAL, 1,
                METRIC_LABELS(v->allowed ? "true" : "false"));
@@ -122,15 +115,15 @@ static int post_review(struct call *c)
     if (!yyjson_is_obj(json_at(c->body, "spec", NULL)))
         return call_problem(c, 400, "Bad Request", "'spec' is a required property");
     yyjson_val *notes = json_at(c->body, "spec", "annotations", NULL);
-    struct review v = {.c = c,
-                       .account = json_str(notes, ANNOTATION "userId"),
-                       .policy = json_str(notes, ANNOTATION "policyBundleId"),
-                       .allowed = true};
+    struct image_review v = {.c = c,
+                             .account = json_str(notes, ANNOTATION "userId"),
+                             .policy = json_str(notes, ANNOTATION "policyBundleId"),
+                             .allowed = true};
     if (!v.account.n) {
         deny(&v, STR("need to specify an " ANNOTATION "userId annotation in the pod's metadata"));
         return answer(c, &v);
     }
-    if (!may_ask(c, v.account)) {
+    if (!admission_may_ask(c, v.account)) {
         deny(&v, STR("the caller has no right to ask for this account"));
         return answer(c, &v);
     }
@@ -142,12 +135,30 @@ static int post_review(struct call *c)
     return answer(c, &v);
 }
 
+static int start(struct engine *en, struct err *e)
+{
+    struct hook *h = NULL;
+    int k = hook_new(en, admission_judge, admission_drop, &h, e);
+    en->state[SERVICE_KUBERNETES_WEBHOOK] = h;
+    return k;
+}
+
+static void stop(struct engine *en)
+{
+    hook_free(en->state[SERVICE_KUBERNETES_WEBHOOK]);
+    en->state[SERVICE_KUBERNETES_WEBHOOK] = NULL;
+}
+
 static const struct route routes[] = {
     {"POST", "/imagepolicywebhook", post_review, 0},
+    {"POST", "/admission", admission_post, ROUTE_RAW | ROUTE_SLOW},
+    {"POST", "/admission/mutate", admission_post_mutate, ROUTE_RAW | ROUTE_SLOW},
     {.path = NULL},
 };
 
 const struct service_ops service_kubernetes_webhook = {
     .id = SERVICE_KUBERNETES_WEBHOOK,
     .routes = routes,
+    .start = start,
+    .stop = stop,
 };
