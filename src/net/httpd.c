@@ -4,6 +4,7 @@
 #include "base/fs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -184,7 +185,8 @@ static int read_pem(const struct httpd_options *o, struct pem *p, struct err *e)
     return buf_z(&p->key) && buf_z(&p->cert) ? 0 : err_no_memory(e);
 }
 
-static int start_daemon(struct httpd *h, int fd, struct pem *p, struct err *e)
+static int start_daemon(struct httpd *h, int fd, struct pem *p, struct MHD_Daemon **out,
+                        struct err *e)
 {
     static const char *const ciphers = "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1:-VERS-DTLS-ALL";
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
@@ -211,14 +213,38 @@ static int start_daemon(struct httpd *h, int fd, struct pem *p, struct err *e)
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    h->daemon =
-        MHD_start_daemon(flags | (h->tls ? MHD_USE_TLS : 0), h->port, NULL, NULL, on_request, h,
-                         MHD_OPTION_ARRAY, options, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+    *out = MHD_start_daemon(flags | (h->tls ? MHD_USE_TLS : 0), h->port, NULL, NULL, on_request, h,
+                            MHD_OPTION_ARRAY, options, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (!h->daemon)
+    if (!*out)
         return err_set(e, ERR_IO, "cannot start the server on port %u%s", h->port,
                        h->tls ? ": does the key belong to the certificate?" : "");
     return 0;
+}
+
+int httpd_daemon_start(struct httpd *h, struct MHD_Daemon **out, struct err *e)
+{
+    struct pem pem;
+    buf_init(&pem.key, 1 << 20);
+    buf_init(&pem.cert, 4 << 20);
+    autoclose int fd = fcntl(h->listener, F_DUPFD_CLOEXEC, 0);
+    int rc = fd < 0 ? err_errno(e, "the listening socket") : read_pem(&h->o, &pem, e);
+    if (rc == 0)
+        rc = start_daemon(h, fd, &pem, out, e);
+    if (rc == 0)
+        (void)TAKE_FD(fd);
+    if (pem.key.p)
+        explicit_bzero(pem.key.p, pem.key.n);
+    buf_done(&pem.key);
+    buf_done(&pem.cert);
+    return rc;
+}
+
+void httpd_daemon_quiesce(struct MHD_Daemon *d)
+{
+    MHD_socket fd = MHD_quiesce_daemon(d);
+    if (fd != MHD_INVALID_SOCKET)
+        close(fd);
 }
 
 static void defaults(struct httpd_options *o)
@@ -231,39 +257,40 @@ static void defaults(struct httpd_options *o)
     o->idle_timeout = o->idle_timeout ? o->idle_timeout : 180;
 }
 
+static int start(struct httpd *h, struct err *e)
+{
+    int rc = httpd_pool_start(h, e);
+    if (rc == 0)
+        rc = h->listener = listen_on(&h->o, e);
+    if (rc < 0)
+        return rc;
+    h->port = port_of(h->listener);
+    httpd_reload_note(h);
+    rc = httpd_daemon_start(h, &h->daemon, e);
+    return rc < 0 ? rc : httpd_reload_start(h, e);
+}
+
 int httpd_start(const struct httpd_options *o, struct httpd **out, struct err *e)
 {
-    struct pem pem;
-    buf_init(&pem.key, 1 << 20);
-    buf_init(&pem.cert, 4 << 20);
-    autoclose int fd = -1;
     struct httpd *h = calloc(1, sizeof *h);
     if (!h)
         return err_no_memory(e);
     h->o = *o;
     h->tls = o->tls_cert != NULL;
+    h->listener = -1;
     defaults(&h->o);
-    int rc = httpd_pool_start(h, e);
-    if (rc == 0)
-        rc = read_pem(o, &pem, e);
-    if (rc == 0)
-        rc = fd = listen_on(&h->o, e);
-    if (rc >= 0) {
-        h->port = port_of(fd);
-        rc = start_daemon(h, fd, &pem, e);
+    int rc = start(h, e);
+    if (rc == 0) {
+        *out = h;
+        return 0;
     }
-    if (pem.key.p)
-        explicit_bzero(pem.key.p, pem.key.n);
-    buf_done(&pem.key);
-    buf_done(&pem.cert);
-    if (rc < 0) {
-        httpd_pool_stop(h);
-        free(h);
-        return rc;
-    }
-    (void)TAKE_FD(fd);
-    *out = h;
-    return 0;
+    if (h->daemon)
+        MHD_stop_daemon(h->daemon);
+    if (h->listener >= 0)
+        close(h->listener);
+    httpd_pool_stop(h);
+    free(h);
+    return rc;
 }
 
 uint16_t httpd_port(const struct httpd *h)
@@ -281,9 +308,10 @@ void httpd_drain(struct httpd *h, unsigned seconds)
     h->draining = true;
     pthread_mutex_unlock(&h->lock);
     if (first) {
-        MHD_socket fd = MHD_quiesce_daemon(h->daemon);
-        if (fd != MHD_INVALID_SOCKET)
-            close(fd);
+        httpd_reload_end(h);
+        httpd_daemon_quiesce(h->daemon);
+        close(h->listener);
+        h->listener = -1;
     }
     httpd_pool_wake_all(h);
     struct timespec end;
@@ -306,6 +334,7 @@ void httpd_stop(struct httpd *h)
     while (h->suspended)
         pthread_cond_wait(&h->change, &h->lock);
     pthread_mutex_unlock(&h->lock);
+    httpd_reload_stop(h);
     MHD_stop_daemon(h->daemon);
     httpd_pool_stop(h);
     free(h);

@@ -21,7 +21,9 @@ struct httpd_request;
 struct httpd_options {
     const char *address; /* "0.0.0.0", "::", "127.0.0.1"; NULL: all addresses, both families */
     uint16_t port;       /* 0: any free one, see httpd_port() */
-    /* PEM files; cert and key both or none. The chain, when given, follows the certificate. */
+    /* PEM files; cert and key both or none. The chain, when given, follows the certificate. They
+     * are read again when they change: new connections see the new certificate within some seconds,
+     * those that are open stay. Files that can't be used change nothing. */
     const char *tls_cert, *tls_key, *tls_chain;
     unsigned event_threads;   /* default 1 */
     unsigned pool_threads;    /* most at once, started when needed, ended when idle; default 50 */

@@ -73,9 +73,21 @@ struct httpd_worker {
     enum { HTTPD_WORKER_NONE, HTTPD_WORKER_RUNS, HTTPD_WORKER_ENDED } state;
 };
 
+enum { HTTPD_OLD_MAX = 4 };
+/* Servers with TLS: the files are looked at once a second (httpd_reload.c). */
+struct httpd_reload {
+    pthread_t thread;
+    bool running;
+    struct timespec changed[3];            /* of certificate, key, chain */
+    struct MHD_Daemon *old[HTTPD_OLD_MAX]; /* they serve the connections that they have */
+    size_t n_old;
+};
+
 struct httpd {
     struct httpd_options o;
     struct MHD_Daemon *daemon;
+    int listener; /* each daemon has a descriptor of its own of the same socket; -1: drained */
+    struct httpd_reload reload;
     uint16_t port;
     bool tls;
     pthread_mutex_t lock;
@@ -89,6 +101,21 @@ struct httpd {
 };
 
 uint64_t httpd_now_us(void);
+
+/* ---- httpd.c */
+/* Reads the TLS files and starts a daemon on h->listener. */
+int httpd_daemon_start(struct httpd *h, struct MHD_Daemon **out, struct err *e);
+void httpd_daemon_quiesce(struct MHD_Daemon *d);
+
+/* ---- httpd_reload.c */
+/* Before the files are read for the first time. */
+void httpd_reload_note(struct httpd *h);
+/* Does nothing without TLS. */
+int httpd_reload_start(struct httpd *h, struct err *e);
+/* Draining: ends the thread. */
+void httpd_reload_end(struct httpd *h);
+/* No connection is suspended. */
+void httpd_reload_stop(struct httpd *h);
 
 /* ---- httpd_request.c */
 struct httpd_request *httpd_request_new(struct httpd *h, struct MHD_Connection *c, const char *uri);

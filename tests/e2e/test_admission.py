@@ -1,14 +1,17 @@
 """The webhooks of Kubernetes over HTTP: AdmissionReviews as API servers send them, judged by each mode; digests pinned; bad
-reviews; settings that change."""
+reviews; settings and certificates that change."""
 import base64
 import json
 import socket
+import ssl
+import subprocess
 import time
 import uuid
 
 import pytest
 
 import engines
+from conftest import need
 from registries import Image, apk_files, push
 
 POLICY = "admission-tests"
@@ -336,3 +339,80 @@ def test_wrong_settings_stop_the_start(kellet_binary, tmp_path, section, said):
     with pytest.raises(RuntimeError) as stopped:
         start(kellet_binary, tmp_path, f"    admission: {section}\n")
     assert said in str(stopped.value)
+
+
+# ---- TLS
+
+
+def certificate(where, name):
+    """A new one in place of the old, as kubelets do it: by renaming."""
+    fresh = where / name
+    fresh.mkdir()
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost", "-keyout", fresh / "tls.key", "-out",
+                    fresh / "tls.crt"], check=True, capture_output=True)
+    link = where / "link"
+    link.symlink_to(fresh)
+    link.rename(where / "now")
+    return (fresh / "tls.crt").read_text()
+
+
+def connect(port, trusted):
+    plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+    return ssl.create_default_context(cadata=trusted).wrap_socket(plain, server_hostname="localhost")
+
+
+def ask(connection, asked):
+    body = json.dumps(asked).encode()
+    connection.sendall(b"POST /v1/admission HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                       b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    got = b""
+    while b"\r\n\r\n" not in got:
+        got += connection.recv(65536) or pytest.fail(f"closed after {got}")
+    head, _, rest = got.partition(b"\r\n\r\n")
+    length = int(next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")).split(b":")[1])
+    while len(rest) < length:
+        rest += connection.recv(65536) or pytest.fail("closed in the body")
+    return json.loads(rest)["response"]
+
+
+def test_certificates_are_replaced(kellet_binary, tmp_path):
+    need("openssl")
+    first = certificate(tmp_path, "first")
+    section = (f"    ssl_enable: true\n    ssl_cert: '{tmp_path}/now/tls.crt'\n    ssl_key: '{tmp_path}/now/tls.key'\n"
+               "    admission: {policySelectors: []}\n")
+    engine = start(kellet_binary, tmp_path, section)
+    try:
+        port = engine.port("kubernetes_webhook")
+        kept = connect(port, first)
+        assert ask(kept, review("a:1"))["allowed"] is True
+        (tmp_path / "first/tls.key").write_text("no key\n")  # half of a pair: nothing changes
+        time.sleep(2.5)
+        connect(port, first).close()
+        second = certificate(tmp_path, "second")
+        end = time.monotonic() + 30
+        while True:
+            try:
+                fresh = connect(port, second)
+                break
+            except ssl.SSLCertVerificationError:
+                assert time.monotonic() < end
+                time.sleep(0.2)
+        assert ask(fresh, review("a:1"))["allowed"] is True
+        assert ask(kept, review("a:1"))["allowed"] is True  # it was there before
+        with pytest.raises(ssl.SSLError):
+            connect(port, first)
+        kept.close()
+        third = certificate(tmp_path, "third")
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            try:
+                connect(port, third).close()
+                break
+            except ssl.SSLCertVerificationError:
+                time.sleep(0.2)
+        else:
+            pytest.fail("the third certificate is not served")
+        assert ask(fresh, review("a:1"))["allowed"] is True
+    finally:
+        assert engine.stop() == [0]
