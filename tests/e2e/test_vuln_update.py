@@ -63,9 +63,9 @@ class World:
         name = 'anchore_monitor_runtime_seconds_count{function="%s"' % watcher
         return sum(int(float(line.split()[-1])) for line in page.splitlines() if line.startswith(name))
 
-    def wait_rounds(self, n=2):
-        start, end = self.rounds(), time.monotonic() + 30
-        while self.rounds() < start + n:
+    def wait_rounds(self, n=2, watcher="vuln_update"):
+        start, end = self.rounds(watcher), time.monotonic() + 30
+        while self.rounds(watcher) < start + n:
             assert time.monotonic() < end, self.engine.log()[-3000:]
             time.sleep(0.1)
 
@@ -171,6 +171,46 @@ def test_another_image_under_the_tag(world):
     world.sync()
     world.wait_rounds()
     assert len(world.told(full)) == 1
+
+
+BUNDLE = {
+    "id": "by-severity", "name": "by severity", "version": "1_0", "whitelists": [],
+    "policies": [{"id": "p", "name": "p", "version": "1_0", "rules": [
+        {"id": "r", "gate": "vulnerabilities", "trigger": "package", "action": "STOP", "params": [
+            {"name": "package_type", "value": "all"}, {"name": "severity_comparison", "value": ">="},
+            {"name": "severity", "value": "high"}]}]}],
+    "mappings": [{"name": "all", "registry": "*", "repository": "*", "image": {"type": "tag", "value": "*"},
+                  "policy_ids": ["p"], "whitelist_ids": []}]}
+
+
+def test_verdicts_follow_the_data(world):
+    """Only the tag whose image is affected is evaluated again."""
+    assert world.client("POST", "/v1/policies", BUNDLE).status == 200
+    answer = world.client("PUT", "/v1/policies/by-severity?active=true", {"policyId": "by-severity", "active": True,
+                                                                         "policybundle": BUNDLE})
+    assert answer.status == 200, answer
+    name, tags = f"vu{time.monotonic_ns()}", []
+    for package in ("sqlite", "readline"):
+        full, image = world.push(f"{name}-{package}", {package: "3.41.2-r2"})
+        tags.append((full, image))
+        found = world.client.get("/v1/subscriptions", subscription_key=full, subscription_type="policy_eval").json[0]
+        answer = world.client("PUT", f"/v1/subscriptions/{found['subscription_id']}", {**found, "active": True})
+        assert answer.status == 200, answer
+        verdict = world.client.get(f"/v1/images/{image.digest}/check", tag=full).json[0][image.digest][full][0]
+        assert verdict["status"] == "pass"
+    world.wait_rounds(1, "policy_update")
+    world.records.append(advisory("CVE-2099-4001", "sqlite"))
+    world.sync()
+
+    def told():
+        return [json.loads(b)["data"]["notification_payload"] for _, _, b in world.receiver.kind("policy_eval")]
+
+    world.receiver.wait(told, 40)
+    assert told()[0]["subscription_key"] == tags[0][0]
+    full, image = tags[1]
+    history = world.client.get(f"/v1/images/{image.digest}/check", tag=full, history="true").json[0][image.digest][full]
+    assert len(history) == 1
+    assert {p["subscription_key"] for p in told()} == {tags[0][0]}
 
 
 def test_kills_and_an_outage_lose_nothing(kellet_binary, tmp_path, registry_open, database):

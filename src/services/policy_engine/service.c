@@ -5,6 +5,7 @@
 #include "services/policy_engine/feed_sync.h"
 #include "services/policy_engine/image_query.h"
 #include "services/policy_engine/policy_check.h"
+#include "services/policy_engine/policy_update.h"
 #include "services/policy_engine/reindex.h"
 #include "services/policy_engine/vuln_query.h"
 #include "services/policy_engine/vuln_report.h"
@@ -441,6 +442,12 @@ static const struct watcher watchers[] = {
      .max = 600,
      .wake = CHANGES_CHANNEL,
      .run = watch_findings},
+    {.name = "policy_update",
+     .seconds = 2,
+     .min = 1,
+     .max = 600,
+     .wake = CHANGES_CHANNEL,
+     .run = policy_update_run},
     {0},
 };
 

@@ -1,140 +1,28 @@
 #include "services/policy_engine/vuln_update.h"
 
-#include "base/map.h"
-#include "base/vec.h"
 #include "services/event.h"
 #include "services/log.h"
 #include "services/notification.h"
-#include "services/policy_engine/changes.h"
+#include "services/policy_engine/subscribed.h"
 #include "services/policy_engine/vuln_diff.h"
 #include "services/policy_engine/vulndata.h"
 
-#include <inttypes.h>
-
-enum { AT_ONCE = 5000, FINDINGS_MAX = 256 << 20, ROUND_MAX = 1 << 30, EVENT_MAX = 512 << 10 };
+enum { FINDINGS_MAX = 256 << 20, EVENT_MAX = 512 << 10 };
 static const char log_name[] = "policy_engine";
-#define CONSUMER STR("vuln_update")
-#define BUCKET   STR("vulnerability_scan")
-
-/* A tag that someone wants to hear about, and the image that it points at. */
-struct target {
-    str account, fulltag, digest, annotations;
-    bool due;
-    struct target *next; /* another tag of the same image */
-};
+#define BUCKET STR("vulnerability_scan")
 
 struct round {
     struct engine *en;
     struct vuln_reports *reports;
-    struct arena a;
-    VEC(struct target *) targets;
-    struct map by_image; /* "account digest" -> struct target */
-    int64_t from, to;    /* places among the changes */
-    bool more;
+    struct subscribed s;
 };
-
-/* ---- what is to be done ------------------------------------------------------------------------
- */
-
-static int add_target(struct round *r, const struct db_rows *rows, struct err *e)
-{
-    struct target *last = r->targets.n ? r->targets.p[r->targets.n - 1] : NULL;
-    str account = db_text(rows, 0), fulltag = db_text(rows, 1);
-    if (last && str_eq(last->account, account) && str_eq(last->fulltag, fulltag))
-        return 0; /* two digests found at the same moment: the first, as everywhere */
-    struct target *t = arena_new(&r->a, struct target);
-    if (!t)
-        return err_no_memory(e);
-    *t = (struct target){.account = arena_dup(&r->a, account),
-                         .fulltag = arena_dup(&r->a, fulltag),
-                         .digest = arena_dup(&r->a, db_text(rows, 2)),
-                         .annotations = arena_dup(&r->a, db_text(rows, 3)),
-                         .due = !str_eq(db_text(rows, 4), db_text(rows, 2))};
-    str key = arena_printf(&r->a, "%.*s %.*s", STR_ARG(t->account), STR_ARG(t->digest));
-    void **slot = key.p ? map_slot(&r->by_image, key) : NULL;
-    struct target **place = vec_push(&r->targets);
-    if (!slot || !place)
-        return err_no_memory(e);
-    t->next = *slot;
-    *slot = *place = t;
-    return 0;
-}
-
-/* Subscribed tags whose newest image is analysed, with the image that was compared last. */
-static int read_targets(struct db_tx *tx, struct round *r, struct err *e)
-{
-    auto_rows *rows = NULL;
-    int rc = db_query(tx,
-                      "SELECT s.account, s.subscription_key, t.image_digest, i.annotations,"
-                      " v.image_digest FROM subscriptions s JOIN catalog_image_tag t ON"
-                      " t.account = s.account AND t.fulltag = s.subscription_key JOIN"
-                      " catalog_image i ON i.account = t.account AND"
-                      " i.image_digest = t.image_digest LEFT JOIN vuln_scan v ON"
-                      " v.account = s.account AND v.fulltag = s.subscription_key WHERE"
-                      " s.subscription_type = 'vuln_update' AND s.active = 1 AND"
-                      " i.analysis_status = 'analyzed' AND i.image_status = 'active' AND"
-                      " NOT EXISTS (SELECT 1 FROM catalog_image_tag n WHERE n.account = t.account"
-                      " AND n.fulltag = t.fulltag AND n.tag_detected_at > t.tag_detected_at)"
-                      " ORDER BY s.account, s.subscription_key, t.image_digest",
-                      DB0, &rows, e);
-    while (rc >= 0 && (rc = db_next(rows, e)) == 1)
-        if ((rc = add_target(r, rows, e)) < 0)
-            return rc;
-    return rc;
-}
-
-static int mark_image(void *ctx, str account, str digest, const struct finding_change *const *mine,
-                      size_t n, struct err *e)
-{
-    struct round *r = ctx;
-    char key[600];
-    (void)mine;
-    (void)n;
-    int len = snprintf(key, sizeof key, "%.*s %.*s", STR_ARG(account), STR_ARG(digest));
-    if (len < 0 || (size_t)len >= sizeof key)
-        return err_set(e, ERR_LIMIT, "an account's name is too long");
-    for (struct target *t = map_get(&r->by_image, str_z(key)); t; t = t->next)
-        t->due = true;
-    return 0;
-}
-
-static int read_round(struct db_tx *tx, void *ctx, struct err *e)
-{
-    struct round *r = ctx;
-    struct finding_change *changes;
-    size_t n = 0;
-    arena_done(&r->a);
-    map_done(&r->by_image);
-    map_init(&r->by_image);
-    r->targets.n = 0;
-    int rc = read_targets(tx, r, e);
-    if (rc >= 0)
-        rc = changes_read(tx, &r->a, r->from, AT_ONCE, &changes, &n, e);
-    if (rc >= 0 && n && r->targets.n)
-        rc = changes_by_image(tx, STR(""), changes, n, mark_image, r, e);
-    r->to = n ? changes[n - 1].seq : r->from;
-    r->more = n == AT_ONCE;
-    return rc < 0 ? rc : 0;
-}
-
-static int read_place(struct db_tx *tx, void *ctx, struct err *e)
-{
-    struct round *r = ctx;
-    return changes_place(tx, CONSUMER, &r->from, e);
-}
-
-static int move_place(struct db_tx *tx, void *ctx, struct err *e)
-{
-    struct round *r = ctx;
-    return changes_move(tx, CONSUMER, r->from, r->to, e);
-}
 
 /* ---- one tag -----------------------------------------------------------------------------------
  */
 
 struct scan {
     struct round *r;
-    const struct target *t;
+    const struct subscribed_tag *t;
     int64_t revision; /* 0: its findings were never written down */
     str digest;       /* that these are of */
     struct buf before, now, diff;
@@ -144,7 +32,7 @@ struct scan {
 static int read_scan(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct scan *s = ctx;
-    const struct target *t = s->t;
+    const struct subscribed_tag *t = s->t;
     auto_rows *rows = NULL;
     s->revision = 0;
     buf_clear(&s->before);
@@ -154,14 +42,14 @@ static int read_scan(struct db_tx *tx, void *ctx, struct err *e)
     if (rc < 0 || (rc = db_next(rows, e)) <= 0)
         return rc;
     s->revision = db_int(rows, 0);
-    s->digest = arena_dup(&s->r->a, db_text(rows, 1));
+    s->digest = arena_dup(&s->r->s.a, db_text(rows, 1));
     db_rows_close(TAKE(rows));
     return document_get(s->r->en->documents, tx, t->account, BUCKET, t->fulltag, &s->before, e);
 }
 
 static int put_row(struct db_tx *tx, const struct scan *s, struct err *e)
 {
-    const struct target *t = s->t;
+    const struct subscribed_tag *t = s->t;
     int64_t n =
         s->revision
             ? db_exec(tx,
@@ -250,7 +138,7 @@ static int compare(struct scan *s, struct err *e)
                               &s->counts, e);
 }
 
-static int do_target(struct round *r, const struct target *t, struct err *e)
+static int do_target(struct round *r, const struct subscribed_tag *t, struct err *e)
 {
     struct scan s = {.r = r, .t = t};
     buf_init(&s.before, FINDINGS_MAX);
@@ -276,10 +164,10 @@ static bool is_final(int rc)
 static int do_targets(struct round *r, struct err *e)
 {
     int rc = 0;
-    for (size_t i = 0; i < r->targets.n; i++) {
-        const struct target *t = r->targets.p[i];
+    for (size_t i = 0; i < r->s.tags.n; i++) {
+        const struct subscribed_tag *t = r->s.tags.p[i];
         struct err why = {0};
-        int one = t->due ? do_target(r, t, &why) : 0;
+        int one = t->due || !str_eq(t->told, t->digest) ? do_target(r, t, &why) : 0;
         if (engine_stopping(r->en))
             return err_set(e, ERR_CONFLICT, "the engine is stopping");
         if (one < 0)
@@ -307,7 +195,8 @@ static int forget(struct db_tx *tx, void *ctx, struct err *e)
                       DB0, &rows, e);
     if (rc < 0 || (rc = db_next(rows, e)) <= 0)
         return rc;
-    str account = arena_dup(&r->a, db_text(rows, 0)), fulltag = arena_dup(&r->a, db_text(rows, 1));
+    str account = arena_dup(&r->s.a, db_text(rows, 0)),
+        fulltag = arena_dup(&r->s.a, db_text(rows, 1));
     db_rows_close(TAKE(rows));
     int64_t n = db_exec(tx, "DELETE FROM vuln_scan WHERE account = $1 AND fulltag = $2",
                         DB(DBS(account), DBS(fulltag)), e);
@@ -316,43 +205,22 @@ static int forget(struct db_tx *tx, void *ctx, struct err *e)
     return n < 0 && n != ERR_NOT_FOUND ? (int)n : 1;
 }
 
-/* Are the newest data of the store here? 1, 0. */
-static int have_newest(struct engine *en, struct err *e)
-{
-    auto_vulndata *view = vulndata_take(en->vulndata);
-    int rc = vulndata_is_published(en, view, e);
-    if (rc != 0)
-        return rc;
-    rc = vulndata_fetch(en, e);
-    if (rc != 1)
-        return rc;
-    vulndata_refresh(en->vulndata);
-    vulndata_drop(TAKE(view));
-    view = vulndata_take(en->vulndata);
-    return vulndata_is_published(en, view, e);
-}
-
 int vuln_update_run(struct engine *en, struct vuln_reports *reports, struct err *e)
 {
     struct round r = {.en = en, .reports = reports};
-    int rc = have_newest(en, e);
+    int rc = vulndata_newest(en, e);
     if (rc != 1)
         return rc;
-    arena_init(&r.a, ROUND_MAX);
-    map_init(&r.by_image);
+    subscribed_init(&r.s, "vuln_update");
     do {
-        rc = db_run(en->db, DB_WRITE, read_place, &r, e);
-        if (rc >= 0)
-            rc = db_run(en->db, DB_READ, read_round, &r, e);
+        rc = subscribed_read(en, &r.s, e);
         if (rc >= 0)
             rc = do_targets(&r, e);
-        if (rc >= 0 && r.to != r.from)
-            rc = db_run(en->db, DB_WRITE, move_place, &r, e);
-    } while (rc >= 0 && r.more);
+        if (rc >= 0)
+            rc = subscribed_move(en, &r.s, e);
+    } while (rc >= 0 && r.s.more);
     while (rc >= 0 && (rc = db_run(en->db, DB_WRITE, forget, &r, e)) == 1)
         ;
-    vec_done(&r.targets);
-    map_done(&r.by_image);
-    arena_done(&r.a);
+    subscribed_done(&r.s);
     return rc < 0 ? rc : 0;
 }

@@ -329,3 +329,18 @@ int vulndata_fetch(struct engine *en, struct err *e)
         return r;
     return vulndb_adopt(en->config->data_dir, buf_view(&text), fetch_shard, en, e);
 }
+
+int vulndata_newest(struct engine *en, struct err *e)
+{
+    auto_vulndata *view = vulndata_take(en->vulndata);
+    int rc = vulndata_is_published(en, view, e);
+    if (rc != 0)
+        return rc;
+    rc = vulndata_fetch(en, e);
+    if (rc != 1)
+        return rc;
+    vulndata_refresh(en->vulndata);
+    vulndata_drop(TAKE(view));
+    view = vulndata_take(en->vulndata);
+    return vulndata_is_published(en, view, e);
+}

@@ -44,6 +44,8 @@ static inline void vulndata_drop_(struct vulndata_view **view)
 int vulndata_publish(struct engine *en, struct err *e);
 /* Are these the data that the store holds? 1, 0. */
 int vulndata_is_published(struct engine *en, const struct vulndata_view *view, struct err *e);
+/* Are the newest data of the store here? Fetches them when they are not. 1; 0: not yet. */
+int vulndata_newest(struct engine *en, struct err *e);
 /* Installs here what the store holds, when that is newer: 1 installed, 0 not needed. */
 int vulndata_fetch(struct engine *en, struct err *e);
 

@@ -1,0 +1,122 @@
+#include "services/policy_engine/subscribed.h"
+
+#include "services/policy_engine/changes.h"
+
+enum { AT_ONCE = 5000, ROUND_MAX = 1 << 30 };
+
+void subscribed_init(struct subscribed *s, const char *type)
+{
+    *s = (struct subscribed){.type = type};
+    arena_init(&s->a, ROUND_MAX);
+    map_init(&s->by_image);
+}
+
+void subscribed_done(struct subscribed *s)
+{
+    vec_done(&s->tags);
+    map_done(&s->by_image);
+    arena_done(&s->a);
+}
+
+static int add_tag(struct subscribed *s, const struct db_rows *rows, struct err *e)
+{
+    struct subscribed_tag *last = s->tags.n ? s->tags.p[s->tags.n - 1] : NULL;
+    str account = db_text(rows, 0), fulltag = db_text(rows, 1);
+    if (last && str_eq(last->account, account) && str_eq(last->fulltag, fulltag))
+        return 0; /* two digests found at the same moment: the first, as everywhere */
+    struct subscribed_tag *t = arena_new(&s->a, struct subscribed_tag);
+    if (!t)
+        return err_no_memory(e);
+    *t = (struct subscribed_tag){.account = arena_dup(&s->a, account),
+                                 .fulltag = arena_dup(&s->a, fulltag),
+                                 .digest = arena_dup(&s->a, db_text(rows, 2)),
+                                 .annotations = arena_dup(&s->a, db_text(rows, 3)),
+                                 .told = arena_dup(&s->a, db_text(rows, 4))};
+    str key = arena_printf(&s->a, "%.*s %.*s", STR_ARG(t->account), STR_ARG(t->digest));
+    void **slot = key.p ? map_slot(&s->by_image, key) : NULL;
+    struct subscribed_tag **place = vec_push(&s->tags);
+    if (!slot || !place)
+        return err_no_memory(e);
+    t->next = *slot;
+    *slot = *place = t;
+    return 0;
+}
+
+static int read_tags(struct db_tx *tx, struct subscribed *s, struct err *e)
+{
+    auto_rows *rows = NULL;
+    int rc = db_query(tx,
+                      "SELECT s.account, s.subscription_key, t.image_digest, i.annotations,"
+                      " v.image_digest FROM subscriptions s JOIN catalog_image_tag t ON"
+                      " t.account = s.account AND t.fulltag = s.subscription_key JOIN"
+                      " catalog_image i ON i.account = t.account AND"
+                      " i.image_digest = t.image_digest LEFT JOIN vuln_scan v ON"
+                      " v.account = s.account AND v.fulltag = s.subscription_key WHERE"
+                      " s.subscription_type = $1 AND s.active = 1 AND"
+                      " i.analysis_status = 'analyzed' AND i.image_status = 'active' AND"
+                      " NOT EXISTS (SELECT 1 FROM catalog_image_tag n WHERE n.account = t.account"
+                      " AND n.fulltag = t.fulltag AND n.tag_detected_at > t.tag_detected_at)"
+                      " ORDER BY s.account, s.subscription_key, t.image_digest",
+                      DB(DBZ(s->type)), &rows, e);
+    while (rc >= 0 && (rc = db_next(rows, e)) == 1)
+        if ((rc = add_tag(s, rows, e)) < 0)
+            return rc;
+    return rc;
+}
+
+static int mark_image(void *ctx, str account, str digest, const struct finding_change *const *mine,
+                      size_t n, struct err *e)
+{
+    struct subscribed *s = ctx;
+    char key[600];
+    (void)mine;
+    (void)n;
+    int len = snprintf(key, sizeof key, "%.*s %.*s", STR_ARG(account), STR_ARG(digest));
+    if (len < 0 || (size_t)len >= sizeof key)
+        return err_set(e, ERR_LIMIT, "an account's name is too long");
+    for (struct subscribed_tag *t = map_get(&s->by_image, str_z(key)); t; t = t->next)
+        t->due = true;
+    return 0;
+}
+
+static int read_all(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct subscribed *s = ctx;
+    struct finding_change *changes;
+    size_t n = 0;
+    arena_done(&s->a);
+    map_done(&s->by_image);
+    map_init(&s->by_image);
+    s->tags.n = 0;
+    int rc = read_tags(tx, s, e);
+    if (rc >= 0)
+        rc = changes_read(tx, &s->a, s->from, AT_ONCE, &changes, &n, e);
+    if (rc >= 0 && n && s->tags.n)
+        rc = changes_by_image(tx, STR(""), changes, n, mark_image, s, e);
+    s->to = n ? changes[n - 1].seq : s->from;
+    s->more = n == AT_ONCE;
+    return rc < 0 ? rc : 0;
+}
+
+static int read_place(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct subscribed *s = ctx;
+    return changes_place(tx, str_z(s->type), &s->from, e);
+}
+
+int subscribed_read(struct engine *en, struct subscribed *s, struct err *e)
+{
+    int rc = db_run(en->db, DB_WRITE, read_place, s, e);
+    return rc < 0 ? rc : db_run(en->db, DB_READ, read_all, s, e);
+}
+
+static int move_place(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct subscribed *s = ctx;
+    return changes_move(tx, str_z(s->type), s->from, s->to, e);
+}
+
+int subscribed_move(struct engine *en, struct subscribed *s, struct err *e)
+{
+    return s->to == s->from ? 0 : db_run(en->db, DB_WRITE, move_place, s, e);
+}

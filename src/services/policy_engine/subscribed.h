@@ -1,0 +1,37 @@
+/* subscribed.h - the tags that someone wants to hear about, and which of their images have findings
+ * that changed: what the consumers of changes.h go through.
+ *
+ * The consumer's name is the subscription's type. A round: subscribed_read(), whatever is to be
+ * done for the tags that are due, subscribed_move(); again while `more`. */
+#ifndef KELLET_SERVICES_POLICY_ENGINE_SUBSCRIBED_H
+#define KELLET_SERVICES_POLICY_ENGINE_SUBSCRIBED_H
+
+#include "base/map.h"
+#include "base/vec.h"
+#include "services/engine.h"
+
+struct subscribed_tag {
+    str account, fulltag;
+    str digest;                  /* of the image that it points at, which is analysed */
+    str annotations;             /* of the image, JSON; may be empty */
+    str told;                    /* the image that vuln_update compared last; empty: none */
+    bool due;                    /* a finding of one of the image's packages changed */
+    struct subscribed_tag *next; /* of the same image */
+};
+struct subscribed {
+    struct arena a;
+    VEC(struct subscribed_tag *) tags;
+    struct map by_image;
+    int64_t from, to; /* places among the changes */
+    bool more;        /* there are further changes */
+    const char *type;
+};
+
+void subscribed_init(struct subscribed *s, const char *type);
+void subscribed_done(struct subscribed *s);
+/* The subscribed tags, and the next changes after the consumer's place. */
+int subscribed_read(struct engine *en, struct subscribed *s, struct err *e);
+/* These changes are done with. */
+int subscribed_move(struct engine *en, struct subscribed *s, struct err *e);
+
+#endif
