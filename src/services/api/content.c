@@ -108,7 +108,8 @@ static int send_found(struct wanted *w, const char *content_type)
 {
     struct call *c = w->c;
     str bytes = document_ref_bytes(w->ref);
-    if (!c->rq || bytes.n < PACK_FROM) {
+    bool packed = w->form == &packed_form && str_starts(bytes, gzip_magic);
+    if (!c->rq || (bytes.n < PACK_FROM && !packed)) {
         int rc = call_send_text(c, 200, content_type, bytes);
         document_ref_drop(TAKE(w->ref));
         return rc;
@@ -117,7 +118,7 @@ static int send_found(struct wanted *w, const char *content_type)
     c->answer_type = content_type;
     c->shared.bytes = bytes;
     c->shared.varies = w->form != &sbom_form;
-    c->shared.gzipped = w->form == &packed_form && str_starts(bytes, gzip_magic);
+    c->shared.gzipped = packed;
     c->shared.release = release;
     c->shared.owner = TAKE(w->ref);
     return 0;
