@@ -6,7 +6,16 @@
 
 enum { MAX_ENTRIES = 0xffff, MAX_DIRS = 256 << 10, MAX_PATH_BYTES = 4096, PATHS_PER_BYTE = 16 };
 
-enum type { T_INT8 = 2, T_INT16 = 3, T_INT32 = 4, T_INT64 = 5, T_STRING = 6, T_ARRAY = 8, T_I18N };
+enum type {
+    T_CHAR = 1,
+    T_INT8 = 2,
+    T_INT16 = 3,
+    T_INT32 = 4,
+    T_INT64 = 5,
+    T_STRING = 6,
+    T_ARRAY = 8,
+    T_I18N
+};
 
 enum tag {
     TAG_NAME = 1000,
@@ -19,11 +28,18 @@ enum tag {
     TAG_LICENSE = 1014,
     TAG_ARCH = 1022,
     TAG_OLDFILENAMES = 1027,
+    TAG_FILESIZES = 1028,
+    TAG_FILESTATES = 1029,
+    TAG_FILEMODES = 1030,
+    TAG_FILEDIGESTS = 1035,
+    TAG_FILEFLAGS = 1037,
     TAG_SOURCERPM = 1044,
     TAG_DIRINDEXES = 1116,
     TAG_BASENAMES = 1117,
     TAG_DIRNAMES = 1118,
+    TAG_LONGFILESIZES = 5008,
     TAG_LONGSIZE = 5009,
+    TAG_FILEDIGESTALGO = 5011,
     TAG_MODULARITYLABEL = 5096,
 };
 
@@ -93,6 +109,42 @@ static int read_array(const struct entry *t, enum type type, struct rpm_array *o
     return 0;
 }
 
+/* What is only good for comparing files must not cost the package: a broken one is left out. */
+static int read_attribute(const struct entry *t, enum type type, size_t width,
+                          struct rpm_array *out)
+{
+    bool fits =
+        (t->type == type || (type == T_CHAR && t->type == T_INT8)) && t->count <= t->data.n / width;
+    *out = fits ? (struct rpm_array){t->data, t->count} : (struct rpm_array){0};
+    return 0;
+}
+
+static int read_file_tag(const struct entry *t, struct rpm_header *h)
+{
+    uint64_t algorithm;
+    switch (t->tag) {
+    case TAG_FILESIZES:
+        return read_attribute(t, T_INT32, 4, &h->file_sizes);
+    case TAG_LONGFILESIZES:
+        return read_attribute(t, T_INT64, 8, &h->file_long_sizes);
+    case TAG_FILESTATES:
+        return read_attribute(t, T_CHAR, 1, &h->file_states);
+    case TAG_FILEMODES:
+        return read_attribute(t, T_INT16, 2, &h->file_modes);
+    case TAG_FILEDIGESTS:
+        return read_attribute(t, T_ARRAY, 1, &h->file_digests);
+    case TAG_FILEFLAGS:
+        return read_attribute(t, T_INT32, 4, &h->file_flags);
+    case TAG_FILEDIGESTALGO:
+        if (read_number(t, &algorithm, NULL) < 0 || algorithm > UINT32_MAX)
+            algorithm = UINT32_MAX; /* none that anybody knows */
+        h->digest_algorithm = (uint32_t)algorithm;
+        return 0;
+    default:
+        return 0;
+    }
+}
+
 static int read_entry(const struct entry *t, struct rpm_header *h, struct err *e)
 {
     switch (t->tag) {
@@ -129,14 +181,14 @@ static int read_entry(const struct entry *t, struct rpm_header *h, struct err *e
     case TAG_OLDFILENAMES:
         return read_array(t, T_ARRAY, &h->oldfilenames, e);
     default:
-        return 0;
+        return read_file_tag(t, h);
     }
 }
 
 static bool wanted(uint32_t tag)
 {
-    return (tag >= TAG_NAME && tag <= TAG_DIRNAMES) || tag == TAG_LONGSIZE ||
-           tag == TAG_MODULARITYLABEL;
+    return (tag >= TAG_NAME && tag <= TAG_DIRNAMES) || tag == TAG_LONGFILESIZES ||
+           tag == TAG_LONGSIZE || tag == TAG_FILEDIGESTALGO || tag == TAG_MODULARITYLABEL;
 }
 
 int rpm_header_read(str blob, struct rpm_header *out, struct err *e)
@@ -185,8 +237,9 @@ static bool next_string(str *rest, str *out)
  */
 
 struct walk {
-    int (*fn)(void *ctx, str path, struct err *e);
+    int (*fn)(void *ctx, uint32_t index, str path, struct err *e);
     void *ctx;
+    uint32_t index;
     uint64_t left; /* bytes of paths that may still be made */
     char path[MAX_PATH_BYTES];
 };
@@ -203,7 +256,7 @@ static int walk_path(struct walk *w, str dir, str base, struct err *e)
     str path = {w->path, dir.n + base.n};
     while (path.n && path.p[0] == '/')
         path = str_from(path, 1);
-    return path.n ? w->fn(w->ctx, path, e) : 0;
+    return path.n ? w->fn(w->ctx, w->index, path, e) : 0;
 }
 
 static int walk_old_names(const struct rpm_header *h, struct walk *w, struct err *e)
@@ -212,6 +265,7 @@ static int walk_old_names(const struct rpm_header *h, struct walk *w, struct err
     for (uint32_t i = 0; i < h->oldfilenames.count; i++) {
         if (!next_string(&rest, &path))
             return err_set(e, ERR_FORMAT, "rpm header: the list of files is cut short");
+        w->index = i;
         int r = walk_path(w, (str){"", 0}, path, e);
         if (r < 0)
             return r;
@@ -227,6 +281,7 @@ static int walk_names(const struct rpm_header *h, const str *dirs, struct walk *
         uint32_t dir = cursor_u32be(&index);
         if (!next_string(&rest, &base) || !cursor_ok(&index) || dir >= h->dirnames.count)
             return err_set(e, ERR_FORMAT, "rpm header: the list of files is damaged at file %u", i);
+        w->index = i;
         int r = walk_path(w, dirs[dir], base, e);
         if (r < 0)
             return r;
@@ -234,8 +289,9 @@ static int walk_names(const struct rpm_header *h, const str *dirs, struct walk *
     return 0;
 }
 
-int rpm_header_files(const struct rpm_header *h, int (*fn)(void *ctx, str path, struct err *e),
-                     void *ctx, struct err *e)
+int rpm_header_files(const struct rpm_header *h,
+                     int (*fn)(void *ctx, uint32_t index, str path, struct err *e), void *ctx,
+                     struct err *e)
 {
     struct walk w = {.fn = fn, .ctx = ctx, .left = (uint64_t)h->blob_size * PATHS_PER_BYTE};
     if (h->basenames.count == 0)
@@ -254,6 +310,40 @@ int rpm_header_files(const struct rpm_header *h, int (*fn)(void *ctx, str path, 
         if (!next_string(&rest, &dirs[i]))
             return err_set(e, ERR_FORMAT, "rpm header: the list of directories is cut short");
     return walk_names(h, dirs, &w, e);
+}
+
+static uint64_t number_at(const struct rpm_array *a, uint32_t files, size_t width, uint32_t index)
+{
+    if (a->count != files)
+        return 0;
+    struct cursor c = cursor_over(a->data.p, a->data.n);
+    cursor_skip(&c, index * width);
+    return width == 1   ? cursor_u8(&c)
+           : width == 2 ? cursor_u16be(&c)
+           : width == 4 ? cursor_u32be(&c)
+                        : cursor_u64be(&c);
+}
+
+bool rpm_file_at(struct rpm_file_cursor *c, uint32_t index, struct rpm_file *out)
+{
+    const struct rpm_header *h = c->header;
+    uint32_t n = h->basenames.count ? h->basenames.count : h->oldfilenames.count;
+    if (index < c->next || index >= n)
+        return false;
+    *out = (struct rpm_file){
+        .algorithm = h->digest_algorithm ? h->digest_algorithm : 1,
+        .mode = (uint32_t)number_at(&h->file_modes, n, 2, index),
+        .size = h->file_long_sizes.count ? number_at(&h->file_long_sizes, n, 8, index)
+                                         : number_at(&h->file_sizes, n, 4, index),
+        .flags = (uint32_t)number_at(&h->file_flags, n, 4, index),
+        .state = (uint8_t)number_at(&h->file_states, n, 1, index),
+    };
+    if (c->next == 0)
+        c->digests = h->file_digests.data;
+    for (; c->next <= index; c->next++)
+        if (h->file_digests.count != n || !next_string(&c->digests, &out->digest))
+            out->digest = (str){0};
+    return true;
 }
 
 bool rpm_source_split(str file_name, str *name, str *version)

@@ -5,6 +5,7 @@
 #include "packages/analyst_internal.h"
 #include "packages/facts_codec.h"
 #include "packages/file_list.h"
+#include "packages/package_files.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -16,7 +17,8 @@ struct layer_making {
     struct layer_writer *writer;
     struct facts facts;
     struct cat *cat;
-    struct listing *listing; /* NULL: not wanted */
+    struct listing *listing;             /* NULL: not wanted */
+    struct package_files *package_files; /* so too */
     bool links_full;
     struct map aliased; /* path in the facts -> the struct alias that a file was read with */
 };
@@ -54,6 +56,10 @@ int making_new(struct analyst *an, struct layer_making **out, struct err *e)
     }
     if (r == 0 && an->options->facts)
         r = listing_new(an->options->facts, &m->listing, e);
+    if (r == 0 && an->options->facts)
+        r = package_files_new(&m->package_files, e);
+    if (r == 0 && m->package_files)
+        cat_collect_files(m->cat, m->package_files);
     if (r == 0 && an->options->facts && an->options->facts->malware.n)
         r = making_malware(m, e);
     if (r < 0) {
@@ -70,6 +76,7 @@ void making_free(struct layer_making *m)
         return;
     cat_free(m->cat);
     listing_free(m->listing);
+    package_files_free(m->package_files);
     layer_writer_free(m->writer);
     facts_done(&m->facts);
     map_done(&m->aliased);
@@ -89,6 +96,8 @@ int making_file(struct layer_making *m, str path, uint64_t size, uint32_t mode,
     if (!alias)
         return cat_offer(m->cat, &file, e) < 0 ? e->code : 0;
     file.path = alias->as;
+    if (m->package_files && package_files_alias(m->package_files, alias->as, path, e) < 0)
+        return e->code;
     int r = cat_offer(m->cat, &file, e);
     if (r == 1 && !map_put(&m->aliased, alias->as, (void *)(uintptr_t)alias))
         return err_no_memory(e);
@@ -190,17 +199,20 @@ int making_send(struct layer_making *m, str diff_id, bool keep, struct err *e)
     int r = cat_finish(m->cat, e);
     if (r < 0)
         return r;
+    if (m->package_files && package_files_full(m->package_files))
+        cat_problem(m->cat, STR(""), "limit", "the packages have more files than are listed");
     making_real_paths(m);
     /* what failed for a reason of this machine (a full disk, no clamd) may succeed next time */
     for (size_t i = 0; i < m->facts.problems.n; i++)
         keep &= !str_eq(m->facts.problems.p[i].what, STR("unreadable")) &&
                 !str_eq(m->facts.problems.p[i].what, STR("malware"));
     auto_buf body;
-    buf_init(&body, FACTS_BYTES_MAX + LISTING_BYTES_MAX + 64);
+    buf_init(&body, FACTS_BYTES_MAX + LISTING_BYTES_MAX + PACKAGE_FILES_BYTES_MAX + 64);
     facts_encode(&m->facts, &body);
     if (body.n > FACTS_BYTES_MAX)
         body.failed = true;
-    layer_body_finish(&body, body.n, m->listing ? listing_bytes(m->listing) : (str){0});
+    layer_body_finish(&body, body.n, m->listing ? listing_bytes(m->listing) : (str){0},
+                      m->package_files ? package_files_bytes(m->package_files) : (str){0});
     r = buf_check(&body, "a layer's facts", e);
     if (r == 0)
         r = layer_writer_finish(m->writer, buf_view(&body), e);

@@ -1,5 +1,6 @@
 #include "packages/catalogue.h"
 
+#include "packages/package_files.h"
 #include "packages/settle.h"
 
 #include <stdarg.h>
@@ -14,6 +15,7 @@ struct cat {
     void **states;                    /* one for each entry of cataloguers[] */
     bool *used;
     struct settle settle;
+    struct package_files *files; /* NULL: not wanted */
     bool facts_full, packages_full, problems_full;
 };
 
@@ -305,6 +307,37 @@ int cat_owned(struct cat *c, str path, str owner, struct err *e)
     return r == ERR_LIMIT ? 0 : r;
 }
 
+/* ---- packages' files ---------------------------------------------------------------------------
+ */
+
+void cat_collect_files(struct cat *c, struct package_files *files)
+{
+    c->files = files;
+}
+
+bool cat_files_wanted(const struct cat *c)
+{
+    return c->files != NULL;
+}
+
+void cat_files_begin(struct cat *c, str source, const char *type, str name, str version, str arch)
+{
+    if (c->files)
+        package_files_begin(c->files, source.n ? source : c->path, type, name, version, arch);
+}
+
+void cat_files_add(struct cat *c, str path, const struct owned_file *f)
+{
+    if (c->files)
+        package_files_add(c->files, path, f);
+}
+
+void cat_files_end(struct cat *c)
+{
+    if (c->files)
+        package_files_end(c->files);
+}
+
 /* ---- the walk ----------------------------------------------------------------------------------
  */
 
@@ -388,15 +421,23 @@ static int offer_memory(struct cat *c, const struct cat_test_file *t, struct err
     return cat_offer(c, &file, e);
 }
 
-int catalogue_files(const struct cat_test_file *files, size_t n, struct facts *out, struct err *e)
+int catalogue_files_with(const struct cat_test_file *files, size_t n, struct package_files *lists,
+                         struct facts *out, struct err *e)
 {
     facts_init(out, 0);
     struct cat *c = cat_new(out, NULL, e);
     int r = c ? 0 : ERR_NO_MEMORY;
+    if (c)
+        cat_collect_files(c, lists);
     for (size_t i = 0; r >= 0 && i < n; i++)
         r = offer_memory(c, &files[i], e);
     if (r >= 0)
         r = cat_finish(c, e);
     cat_free(c);
     return r;
+}
+
+int catalogue_files(const struct cat_test_file *files, size_t n, struct facts *out, struct err *e)
+{
+    return catalogue_files_with(files, n, NULL, out, e);
 }

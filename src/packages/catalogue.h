@@ -31,6 +31,10 @@ enum {
  * the defaults. NULL when memory is out. */
 struct cat *cat_new(struct facts *out, const struct spool_limits *spools, struct err *e);
 
+/* Packages' lists of files go to `files` (borrowed until cat_free). */
+struct package_files;
+void cat_collect_files(struct cat *c, struct package_files *files);
+
 /* Finds the cataloguer for a regular file, notes the evidence and lets it parse. 1 when some
  * cataloguer took the file, 0 when none wants it, or a negative code. A path offered twice (a tar
  * may hold it twice) counts as it was the last time. */

@@ -9,6 +9,7 @@
 #define KELLET_PACKAGES_CATALOGUER_H
 
 #include "codec/spool.h"
+#include "packages/image_facts.h"
 #include "packages/package.h"
 
 struct cat_file {
@@ -69,6 +70,12 @@ int cat_owned(struct cat *c, str path, str owner, struct err *e);
 /* Says that the distro package whose documentation is being parsed has this licence; used where its
  * database states none. */
 int cat_licence(struct cat *c, str licence, struct err *e);
+/* A distro package's own list of files, where that is wanted: begin, each file, end. source empty:
+ * the file being parsed. version and arch empty: not known. */
+bool cat_files_wanted(const struct cat *c);
+void cat_files_begin(struct cat *c, str source, const char *type, str name, str version, str arch);
+void cat_files_add(struct cat *c, str path, const struct owned_file *f);
+void cat_files_end(struct cat *c);
 /* what: one of the words of struct problem. path empty: the file being parsed. */
 void cat_problem(struct cat *c, str path, const char *what, const char *fmt, ...) KE_PRINTF(4, 5);
 void cat_unsupported(struct cat *c, const char *ecosystem);
@@ -84,5 +91,9 @@ struct cat_test_file {
     uint32_t mode;
 };
 int catalogue_files(const struct cat_test_file *files, size_t n, struct facts *out, struct err *e);
+/* The same with the packages' lists of files (package_files.h); NULL: not wanted. */
+struct package_files;
+int catalogue_files_with(const struct cat_test_file *files, size_t n, struct package_files *lists,
+                         struct facts *out, struct err *e);
 
 #endif

@@ -3,13 +3,17 @@
  * deb822 stanzas, deb-control(5), dpkg's own lib/dpkg/parse.c for what counts: a package is there
  * when the third word of Status is neither "not-installed" nor "config-files", whatever the first
  * word wishes for. Distroless images keep one stanza a file in status.d, without Status; opkg
- * writes the same format. */
+ * writes the same format.
+ *
+ * What packages say of their files: info/ *.list (paths), *.md5sums, and the field Conffiles. */
 #include "packages/cataloguer.h"
 #include "packages/lines.h"
+#include "packages/package_files.h"
 
 enum {
     LINE_MAX_BYTES = 64 << 10, /* of a field that is read; others may be of any length */
     PROBLEMS_MAX = 100,        /* of one file */
+    CONFFILES_MAX = 1 << 20,   /* of one package */
 };
 static const uint64_t file_max = 512u << 20;
 
@@ -31,7 +35,7 @@ static const str info_dirs[] = {
     STR_INIT("usr/lib/opkg/info"), STR_INIT("var/lib/opkg/info"), STR_INIT("opt/lib/opkg/info"),
 };
 
-enum kind { NOT_OURS, DATABASE, SINGLE, FILE_LIST, MD5SUMS, JOURNAL, NESTED };
+enum kind { NOT_OURS, DATABASE, SINGLE, FILE_LIST, MD5SUMS, INFO_MD5SUMS, JOURNAL, NESTED };
 
 static bool one_of(str s, const str *set, size_t n)
 {
@@ -60,8 +64,10 @@ static enum kind dpkg_kind(str path)
         return str_to_u64(str_basename(path), &number) ? JOURNAL : NOT_OURS;
     if (one_of(dir, single_dirs, KE_ARRAY_LEN(single_dirs)))
         return str_ends(path, STR(".md5sums")) ? MD5SUMS : SINGLE;
-    if (str_ends(path, STR(".list")) && one_of(dir, info_dirs, KE_ARRAY_LEN(info_dirs)))
-        return FILE_LIST;
+    bool list = str_ends(path, STR(".list"));
+    if ((list || str_ends(path, STR(".md5sums"))) &&
+        one_of(dir, info_dirs, KE_ARRAY_LEN(info_dirs)))
+        return list ? FILE_LIST : INFO_MD5SUMS;
     return NOT_OURS;
 }
 
@@ -86,6 +92,8 @@ struct dpkg_parse {
     enum kind kind;
     struct lines lines;
     struct buf values[N_FIELDS];
+    struct buf conffiles; /* "path digest" a line */
+    bool in_conffiles;    /* the line before is of that field */
     bool seen[N_FIELDS];
     bool begun;      /* some line of the stanza was read */
     bool complained; /* the stanza has its problem entry */
@@ -149,6 +157,32 @@ static void split_source(str source, struct package *p)
     p->source_version = str_trim(version);
 }
 
+/* " /etc/x 0123...", possibly with " obsolete" after it. */
+static void conffile(struct dpkg_parse *d, str line)
+{
+    line = str_trim(line);
+    ptrdiff_t blank = str_index(line, ' ');
+    if (blank < 0 || d->lines.cut)
+        return;
+    struct owned_file f = {.flags = OWNED_CONFIG};
+    str rest = str_trim(str_from(line, (size_t)blank)), digest = str_split(&rest, ' ');
+    if (str_index(rest, 'o') >= 0 || str_index(rest, 'r') >= 0)
+        return; /* "obsolete", "remove-on-upgrade": no longer the package's */
+    owned_digest_hex(&f, OWNED_MD5, digest);
+    cat_files_add(d->c, str_sub(line, 0, (size_t)blank), &f);
+}
+
+static void stanza_conffiles(struct dpkg_parse *d, const struct package *p)
+{
+    str rest = buf_view(&d->conffiles), line;
+    if (rest.n == 0 || !buf_ok(&d->conffiles))
+        return;
+    cat_files_begin(d->c, (str){0}, p->type->name, p->name, p->version, p->arch);
+    while (str_line(&rest, &line))
+        conffile(d, line);
+    cat_files_end(d->c);
+}
+
 static int stanza_end(struct dpkg_parse *d, struct err *e)
 {
     int r = 0;
@@ -166,7 +200,11 @@ static int stanza_end(struct dpkg_parse *d, struct err *e)
             complain(d, p.name.n ? "no Version" : "no Package");
         else
             r = cat_package(d->c, &p, e);
+        if (r == 0)
+            stanza_conffiles(d, &p);
     }
+    buf_clear(&d->conffiles);
+    d->conffiles.failed = d->in_conffiles = false;
     for (size_t i = 0; i < N_FIELDS; i++) {
         buf_clear(&d->values[i]);
         d->seen[i] = false;
@@ -191,14 +229,21 @@ static int stanza_line(struct dpkg_parse *d, str line, struct err *e)
     if (!d->begun)
         d->line = d->lines.number;
     d->begun = true;
-    if (line.p[0] == ' ' || line.p[0] == '\t' || line.p[0] == '#')
-        return 0; /* none of the fields read here is folded */
+    if (line.p[0] == ' ' || line.p[0] == '\t' || line.p[0] == '#') {
+        if (d->in_conffiles && line.p[0] != '#') { /* the others are not folded */
+            buf_add_str(&d->conffiles, line);
+            buf_add_char(&d->conffiles, '\n');
+        }
+        return 0;
+    }
     ptrdiff_t colon = str_index(line, ':');
     if (colon <= 0) {
         complain(d, "a line without a field name");
         return 0;
     }
-    int field = field_of(str_trim(str_sub(line, 0, (size_t)colon)));
+    str key = str_trim(str_sub(line, 0, (size_t)colon));
+    d->in_conffiles = cat_files_wanted(d->c) && str_eq_nocase(key, STR("Conffiles"));
+    int field = field_of(key);
     if (field < 0)
         return 0;
     if (d->lines.cut)
@@ -241,27 +286,37 @@ static int dpkg_stanzas(struct dpkg_parse *d, struct err *e)
 /* ---- file lists --------------------------------------------------------------------------------
  */
 
-/* info/NAME[:ARCH].list: a path a line; status.d/NAME.md5sums: a digest, blanks and a path. */
+/* info/NAME[:ARCH].list: a path a line; NAME.md5sums: a digest, blanks and a path. */
 static int dpkg_file_list(struct dpkg_parse *d, str path, struct err *e)
 {
-    str name = str_basename(path);
+    str name = str_basename(path), arch = {0};
     name = str_sub(name, 0, (size_t)str_rindex(name, '.'));
     ptrdiff_t colon = str_index(name, ':');
-    if (colon >= 0)
+    if (colon >= 0) {
+        arch = str_from(name, (size_t)colon + 1);
         name = str_sub(name, 0, (size_t)colon);
+    }
     str line;
     int r;
+    cat_files_begin(d->c, (str){0}, "deb", name, (str){0}, arch);
     while ((r = lines_next(&d->lines, &line, e)) > 0) {
+        struct owned_file f = {.flags = OWNED_THERE};
         if (d->lines.cut)
             continue;
-        if (d->kind == MD5SUMS) {
+        if (d->kind != FILE_LIST) {
             ptrdiff_t blank = str_index(line, ' ');
+            if (blank > 0)
+                owned_digest_hex(&f, OWNED_MD5, str_sub(line, 0, (size_t)blank));
             line = blank < 0 ? (str){0} : str_trim(str_from(line, (size_t)blank));
         }
+        cat_files_add(d->c, line, &f);
+        if (d->kind == INFO_MD5SUMS)
+            continue; /* the list says whose they are */
         int owned = cat_owned(d->c, line, name, e);
         if (owned < 0)
             return owned;
     }
+    cat_files_end(d->c);
     return r;
 }
 
@@ -272,6 +327,8 @@ static int dpkg_parse(struct cat *c, const struct cat_file *f, struct err *e)
         cat_unsupported(c, "dpkg-below-root");
         return 0;
     }
+    if (d.kind == INFO_MD5SUMS && !cat_files_wanted(c))
+        return 0;
     if (d.kind == JOURNAL) { /* dpkg merges it into status when it runs next */
         if (f->size)
             cat_problem(c, (str){0}, "unsupported",
@@ -281,8 +338,11 @@ static int dpkg_parse(struct cat *c, const struct cat_file *f, struct err *e)
     lines_init(&d.lines, f->content, LINE_MAX_BYTES, file_max);
     for (size_t i = 0; i < N_FIELDS; i++)
         buf_init(&d.values[i], LINE_MAX_BYTES);
-    int r = d.kind == FILE_LIST || d.kind == MD5SUMS ? dpkg_file_list(&d, f->path, e)
-                                                     : dpkg_stanzas(&d, e);
+    buf_init(&d.conffiles, CONFFILES_MAX);
+    int r = d.kind == FILE_LIST || d.kind == MD5SUMS || d.kind == INFO_MD5SUMS
+                ? dpkg_file_list(&d, f->path, e)
+                : dpkg_stanzas(&d, e);
+    buf_done(&d.conffiles);
     for (size_t i = 0; i < N_FIELDS; i++)
         buf_done(&d.values[i]);
     lines_done(&d.lines);

@@ -306,22 +306,28 @@ bool listing_full(const struct listing *l)
     return l->full;
 }
 
-void layer_body_finish(struct buf *body, size_t facts_bytes, str listing)
+void layer_body_finish(struct buf *body, size_t facts_bytes, str listing, str package_files)
 {
     buf_add_str(body, listing);
+    buf_add_str(body, package_files);
     buf_add_u64(body, facts_bytes);
+    buf_add_u64(body, listing.n);
 }
 
-bool layer_body_parts(str body, str *facts, str *listing)
+bool layer_body_parts(str body, struct layer_body *out)
 {
-    uint64_t n;
+    uint64_t n[2];
     if (body.n < sizeof n)
         return false;
-    memcpy(&n, body.p + body.n - sizeof n, sizeof n);
-    n = le64toh(n);
-    if (n > body.n - sizeof n)
+    size_t all = body.n - sizeof n;
+    memcpy(n, body.p + all, sizeof n);
+    uint64_t facts = le64toh(n[0]), listing = le64toh(n[1]);
+    if (facts > all || listing > all - facts)
         return false;
-    *facts = str_sub(body, 0, (size_t)n);
-    *listing = str_sub(body, (size_t)n, body.n - sizeof n);
+    *out = (struct layer_body){
+        .facts = str_sub(body, 0, (size_t)facts),
+        .listing = str_sub(body, (size_t)facts, (size_t)(facts + listing)),
+        .package_files = str_sub(body, (size_t)(facts + listing), all),
+    };
     return true;
 }

@@ -1,8 +1,9 @@
 /* file_list.h - one layer's entries as bytes: what image_facts.h promises, made in the confined
  * process and merged by its parent.
  *
- * A listing follows the layer's facts in the body of its record; the body's last 8 bytes give the
- * length of the facts. Format, integers as LEB128 varints:
+ * A listing follows the layer's facts in the body of its record, and what packages say of their
+ * files (package_files.h) follows the listing; the body's last 16 bytes give the lengths of the
+ * facts and of the listing. Format of a listing, integers as LEB128 varints:
  *     fingerprint (8 bytes, little-endian) of the wishes; then for each entry in the archive's
  * order: type, flags (1 hard link, 2 digest, 4 content,
  * 8 malware), mode, uid, gid, size, path, link (length
@@ -43,9 +44,12 @@ int listing_file_end(struct listing *l, struct err *e);
 str listing_bytes(const struct listing *l);
 bool listing_full(const struct listing *l);
 
-/* A record's body: its two parts. False when it is none of this version. */
-void layer_body_finish(struct buf *body, size_t facts_bytes, str listing);
-bool layer_body_parts(str body, str *facts, str *listing);
+/* A record's body: its parts. False when it is none of this version. */
+struct layer_body {
+    str facts, listing, package_files;
+};
+void layer_body_finish(struct buf *body, size_t facts_bytes, str listing, str package_files);
+bool layer_body_parts(str body, struct layer_body *out);
 
 /* Fills inv->files from the layers' records, lowest first; a missing listing is a problem entry. */
 int listing_merge(const struct squash_layer *layers, size_t n, const struct facts_wanted *w,

@@ -226,14 +226,13 @@ int listing_merge(const struct squash_layer *layers, size_t n, const struct fact
     int r = 0;
     map_init(&m.at);
     for (size_t i = 0; r == 0 && i < n; i++) {
-        str facts, listing;
+        struct layer_body body;
         if (!layers[i].record)
             continue;
-        if (!layer_body_parts(layer_record_body(layers[i].record), &facts, &listing) ||
-            listing.n < 8)
+        if (!layer_body_parts(layer_record_body(layers[i].record), &body) || body.listing.n < 8)
             m.damaged = true;
         else
-            r = merge_layer(&m, i, listing, e);
+            r = merge_layer(&m, i, body.listing, e);
     }
     if (r == 0) {
         merge_links(&m);

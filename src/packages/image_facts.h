@@ -54,4 +54,23 @@ struct image_file {
     str malware; /* the signature that was found; p NULL: none */
 };
 
+/* A file that a distro package says it installed. */
+enum owned_algorithm { OWNED_NO_DIGEST, OWNED_MD5, OWNED_SHA1, OWNED_SHA256 };
+enum owned_flags {
+    OWNED_THERE = 1,
+    OWNED_DIGEST = 2,
+    OWNED_MODE = 4, /* mode is stated */
+    OWNED_SIZE = 8, /* size is stated */
+    OWNED_CONFIG = 16,
+    OWNED_DIRECTORY = 32,
+};
+struct owned_file {
+    str path;       /* clean, without the leading "/" */
+    unsigned flags; /* enum owned_flags */
+    enum owned_algorithm algorithm;
+    uint8_t digest[32]; /* as many bytes as the algorithm has */
+    uint32_t mode;      /* permission bits */
+    uint64_t size;
+};
+
 #endif

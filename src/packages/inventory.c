@@ -12,6 +12,7 @@
 #include "packages/file_list.h"
 #include "packages/launch.h"
 #include "packages/layer_cache.h"
+#include "packages/package_files.h"
 #include "packages/squash.h"
 
 #include <fcntl.h>
@@ -274,10 +275,10 @@ static int scan_facts(struct scan *s, struct squash_layer *layers, size_t n, str
         total += layer_record_body(layers[i].record).n;
         if (total > FACTS_MAX)
             return err_set(e, ERR_LIMIT, "the layers' facts are larger than the limit");
-        str facts, listing;
-        if (!layer_body_parts(layer_record_body(layers[i].record), &facts, &listing))
+        struct layer_body body;
+        if (!layer_body_parts(layer_record_body(layers[i].record), &body))
             return err_set(e, ERR_FORMAT, "layer %zu: damaged layer facts", i + 1);
-        int r = facts_decode(facts, &layers[i].facts, e);
+        int r = facts_decode(body.facts, &layers[i].facts, e);
         if (r < 0)
             return err_wrap(e, "layer %zu", i + 1);
         if (diff_id.n == 0)
@@ -323,6 +324,8 @@ static int scan_merge(struct scan *s, bool last, struct err *e)
         r = squash_layers(layers, n, &s->aliases, s->inv, e);
         if (r == 0 && s->options->facts)
             r = listing_merge(layers, n, s->options->facts, s->inv, e);
+        if (r == 0 && s->options->facts)
+            r = package_files_merge(layers, n, s->inv, e);
     }
     for (size_t i = 0; i < n; i++)
         facts_done(&layers[i].facts);

@@ -27,6 +27,8 @@ struct inv_package {
     str owner; /* distro package that installed it, "" for none (language packages only) */
     const struct evidence *evidence;
     size_t n_evidence;
+    const struct owned_file *files; /* by path; only when facts were wanted, distro packages only */
+    size_t n_files;
 };
 
 /* What could not be seen. `layer` is -1 when it is not about one layer. */
@@ -62,6 +64,7 @@ struct inventory {
     struct image_file *files; /* only when wanted: visible from the top, lower layers' first, each
                                  in its archive's order */
     size_t n_files;
+    bool has_package_files; /* packages' files were collected */
     uint32_t layers_cached; /* how many came from the cache (not part of reports) */
     bool confined;          /* parsed under seccomp and Landlock (not part of reports) */
 };

@@ -11,7 +11,10 @@
 #include "base/buf.h"
 #include "codec/bdb.h"
 #include "codec/ndb.h"
+#include "packages/package_files.h"
 #include "packages/rpm_sqlite.h"
+
+#include <sys/stat.h>
 
 static const uint64_t database_max = 512 << 20; /* real ones stay below 300 MB */
 enum {
@@ -91,20 +94,25 @@ static bool rpm_wants(str path, uint64_t size, uint32_t mode)
 /* ---- packages -----------------------------------------------------------------------------------
  */
 
+static int rpm_version(const struct rpm_header *h, struct buf *out, struct err *e)
+{
+    if (h->has_epoch)
+        buf_addf(out, "%u:", h->epoch);
+    buf_add_str(out, h->version);
+    if (h->release.n) {
+        buf_add_char(out, '-');
+        buf_add_str(out, h->release);
+    }
+    return buf_check(out, "a package's version", e) < 0 ? ERR_LIMIT : 0;
+}
+
 int rpm_package(struct cat *c, str path, const struct rpm_header *h, struct err *e)
 {
     if (str_eq(h->name, STR("gpg-pubkey")))
         return 0;
     auto_buf version;
     buf_init(&version, VERSION_MAX);
-    if (h->has_epoch)
-        buf_addf(&version, "%u:", h->epoch);
-    buf_add_str(&version, h->version);
-    if (h->release.n) {
-        buf_add_char(&version, '-');
-        buf_add_str(&version, h->release);
-    }
-    if (buf_check(&version, "a package's version", e) < 0)
+    if (rpm_version(h, &version, e) < 0)
         return ERR_LIMIT;
     struct package p = {
         .type = package_type_find(STR("rpm")),
@@ -125,6 +133,7 @@ struct collect {
     struct cat *c;
     str path;  /* of the database */
     str owner; /* package whose files are walked */
+    struct rpm_file_cursor files;
     uint32_t n_lost;
 };
 
@@ -135,10 +144,42 @@ static void collect_lost(void *ctx, const struct err *why)
         cat_problem(k->c, k->path, why->code == ERR_LIMIT ? "limit" : "parse", "%s", why->text);
 }
 
-static int collect_file(void *ctx, str path, struct err *e)
+/* As rpm -V: not what was never installed, or was replaced by another package's file. */
+static void collect_owned(struct collect *k, uint32_t index, str path)
 {
-    const struct collect *k = ctx;
+    struct rpm_file file;
+    if (!cat_files_wanted(k->c) || !rpm_file_at(&k->files, index, &file) || file.state != 0 ||
+        file.flags & (RPM_FILE_GHOST | RPM_FILE_MISSING_OK))
+        return;
+    bool directory = (file.mode & S_IFMT) == S_IFDIR;
+    struct owned_file f = {
+        .flags = (file.mode ? OWNED_MODE : 0u) | (directory ? OWNED_DIRECTORY : 0u) |
+                 (file.flags & RPM_FILE_CONFIG ? OWNED_CONFIG : 0u),
+        .mode = file.mode & 07777,
+        .size = (file.mode & S_IFMT) == S_IFREG ? file.size : 0,
+    };
+    owned_digest_hex(&f,
+                     file.algorithm == 1   ? OWNED_MD5
+                     : file.algorithm == 2 ? OWNED_SHA1
+                     : file.algorithm == 8 ? OWNED_SHA256
+                                           : OWNED_NO_DIGEST,
+                     file.digest);
+    cat_files_add(k->c, path, &f);
+}
+
+static int collect_file(void *ctx, uint32_t index, str path, struct err *e)
+{
+    struct collect *k = ctx;
+    collect_owned(k, index, path);
     return cat_owned(k->c, path, k->owner, e);
+}
+
+static void collect_begin(struct collect *k, const struct rpm_header *h)
+{
+    auto_buf version;
+    buf_init(&version, VERSION_MAX);
+    if (cat_files_wanted(k->c) && rpm_version(h, &version, NULL) == 0)
+        cat_files_begin(k->c, k->path, "rpm", h->name, buf_view(&version), h->arch);
 }
 
 /* A header that is damaged costs its package, a list of files that is damaged only the rest of the
@@ -157,7 +198,10 @@ static int collect_blob(void *ctx, uint32_t number, str blob, struct err *e)
     if (r < 0)
         return r;
     k->owner = h.name;
+    k->files = (struct rpm_file_cursor){.header = &h};
+    collect_begin(k, &h);
     r = rpm_header_files(&h, collect_file, k, &why);
+    cat_files_end(k->c);
     if (r == ERR_NO_MEMORY)
         return err_set(e, r, "%s", why.text);
     if (r < 0) {

@@ -67,7 +67,7 @@ def recorded(line):
     return lines[line - 1]["request_body"], lines[line]["response_body"]
 
 
-@pytest.mark.parametrize("line", [5, 11, 23, 51, 57, 61, 71, 77, 92, 96, 124, 142])
+@pytest.mark.parametrize("line", [5, 11, 23, 43, 51, 57, 61, 71, 77, 92, 96, 124, 142])
 def test_as_recorded(kitchen, line, tmp_path):
     layout, settings, _ = kitchen
     policy, want = recorded(line)

@@ -25,8 +25,6 @@ IMPORTED = "sha256:1e7f8916f63487119372e1328c1f6160cb42c0b298618031f41e7d41e81a8
 FEED_DAY = re.compile(r"(max_days_since_(?:creation|fix))=\d{4}-\d\d-\d\d")
 # Rows that only ours gives: the original did not know the operating system of its images.
 OURS = ("Attribute check for attribute: 'os_type'",)
-# What docs/compatibility.md says is missing.
-NOT_YET = {("packages", "verify")}
 
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not here")
 
@@ -220,6 +218,5 @@ def test_all_rows(engine):
     check_dockerfile(engine, [r for r in want if r[0] == "dockerfile"])
     want = {(*r[:3], FEED_DAY.sub(r"\1=DAY", r[3])) for r in want}
     assert len(want) > 200
-    missing = sorted(r for r in want - engine.replayer.rows if r[:2] not in NOT_YET)
-    assert {r[:2] for r in want - engine.replayer.rows} == NOT_YET, "NOT_YET is out of date"
+    missing = sorted(want - engine.replayer.rows)
     assert not missing, f"{len(missing)} of {len(want)} rows are missing:\n" + "\n".join(map(str, missing[:40]))

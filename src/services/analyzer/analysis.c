@@ -107,6 +107,8 @@ static int make(struct analysis *s, const struct analysis_input *in, struct err 
     if (rc >= 0)
         rc = analysis_files(s, in, e);
     if (rc >= 0)
+        rc = analysis_package_files(s, in, e);
+    if (rc >= 0)
         rc = analysis_metadata(s, in, e);
     if (rc >= 0)
         rc = analysis_sbom(s, in, e);

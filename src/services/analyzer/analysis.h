@@ -3,7 +3,8 @@
  * One document per kind of content in bucket "image_content_data", key "<digest>/<type>": exactly
  * the bytes that a client gets (services/api/content.c). Kinds: os, files, npm, gem, python, java,
  * binary, go, malware; manifest, docker_history, dockerfile; retrieved_files, file_content_search,
- * secret_search; sbom (sent as gzip, kept as text: images share most of it). */
+ * secret_search; package_files (for policies only); sbom (sent as gzip, kept as text: images share
+ * most of it). */
 #ifndef KELLET_SERVICES_ANALYZER_ANALYSIS_H
 #define KELLET_SERVICES_ANALYZER_ANALYSIS_H
 
@@ -12,7 +13,7 @@
 #include "services/call.h"
 
 #define CONTENT_BUCKET "image_content_data"
-enum { ANALYSIS_DOCUMENTS = 16, ANALYSIS_DOCUMENT_MAX = 512 << 20 };
+enum { ANALYSIS_DOCUMENTS = 17, ANALYSIS_DOCUMENT_MAX = 512 << 20 };
 
 struct analysis_input {
     str digest;
@@ -58,6 +59,10 @@ int analysis_packages(struct analysis *s, const struct analysis_input *in, size_
                       struct err *e);
 /* files, retrieved_files, file_content_search, secret_search, malware. */
 int analysis_files(struct analysis *s, const struct analysis_input *in, struct err *e);
+/* package_files: what distro packages say of their files, where that is known. A list of packages
+ * {"name", "version", "type", "files": [[path, algorithm, digest, mode, size, flags], ...]} in the
+ * inventory's order; flags of enum owned_flags. */
+int analysis_package_files(struct analysis *s, const struct analysis_input *in, struct err *e);
 /* manifest, docker_history, dockerfile. */
 int analysis_metadata(struct analysis *s, const struct analysis_input *in, struct err *e);
 int analysis_sbom(struct analysis *s, const struct analysis_input *in, struct err *e);

@@ -254,6 +254,78 @@ static int make_packages(struct maker *m)
     return rc;
 }
 
+/* ---- packages' own lists of files --------------------------------------------------------------
+ */
+
+static int fill_manifest(struct maker *m, yyjson_val *list, struct policy_package *p)
+{
+    size_t i, n;
+    yyjson_val *v;
+    struct policy_manifest_entry *all = arena_calloc(m->a, yyjson_arr_size(list) + 1, sizeof *all);
+    if (!all)
+        return full(m);
+    yyjson_arr_foreach(list, i, n, v)
+    {
+        uint64_t flags = yyjson_get_uint(yyjson_arr_get(v, 5));
+        all[i] = (struct policy_manifest_entry){
+            .path = arena_printf(m->a, "/%.*s", STR_ARG(json_text(yyjson_arr_get(v, 0)))),
+            .algorithm = keep(m, json_text(yyjson_arr_get(v, 1))),
+            .digest = keep(m, json_text(yyjson_arr_get(v, 2))),
+            .mode = (uint32_t)yyjson_get_uint(yyjson_arr_get(v, 3)),
+            .size = yyjson_get_uint(yyjson_arr_get(v, 4)),
+            .config = flags & OWNED_CONFIG,
+            .directory = flags & OWNED_DIRECTORY,
+        };
+    }
+    p->manifest = all;
+    p->n_manifest = yyjson_arr_size(list);
+    return m->a->full ? full(m) : 0;
+}
+
+/* Packages of several architectures have the same key, and stand side by side in both lists. */
+static struct policy_package *manifest_owner(struct maker *m, const struct map *first,
+                                             yyjson_val *v)
+{
+    struct policy_package *p = map_get(
+        first, package_key(m, json_str(v, "type"), json_str(v, "name"), json_str(v, "version")));
+    const struct policy_package *end = m->f->image.packages + m->f->image.n_packages;
+    for (; p && p < end; p++) {
+        if (!str_eq(p->name, json_str(v, "name")) ||
+            !str_eq(p->full_version, json_str(v, "version")))
+            return NULL;
+        if (!p->manifest)
+            return p;
+    }
+    return NULL;
+}
+
+static int make_manifests(struct maker *m)
+{
+    auto_json *doc = NULL;
+    size_t i, n;
+    yyjson_val *v;
+    struct map first KE_CLEANUP(map_done);
+    map_init(&first);
+    int rc = document(m, "package_files", &doc);
+    if (rc != 1)
+        return rc;
+    for (size_t k = m->f->image.n_packages; k-- > 0;) {
+        const struct policy_package *p = &m->f->image.packages[k];
+        if (!map_put(&first, package_key(m, p->type, p->name, p->full_version),
+                     (void *)(uintptr_t)p))
+            return err_no_memory(m->e);
+    }
+    yyjson_arr_foreach(yyjson_doc_get_root(doc), i, n, v)
+    {
+        struct policy_package *p = manifest_owner(m, &first, v);
+        rc = p ? fill_manifest(m, json_get(v, "files"), p) : 0;
+        if (rc < 0)
+            return rc;
+    }
+    m->f->image.have |= PART_MANIFESTS;
+    return m->a->full ? full(m) : 0;
+}
+
 /* ---- what was found in files -------------------------------------------------------------------
  */
 
@@ -455,6 +527,8 @@ static int make(struct maker *m, const struct policy_origin *o, unsigned parts)
         rc = make_gaps(m);
     if (rc >= 0 && parts & PART_FILES)
         rc = make_files(m);
+    if (rc >= 0 && parts & PART_MANIFESTS)
+        rc = make_manifests(m);
     return rc < 0 ? rc : 0;
 }
 

@@ -133,7 +133,7 @@ static void lying_counts(void **state)
     }
 }
 
-static int add_path(void *ctx, str path, struct err *e)
+static int add_path(void *ctx, uint32_t index, str path, struct err *e)
 {
     struct buf *b = ctx;
     buf_add_str(b, path);

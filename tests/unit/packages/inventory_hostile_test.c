@@ -73,7 +73,7 @@ static void say_record(int sock, size_t filling)
     facts_encode(&f, &body);
     for (size_t i = 0; i < filling; i++)
         buf_add_char(&body, 0);
-    layer_body_finish(&body, body.n, STR(""));
+    layer_body_finish(&body, body.n, STR(""), STR(""));
     int fd = memory(STR(""), false);
     if (layer_writer_new(fd, &w, &e) < 0 || layer_writer_finish(w, buf_view(&body), &e) < 0 ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
