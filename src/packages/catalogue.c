@@ -365,7 +365,7 @@ static int cat_outcome(struct cat *c, int r, size_t problems_before, const struc
 int cat_offer(struct cat *c, const struct cat_file *file, struct err *e)
 {
     c->current = cataloguer_for(file->path, file->size, file->mode);
-    if (!c->current)
+    if (!c->current || (!c->files && c->current->only_lists && c->current->only_lists(file->path)))
         return 0;
     struct facts *f = c->facts;
     c->path = arena_dup(&f->arena, file->path);

@@ -30,6 +30,8 @@ struct cataloguer {
      * the path's end; must not allocate. The first cataloguer in all.c that wants a file gets it.
      */
     bool (*wants)(str path, uint64_t size, uint32_t mode);
+    /* MAY. Is it read only where packages' lists of files are wanted? Of what it wants. */
+    bool (*only_lists)(str path);
     /* MUST. */
     int (*parse)(struct cat *c, const struct cat_file *f, struct err *e);
     /* MAY. After the last entry of the layer: databases in several files, answers that had to wait.

@@ -76,6 +76,11 @@ static bool dpkg_wants(str path, uint64_t size, uint32_t mode)
     return dpkg_kind(path) != NOT_OURS;
 }
 
+static bool dpkg_only_lists(str path)
+{
+    return dpkg_kind(path) == INFO_MD5SUMS;
+}
+
 /* ---- stanzas -----------------------------------------------------------------------------------
  */
 
@@ -327,8 +332,6 @@ static int dpkg_parse(struct cat *c, const struct cat_file *f, struct err *e)
         cat_unsupported(c, "dpkg-below-root");
         return 0;
     }
-    if (d.kind == INFO_MD5SUMS && !cat_files_wanted(c))
-        return 0;
     if (d.kind == JOURNAL) { /* dpkg merges it into status when it runs next */
         if (f->size)
             cat_problem(c, (str){0}, "unsupported",
@@ -353,5 +356,6 @@ const struct cataloguer cataloguer_dpkg = {
     .name = "dpkg",
     .distro = true,
     .wants = dpkg_wants,
+    .only_lists = dpkg_only_lists,
     .parse = dpkg_parse,
 };
