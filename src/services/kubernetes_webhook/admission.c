@@ -24,7 +24,7 @@ struct job {
     str only_account; /* the caller's; empty: he may ask for all */
     str request_id;
     bool mutate;
-    int64_t until_ms;
+    int64_t from_ms, until_ms;
 
     /* the answer, when done */
     bool allowed;
@@ -92,13 +92,33 @@ static str unknown_text(struct job *j, const struct verdict_answer *v, str image
     return arena_printf(a, "%.*s, and its analysis could not be asked for", STR_ARG(v->text));
 }
 
+static bool remembered(struct job *j, const struct admission_selector *s, str image,
+                       struct verdict_answer *out)
+{
+    return j->settings->cache_ms &&
+           verdict_cache_get(hook_cache(j->hook), s, image, j->from_ms - j->settings->cache_ms,
+                             &j->arena, out);
+}
+
+static int find(struct job *j, const struct admission_selector *s, str image,
+                struct verdict_answer *out, struct err *e)
+{
+    const struct verdict_question q = {j->engine, s, image, j->request_id};
+    if (remembered(j, s, image, out))
+        return 0;
+    int64_t now = clock_ms(); /* before it is looked for: what changes meanwhile is not kept long */
+    int k = verdict_find(&q, &j->arena, out, e);
+    if (k == 0 && j->settings->cache_ms)
+        verdict_cache_put(hook_cache(j->hook), s, image, now, out);
+    return k;
+}
+
 static void judge_image(struct job *j, const struct admission_selector *s, str image)
 {
     struct arena *a = &j->arena;
     struct verdict_answer v;
     struct err why = {0};
-    const struct verdict_question q = {j->engine, s, image, j->request_id};
-    if (verdict_find(&q, a, &v, &why) < 0) {
+    if (find(j, s, image, &v, &why) < 0) {
         fail(j, s, arena_dup(a, str_z(why.text)));
         return;
     }
@@ -143,6 +163,22 @@ static void judge_one(struct job *j, const struct review_image *image)
     }
 }
 
+/* Nothing has to be looked up: it is judged at once. */
+static bool all_remembered(struct job *j)
+{
+    const struct review *r = &j->review;
+    struct verdict_answer ignored;
+    if (j->mutate || j->only_account.n)
+        return false;
+    for (size_t i = 0; i < r->n_images; i++) {
+        str name = r->images[i].name;
+        const struct admission_selector *s = admission_select(j->settings, r, name);
+        if (!r->images[i].known && s && !remembered(j, s, name, &ignored))
+            return false;
+    }
+    return true;
+}
+
 static bool seen_before(const struct review *r, size_t i)
 {
     for (size_t k = 0; k < i; k++)
@@ -178,8 +214,7 @@ static str digest_of(struct job *j, str image)
         return STR("");
     any = *s;
     any.mode = ADMISSION_BREAKGLASS;
-    const struct verdict_question q = {j->engine, &any, image, j->request_id};
-    if (verdict_find(&q, &j->arena, &v, &why) == 0 && v.verdict != VERDICT_UNKNOWN)
+    if (find(j, &any, image, &v, &why) == 0 && v.verdict != VERDICT_UNKNOWN)
         return v.digest;
     warn(j, arena_printf(&j->arena, "image '%.*s' is not pinned: %.*s", STR_ARG(image),
                          STR_ARG(why.code ? str_z(why.text) : unknown_text(j, &v, image))));
@@ -376,13 +411,19 @@ static int post(struct call *c, bool mutate)
         return call_problem(c, 400, "Bad Request", "%s", c->err->text);
     }
     unsigned ms = deadline_ms(c, j->settings->deadline_ms);
-    j->until_ms = clock_ms() + ms;
+    j->from_ms = clock_ms();
+    j->until_ms = j->from_ms + ms;
     c->state = j;
     if (!j->review.n_images) {
         j->allowed = j->review.watched || j->settings->default_allow || mutate;
         if (!j->allowed)
             refuse(j, arena_printf(&j->arena, "objects of kind %.*s are not looked into",
                                    STR_ARG(j->review.kind)));
+        j->done = true;
+        return resumed(c);
+    }
+    if (all_remembered(j)) {
+        judge(j);
         j->done = true;
         return resumed(c);
     }

@@ -16,6 +16,7 @@ enum { RECENT = 1024, RECENT_SECONDS = 60, FILE_MAX = 1 << 20, ASK_MEMORY = 64 <
 struct hook {
     struct engine *engine;
     struct hook_pool *judges, *askers;
+    struct verdict_cache *cache;
     pthread_mutex_t lock;
     struct admission_settings *base; /* of config.yaml */
     struct admission_settings *now;
@@ -205,6 +206,11 @@ bool hook_ask_analysis(struct hook *h, str account, str image, str request_id)
 /* ---- life --------------------------------------------------------------------------------------
  */
 
+struct verdict_cache *hook_cache(struct hook *h)
+{
+    return h->cache;
+}
+
 bool hook_judge(struct hook *h, void *job)
 {
     return hook_pool_add(h->judges, job);
@@ -235,6 +241,8 @@ int hook_new(struct engine *en, void (*judge)(void *job), void (*drop)(void *job
     pthread_mutex_init(&h->lock, NULL);
     int k = open_settings(h, e);
     if (k == 0)
+        k = verdict_cache_new(&h->cache, e);
+    if (k == 0)
         k = hook_pool_new(JUDGES, JUDGES_LINE, judge, drop, &h->judges, e);
     if (k == 0)
         k = hook_pool_new(ASKERS, ASKERS_LINE, ask_run, ask_free, &h->askers, e);
@@ -252,6 +260,7 @@ void hook_free(struct hook *h)
         return;
     hook_pool_free(h->judges);
     hook_pool_free(h->askers);
+    verdict_cache_free(h->cache);
     admission_settings_drop(h->now);
     admission_settings_drop(h->base);
     pthread_mutex_destroy(&h->lock);

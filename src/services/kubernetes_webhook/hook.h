@@ -4,6 +4,7 @@
 #define KELLET_SERVICES_KUBERNETES_WEBHOOK_HOOK_H
 
 #include "services/call.h"
+#include "services/kubernetes_webhook/cache.h"
 #include "services/kubernetes_webhook/pool.h"
 #include "services/kubernetes_webhook/settings.h"
 
@@ -18,6 +19,7 @@ void hook_free(struct hook *h); /* NULL is fine */
 /* The settings in force, with a use of them. The configFile is read again when it has changed (it
  * is looked at once a second); a bad one changes nothing and is logged. */
 struct admission_settings *hook_settings(struct hook *h);
+struct verdict_cache *hook_cache(struct hook *h);
 /* False: too many wait. */
 bool hook_judge(struct hook *h, void *job);
 /* Has the API add the image to the account, later. True also when that was done a minute ago;

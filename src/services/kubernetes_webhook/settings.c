@@ -174,22 +174,26 @@ static int read_selectors(yyjson_val *list, struct admission_settings *s, struct
     return k;
 }
 
-static int read_deadline(yyjson_val *section, struct admission_settings *s, struct err *e)
+static int get_seconds(yyjson_val *section, const char *name, unsigned fallback, unsigned min,
+                       unsigned max, unsigned *out_ms, struct err *e)
 {
-    yyjson_val *v = member(section, "deadlineSeconds");
-    uint64_t seconds = 5;
-    bool good = !v || (yyjson_is_uint(v) && (seconds = yyjson_get_uint(v)) <= 9) ||
-                (yyjson_is_str(v) && str_to_u64(json_text(v), &seconds));
-    if (!good || seconds < 1 || seconds > 9)
-        return err_set(e, ERR_USAGE, "deadlineSeconds must be a number from 1 to 9");
-    s->deadline_ms = (unsigned)seconds * 1000;
+    yyjson_val *v = member(section, name);
+    uint64_t seconds = fallback;
+    bool good = true;
+    if (yyjson_is_uint(v))
+        seconds = yyjson_get_uint(v);
+    else if (v)
+        good = str_to_u64(json_text(v), &seconds);
+    if (!good || seconds < min || seconds > max)
+        return err_set(e, ERR_USAGE, "%s must be a number from %u to %u", name, min, max);
+    *out_ms = (unsigned)seconds * 1000;
     return 0;
 }
 
 static int read_settings(yyjson_val *section, struct admission_settings *s, struct err *e)
 {
     static const char *const keys[] = {"validator", "policySelectors", "default", "onError",
-                                       "deadlineSeconds", "digests", "configFile",
+                                       "deadlineSeconds", "cacheSeconds", "digests", "configFile",
                                        /* the original's, of its way to the engine */
                                        "anchoreEndpoint", NULL};
     static const char *const of_validator[] = {"requestAnalysis", "enabled", NULL};
@@ -204,7 +208,8 @@ static int read_settings(yyjson_val *section, struct admission_settings *s, stru
         (k = get_choice(section, "onError", allow, 0, &error, e)) < 0 ||
         (k = get_choice(section, "digests", digests, 0, &digest, e)) < 0 ||
         (k = get_text(section, "configFile", &s->arena, &s->config_file, e)) < 0 ||
-        (k = read_deadline(section, s, e)) < 0)
+        (k = get_seconds(section, "deadlineSeconds", 5, 1, 9, &s->deadline_ms, e)) < 0 ||
+        (k = get_seconds(section, "cacheSeconds", 2, 0, 60, &s->cache_ms, e)) < 0)
         return k;
     s->default_allow = fallback;
     s->error_allow = error;

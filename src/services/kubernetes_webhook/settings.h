@@ -38,6 +38,7 @@ struct admission_settings {
     bool default_allow;    /* what no selector fits, kinds that have no images */
     bool error_allow;      /* what could not be found out in time */
     unsigned deadline_ms;  /* 1000 to 9000 */
+    unsigned cache_ms;     /* how long a verdict is good; 0: for one review */
     enum admission_digests digests;
     str config_file; /* JSON of the same form that wins over this one; p NULL: none */
 };

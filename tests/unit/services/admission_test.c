@@ -1,6 +1,6 @@
 #include "unit.h"
 
-#include "services/kubernetes_webhook/verdict.h"
+#include "services/kubernetes_webhook/cache.h"
 
 #define HEAD                                                                                       \
     "{\"apiVersion\":\"admission.k8s.io/v1\",\"kind\":\"AdmissionReview\",\"request\":{"           \
@@ -159,6 +159,7 @@ static const struct {
      "policySelectors[0]: policyReference has no key \"password\""},
     {"{\"default\":\"maybe\"}", "default is \"maybe\"; it can be deny, allow"},
     {"{\"deadlineSeconds\":10}", "deadlineSeconds must be a number from 1 to 9"},
+    {"{\"cacheSeconds\":61}", "cacheSeconds must be a number from 0 to 60"},
     {"{\"deadlineSeconds\":\"soon\"}", "deadlineSeconds must be a number from 1 to 9"},
     {"{\"validator\":{\"requestAnalysis\":\"often\"}}",
      "requestAnalysis is \"often\"; it can be false, true"},
@@ -292,13 +293,52 @@ static void checks_are_read(void **state)
     }
 }
 
+/* ---- verdicts that are kept */
+
+static void verdicts_are_kept(void **state)
+{
+    (void)state;
+    struct verdict_cache *c = NULL;
+    struct err e = {0};
+    struct arena a;
+    struct verdict_answer out;
+    const struct admission_selector s = {.account = STR("admin"), .mode = ADMISSION_POLICY};
+    struct admission_selector other = s, longer = s;
+    const struct verdict_answer refused = {VERDICT_REFUSED, STR("admin"), STR("why"),
+                                           STR("sha256:1")};
+    const struct verdict_answer none = {.verdict = VERDICT_UNKNOWN};
+    arena_init(&a, 1 << 20);
+    assert_ok(verdict_cache_new(&c, &e));
+    assert_false(verdict_cache_get(c, &s, STR("a:1"), 0, &a, &out));
+    verdict_cache_put(c, &s, STR("a:1"), 1000, &refused);
+    assert_true(verdict_cache_get(c, &s, STR("a:1"), 1000, &a, &out));
+    assert_int_equal(out.verdict, VERDICT_REFUSED);
+    assert_str(out.account, STR("admin"));
+    assert_str(out.text, STR("why"));
+    assert_str(out.digest, STR("sha256:1"));
+    assert_false(verdict_cache_get(c, &s, STR("a:1"), 1001, &a, &out));
+    assert_false(verdict_cache_get(c, &s, STR("a:2"), 0, &a, &out));
+    other.mode = ADMISSION_ANALYSIS;
+    assert_false(verdict_cache_get(c, &other, STR("a:1"), 0, &a, &out));
+    longer.policy = STR("p");
+    assert_false(verdict_cache_get(c, &longer, STR("a:1"), 0, &a, &out));
+    verdict_cache_put(c, &s, STR("b:1"), 1000, &none);
+    assert_false(verdict_cache_get(c, &s, STR("b:1"), 0, &a, &out));
+    char name[8192];
+    memset(name, 'x', sizeof name);
+    verdict_cache_put(c, &s, (str){name, sizeof name}, 1000, &refused);
+    assert_false(verdict_cache_get(c, &s, (str){name, sizeof name}, 0, &a, &out));
+    verdict_cache_free(c);
+    arena_done(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_of_reviews), cmocka_unit_test(bad_reviews_are_refused),
         cmocka_unit_test(too_many_images),   cmocka_unit_test(wrong_settings_are_named),
         cmocka_unit_test(without_settings),  cmocka_unit_test(selectors_choose),
-        cmocka_unit_test(checks_are_read),
+        cmocka_unit_test(checks_are_read),   cmocka_unit_test(verdicts_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
