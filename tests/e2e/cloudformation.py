@@ -43,6 +43,8 @@ class Stack:
             return v
         if len(v) == 1:
             key, argument = next(iter(v.items()))
+            if v == {"Ref": "AWS::NoValue"}:
+                return None
             if key == "Ref":
                 return self.parameters[argument] if argument in self.parameters else argument  # a resource: its name
             if key == "Condition":

@@ -152,9 +152,14 @@ def test_each_service_but_the_worker_is_behind_the_balancer(name):
                 assert group["Port"] == balancer["ContainerPort"]
                 behind[balancer["ContainerName"]] = balancer["ContainerPort"]
     assert behind == {k: v for k, v in PROCESSES.items() if k != "anchore-worker"}
-    roles = {r["Properties"]["ContainerDefinitions"][0]["Name"]: r["Properties"].get("TaskRoleArn")
-             for r in resources.values() if r["Type"] == "AWS::ECS::TaskDefinition"}
-    assert {k for k, v in roles.items() if v} == {"anchore-catalog", "anchore-worker"}
+    readers = {"anchore-api", "anchore-policy-engine", "anchore-kubernetes-webhook"}
+    for bucket, others in (("", set()), ("documents", readers)):
+        stack = cloudformation.Stack(cloudformation.load(DEPLOY / "ecs" / name), {"DocumentsBucket": bucket},
+                                     {"TaskRole.Arn": "task", "DocumentsRole.Arn": "documents"}, {})
+        roles = {r["Properties"]["ContainerDefinitions"][0]["Name"]: stack.resolve(r["Properties"].get("TaskRoleArn"))
+                 for r in resources.values() if r["Type"] == "AWS::ECS::TaskDefinition"}
+        assert {k for k, v in roles.items() if v == "task"} == {"anchore-catalog", "anchore-worker"}
+        assert {k for k, v in roles.items() if v == "documents"} == others
     types = [r["Type"] for r in resources.values()]
     assert types.count("AWS::ECS::Service") == types.count("AWS::ApplicationAutoScaling::ScalableTarget") == 6
     assert types.count("AWS::ApplicationAutoScaling::ScalingPolicy") == 7  # one by processor each; worker: out and in
