@@ -6,6 +6,8 @@
 #include "net/sigv4.h"
 #include "services/call.h"
 
+#include <stdlib.h>
+
 static yyjson_val *setting(yyjson_val *all, yyjson_val *one, const char *key)
 {
     yyjson_val *v = json_get(one, key);
@@ -49,14 +51,17 @@ int webhook_named(const struct config *c, const char *name, struct webhook *out,
     return 1;
 }
 
+const char *const webhook_names[WEBHOOKS] = {"policy_eval",     "tag_update",  "vuln_update",
+                                             "analysis_update", "repo_update", "event_log",
+                                             "general"};
+
 size_t webhooks_for(const struct config *c, str type, struct webhook out[2])
 {
-    static const char *const types[] = {"policy_eval",     "tag_update",  "vuln_update",
-                                        "analysis_update", "repo_update", "event_log"};
     size_t n = 0;
     struct err ignored;
-    for (size_t i = 0; i < KE_ARRAY_LEN(types); i++)
-        if (str_eq(str_z(types[i]), type) && webhook_named(c, types[i], &out[n], &ignored) == 1)
+    for (size_t i = 0; i + 1 < WEBHOOKS; i++)
+        if (str_eq(str_z(webhook_names[i]), type) &&
+            webhook_named(c, webhook_names[i], &out[n], &ignored) == 1)
             n++;
     return n + (webhook_named(c, "general", &out[n], &ignored) == 1);
 }
@@ -91,15 +96,66 @@ str webhook_url(struct arena *a, const struct webhook *w, const struct notice *n
     return buf_ok(&url) ? arena_dup(a, buf_view(&url)) : (str){0};
 }
 
-static int post(struct engine *en, const struct webhook *w, const struct notice *first, str body,
-                const char *key, struct err *e)
+/* arn:aws:sns:REGION:ACCOUNT:NAME */
+static bool topic_region(str arn, char out[AWS_REGION_MAX])
 {
+    str rest = arn, part = {0};
+    for (int i = 0; i < 4; i++) {
+        part = str_split(&rest, ':');
+        if (i == 2 && !str_eq(part, STR("sns")))
+            return false;
+    }
+    if (!aws_region_ok(part) || part.n >= AWS_REGION_MAX)
+        return false;
+    memcpy(out, part.p, part.n);
+    out[part.n] = '\0';
+    return true;
+}
+
+struct webhook_line {
+    const struct webhook *hook;
+    struct http *http;         /* NULL for SNS */
+    struct aws_provider *keys; /* SNS */
+    char region[AWS_REGION_MAX];
+};
+
+int webhook_open(const struct webhook *w, struct webhook_line **out, struct err *e)
+{
+    struct webhook_line *l = calloc(1, sizeof *l);
+    if (!l)
+        return err_no_memory(e);
+    l->hook = w;
     const struct http_options options = {
         .insecure = !w->verify, .connect_timeout = 3, .idle_timeout = 7};
-    struct http *http = NULL;
-    int rc = http_new(&options, &http, e);
-    if (rc < 0)
+    const struct aws_provider_options who = {.region = l->region};
+    int rc;
+    if (strcmp(w->format->name, "sns") != 0)
+        rc = http_new(&options, &l->http, e);
+    else if (topic_region(w->url, l->region))
+        rc = aws_provider_new(&who, &l->keys, e);
+    else
+        rc = err_set(e, ERR_USAGE, "%.*s is no ARN of an SNS topic", STR_ARG(w->url));
+    if (rc < 0) {
+        webhook_close(l);
         return rc;
+    }
+    *out = l;
+    return 0;
+}
+
+void webhook_close(struct webhook_line *l)
+{
+    if (!l)
+        return;
+    http_free(l->http);
+    aws_provider_free(l->keys);
+    free(l);
+}
+
+static int post(struct webhook_line *l, const struct notice *first, str body, const char *key,
+                struct err *e)
+{
+    const struct webhook *w = l->hook;
     auto_buf url, pair, basic, answer;
     buf_init(&url, 16 << 10);
     buf_init(&pair, 4096);
@@ -124,49 +180,25 @@ static int post(struct engine *en, const struct webhook *w, const struct notice 
         .no_retry = true,
     };
     struct http_response rs = {0};
-    rc = http_fetch(http, &rq, &rs, &answer, e);
+    int rc = http_fetch(l->http, &rq, &rs, &answer, e);
     if (rc == 0 && (rs.status < 200 || rs.status > 299))
         rc = err_set(e, ERR_NET, "the receiver answers %d", rs.status);
     http_response_done(&rs);
-    http_free(http);
     return rc;
 }
 
-/* arn:aws:sns:REGION:ACCOUNT:NAME */
-static bool topic_region(str arn, char out[AWS_REGION_MAX])
+static int publish(struct webhook_line *l, const struct notice *first, str message, struct err *e)
 {
-    str rest = arn, part = {0};
-    for (int i = 0; i < 4; i++) {
-        part = str_split(&rest, ':');
-        if (i == 2 && !str_eq(part, STR("sns")))
-            return false;
-    }
-    if (!aws_region_ok(part) || part.n >= AWS_REGION_MAX)
-        return false;
-    memcpy(out, part.p, part.n);
-    out[part.n] = '\0';
-    return true;
-}
-
-static int publish(struct engine *en, const struct webhook *w, const struct notice *first,
-                   str message, struct err *e)
-{
-    char region[AWS_REGION_MAX], url[AWS_ENDPOINT_MAX];
+    char url[AWS_ENDPOINT_MAX];
     bool own;
-    if (!topic_region(w->url, region))
-        return err_set(e, ERR_USAGE, "%.*s is no ARN of an SNS topic", STR_ARG(w->url));
-    int rc = aws_endpoint(NULL, "sns", region, url, &own, e);
+    int rc = aws_endpoint(NULL, "sns", l->region, url, &own, e);
     if (rc < 0)
-        return rc;
-    struct aws_provider *who = NULL;
-    const struct aws_provider_options options = {.region = region};
-    if ((rc = aws_provider_new(&options, &who, e)) < 0)
         return rc;
     auto_buf form, answer;
     buf_init(&form, 1 << 20); /* SNS takes 256 KiB */
     buf_init(&answer, 64 << 10);
     buf_add_str(&form, STR("Action=Publish&Version=2010-03-31&TopicArn="));
-    sigv4_encode(w->url, false, &form);
+    sigv4_encode(l->hook->url, false, &form);
     buf_add_str(&form, STR("&Subject="));
     sigv4_encode(STR("kellet: "), false, &form);
     sigv4_encode(first->type, false, &form);
@@ -175,7 +207,7 @@ static int publish(struct engine *en, const struct webhook *w, const struct noti
     rc = buf_check(&form, "a message for SNS", e);
     static const struct http_header type = {"Content-Type", "application/x-www-form-urlencoded"};
     const struct aws_request rq = {.service = "sns",
-                                   .region = region,
+                                   .region = l->region,
                                    .method = "POST",
                                    .url = url,
                                    .headers = &type,
@@ -184,30 +216,27 @@ static int publish(struct engine *en, const struct webhook *w, const struct noti
                                    .max_body = 64 << 10};
     struct http_response rs = {0};
     if (rc == 0)
-        rc = aws_provider_send(who, &rq, &rs, &answer, e);
+        rc = aws_provider_send(l->keys, &rq, &rs, &answer, e);
     if (rc == 0 && rs.status != 200) {
         aws_error_set(&rs, buf_view(&answer), "publishing to SNS", e);
         rc = ERR_NET;
     }
     http_response_done(&rs);
-    aws_provider_free(who);
     return rc;
 }
 
-int webhook_send(struct engine *en, const struct webhook *w, const struct notice *list, size_t n,
-                 const char *key, struct err *e)
+int webhook_send(struct webhook_line *l, const struct notice *list, size_t n, const char *key,
+                 struct err *e)
 {
     yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = NULL;
     auto_buf body;
     buf_init(&body, WEBHOOK_BODY_MAX);
-    int rc = d ? w->format->render(list, n, d, &root, e) : err_no_memory(e);
+    int rc = d ? l->hook->format->render(list, n, d, &root, e) : err_no_memory(e);
     if (rc == 0)
         rc = json_pretty(root, &body, e);
     yyjson_mut_doc_free(d);
     if (rc < 0)
         return rc;
-    if (strcmp(w->format->name, "sns") == 0)
-        return publish(en, w, list, buf_view(&body), e);
-    return post(en, w, list, buf_view(&body), key, e);
+    return l->keys ? publish(l, list, buf_view(&body), e) : post(l, list, buf_view(&body), key, e);
 }

@@ -32,6 +32,9 @@ struct webhook {
     int64_t digest_us; /* > 0: notices are collected this long and sent as one */
 };
 
+/* The sections that there may be, `general` last. */
+enum { WEBHOOKS = 7 };
+extern const char *const webhook_names[WEBHOOKS];
 /* The section's receiver; 0: there is none, or it has no url; 1; ERR_USAGE: unknown format. */
 int webhook_named(const struct config *c, const char *name, struct webhook *out, struct err *e);
 /* Those that a notification of this type goes to: its own section's and `general`. Returns how
@@ -40,12 +43,18 @@ size_t webhooks_for(const struct config *c, str type, struct webhook out[2]);
 
 /* Where a notice goes: placeholders filled in, in the arena. */
 str webhook_url(struct arena *a, const struct webhook *w, const struct notice *n);
+/* The way to one receiver: connections and AWS keys are kept between deliveries. One thread at a
+ * time. */
+struct webhook_line;
+int webhook_open(const struct webhook *w, struct webhook_line **out,
+                 struct err *e);            /* w: borrowed */
+void webhook_close(struct webhook_line *l); /* NULL is fine */
 /* Sends notices (more than one: a digest; all of one account and type). 0: the receiver took them
  * (any 2xx answer). ERR_NET: try later. ERR_USAGE and others: it will not take them as they are.
  * Waits at most 10 seconds. `key` becomes the Idempotency-Key field: the same for the same notices
  * whenever they are sent. */
-int webhook_send(struct engine *en, const struct webhook *w, const struct notice *list, size_t n,
-                 const char *key, struct err *e);
+int webhook_send(struct webhook_line *l, const struct notice *list, size_t n, const char *key,
+                 struct err *e);
 
 /* ---- webhook_format.c */
 struct webhook_format {

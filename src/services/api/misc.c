@@ -86,7 +86,12 @@ static int test_webhook(struct call *c)
     if ((rc = test_notice(c, what.n ? what : STR("tag_update"), &notice)) < 0)
         return rc;
     notice.url_type = STR("test");
-    if (webhook_send(c->engine, &hook, &notice, 1, api_z(c, notice.notification_id), &why) < 0)
+    struct webhook_line *line = NULL;
+    rc = webhook_open(&hook, &line, &why);
+    if (rc == 0)
+        rc = webhook_send(line, &notice, 1, api_z(c, notice.notification_id), &why);
+    webhook_close(line);
+    if (rc < 0)
         return call_error(c, 500,
                           "failed to post notification to webhook - exception: failed post"
                           " url=%.*s",

@@ -20,6 +20,7 @@ enum {
     BATCH = 64,
     DIGEST_NOTICES = 20000,
     BACKOFF_MAX = 900, /* seconds */
+    SWEEP_SECONDS = 3600,
 };
 static const char log_name[] = "catalog";
 
@@ -82,6 +83,9 @@ static int spread_run(struct db_tx *tx, void *ctx, struct err *e)
 
 struct batch {
     const struct webhook *hook;
+    struct webhook_line *line; /* NULL: no_line says why */
+    int no_line;
+    struct err why;
     struct arena a;
     struct notice list[BATCH];
     struct notice *digest; /* with digest_us: all of one account and type */
@@ -197,11 +201,11 @@ static int64_t backoff_us(int64_t tries)
 static int deliver(struct engine *en, struct batch *b, const struct notice *list, size_t n,
                    struct err *e)
 {
-    struct err why = {0};
+    struct err why = b->why;
     char key[200];
     snprintf(key, sizeof key, "%.*s-%lld", STR_ARG(str_sub(list->notification_id, 0, 150)),
              (long long)list->id);
-    int rc = webhook_send(en, b->hook, list, n, key, &why);
+    int rc = b->line ? webhook_send(b->line, list, n, key, &why) : b->no_line;
     b->sent = rc == 0;
     b->final = rc < 0 && rc != ERR_NET && rc != ERR_AUTH && rc != ERR_NO_MEMORY;
     b->problem = rc < 0 ? why.text : NULL;
@@ -222,6 +226,7 @@ static int lane_run(struct engine *en, const struct webhook *hook, struct err *e
     if (!b)
         return err_no_memory(e);
     b->hook = hook;
+    b->no_line = webhook_open(hook, &b->line, &b->why);
     bool digest = hook->digest_us > 0, going = true;
     int rc = 0;
     while (rc >= 0 && going && !engine_stopping(en)) {
@@ -234,14 +239,12 @@ static int lane_run(struct engine *en, const struct webhook *hook, struct err *e
             going = (rc = deliver(en, b, &b->list[i], 1, e)) == 1;
         arena_done(&b->a);
     }
+    webhook_close(b->line);
     return rc < 0 ? rc : 0;
 }
 
 /* ---- receivers side by side
  * ---------------------------------------------------------------------- */
-
-static const char *const targets[] = {"policy_eval", "tag_update", "vuln_update", "analysis_update",
-                                      "repo_update", "event_log",  "general"};
 
 struct lane {
     struct engine *en;
@@ -251,7 +254,8 @@ struct lane {
     atomic_bool busy;
 };
 struct notifier {
-    struct lane lanes[KE_ARRAY_LEN(targets)];
+    struct lane lanes[WEBHOOKS];
+    time_t sweep_s; /* of the monotonic clock: not before */
 };
 
 static void *lane_thread(void *ctx)
@@ -292,7 +296,7 @@ int notifications_start(struct engine *en, struct err *e)
 void notifications_stop(struct engine *en)
 {
     struct notifier *n = en->state[SERVICE_CATALOG];
-    for (size_t i = 0; n && i < KE_ARRAY_LEN(targets); i++)
+    for (size_t i = 0; n && i < WEBHOOKS; i++)
         lane_join(&n->lanes[i]);
     free(n);
     en->state[SERVICE_CATALOG] = NULL;
@@ -302,21 +306,29 @@ void notifications_stop(struct engine *en)
  * ------------------------------------------------------------------------------------- */
 
 struct due {
-    bool targets[KE_ARRAY_LEN(targets)];
+    bool fresh; /* something in the outbox is for nobody yet */
+    bool targets[WEBHOOKS];
 };
 
 static int read_due(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct due *d = ctx;
-    auto_rows *rows = NULL;
+    auto_rows *fresh = NULL, *rows = NULL;
     *d = (struct due){0};
-    int rc = db_query(tx,
-                      "SELECT DISTINCT target FROM outbox_delivery WHERE state = 0"
-                      " AND next_try <= now_us()",
-                      DB0, &rows, e);
+    int rc =
+        db_query(tx, "SELECT 1 FROM outbox WHERE delivered_at IS NULL AND next_try > 0 LIMIT 1",
+                 DB0, &fresh, e);
+    if (rc < 0 || (rc = db_next(fresh, e)) < 0)
+        return rc;
+    d->fresh = rc == 1;
+    db_rows_close(TAKE(fresh));
+    rc = db_query(tx,
+                  "SELECT DISTINCT target FROM outbox_delivery WHERE state = 0"
+                  " AND next_try <= now_us()",
+                  DB0, &rows, e);
     while (rc >= 0 && (rc = db_next(rows, e)) == 1)
-        for (size_t i = 0; i < KE_ARRAY_LEN(targets); i++)
-            d->targets[i] |= str_eq(db_text(rows, 0), str_z(targets[i]));
+        for (size_t i = 0; i < WEBHOOKS; i++)
+            d->targets[i] |= str_eq(db_text(rows, 0), str_z(webhook_names[i]));
     return rc < 0 ? rc : 0;
 }
 
@@ -345,32 +357,45 @@ static int sweep(struct db_tx *tx, void *ctx, struct err *e)
     return n < 0 ? (int)n : 0;
 }
 
+/* Once an hour: what is swept is days old. */
+static int sweep_at_times(struct engine *en, struct notifier *n, struct err *e)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (n->sweep_s > now.tv_sec)
+        return 0;
+    n->sweep_s = now.tv_sec + SWEEP_SECONDS;
+    return db_run(en->db, DB_WRITE, sweep, NULL, e);
+}
+
 int notifications_run(struct engine *en, struct err *e)
 {
     struct spread s = {.en = en};
     struct due due;
     struct notifier *all = en->state[SERVICE_CATALOG];
-    int rc;
-    do {
-        rc = db_run(en->db, DB_WRITE, spread_run, &s, e);
-    } while (rc >= 0 && s.n == SPREAD_AT_ONCE && !engine_stopping(en));
-    if (rc >= 0)
-        rc = db_run(en->db, DB_READ, read_due, &due, e);
-    for (size_t i = 0; rc >= 0 && i < KE_ARRAY_LEN(targets); i++) {
+    int rc = db_run(en->db, DB_READ, read_due, &due, e);
+    if (rc >= 0 && due.fresh) {
+        do {
+            rc = db_run(en->db, DB_WRITE, spread_run, &s, e);
+        } while (rc >= 0 && s.n == SPREAD_AT_ONCE && !engine_stopping(en));
+        if (rc >= 0)
+            rc = db_run(en->db, DB_READ, read_due, &due, e);
+    }
+    for (size_t i = 0; rc >= 0 && i < WEBHOOKS; i++) {
         struct lane *l = &all->lanes[i];
         if (!due.targets[i] || atomic_load(&l->busy))
             continue;
         struct err why = {0};
         l->en = en;
-        int named = webhook_named(en->config, targets[i], &l->hook, &why);
+        int named = webhook_named(en->config, webhook_names[i], &l->hook, &why);
         if (named < 0)
             log_error(log_name, "%s", why.text);
         else if (named == 0)
-            rc = db_run(en->db, DB_WRITE, drop_target, (void *)targets[i], e);
+            rc = db_run(en->db, DB_WRITE, drop_target, (void *)webhook_names[i], e);
         else
             lane_start(l);
     }
     if (rc >= 0)
-        rc = db_run(en->db, DB_WRITE, sweep, NULL, e);
+        rc = sweep_at_times(en, all, e);
     return rc < 0 ? rc : 0;
 }

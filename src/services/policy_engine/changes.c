@@ -202,18 +202,28 @@ int changes_by_image(struct db_tx *tx, str account, const struct finding_change 
 /* ---- consumers ---------------------------------------------------------------------------------
  */
 
+int changes_known(struct db_tx *tx, str consumer, int64_t *seq, struct err *e)
+{
+    auto_rows *rows = NULL;
+    int rc = db_query(tx, "SELECT seq FROM finding_consumer WHERE name = $1", DB(DBS(consumer)),
+                      &rows, e);
+    if (rc >= 0 && (rc = db_next(rows, e)) == 1)
+        *seq = db_int(rows, 0);
+    return rc;
+}
+
 int changes_place(struct db_tx *tx, str consumer, int64_t *seq, struct err *e)
 {
-    const char *find = "SELECT seq FROM finding_consumer WHERE name = $1";
-    int r = db_query_int(tx, find, DB(DBS(consumer)), seq, e);
-    if (r != ERR_NOT_FOUND)
-        return r;
+    int rc = changes_known(tx, consumer, seq, e);
+    if (rc)
+        return rc < 0 ? rc : 0;
     int64_t n = db_exec(tx,
                         "INSERT INTO finding_consumer (name, seq) SELECT CAST($1 AS TEXT),"
                         " COALESCE(MAX(last_seq), 0) FROM finding_batch WHERE 1 = 1"
                         " ON CONFLICT (name) DO NOTHING",
                         DB(DBS(consumer)), e);
-    return n < 0 ? (int)n : db_query_int(tx, find, DB(DBS(consumer)), seq, e);
+    rc = n < 0 ? (int)n : changes_known(tx, consumer, seq, e);
+    return rc < 0 ? rc : 0;
 }
 
 int changes_move(struct db_tx *tx, str consumer, int64_t from, int64_t to, struct err *e)

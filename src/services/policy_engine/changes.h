@@ -51,7 +51,9 @@ int changes_by_image(struct db_tx *tx, str account, const struct finding_change 
                                struct err *e),
                      void *ctx, struct err *e);
 
-/* Where a consumer is; one that is new begins with what comes next. */
+/* Where a consumer is: 1; 0: it is new. */
+int changes_known(struct db_tx *tx, str consumer, int64_t *seq, struct err *e);
+/* The same in a transaction that writes; one that is new begins with what comes next. */
 int changes_place(struct db_tx *tx, str consumer, int64_t *seq, struct err *e);
 /* ERR_CONFLICT when it is not at `from` (another process was faster): roll back. */
 int changes_move(struct db_tx *tx, str consumer, int64_t from, int64_t to, struct err *e);

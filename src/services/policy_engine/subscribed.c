@@ -2,7 +2,7 @@
 
 #include "services/policy_engine/changes.h"
 
-enum { AT_ONCE = 5000, ROUND_MAX = 1 << 30 };
+enum { AT_ONCE = 5000, ROUND_MAX = 1 << 30, PLACE_UNKNOWN = 1 };
 
 void subscribed_init(struct subscribed *s, const char *type)
 {
@@ -88,7 +88,10 @@ static int read_all(struct db_tx *tx, void *ctx, struct err *e)
     map_done(&s->by_image);
     map_init(&s->by_image);
     s->tags.n = 0;
-    int rc = read_tags(tx, s, e);
+    int rc = changes_known(tx, str_z(s->type), &s->from, e);
+    if (rc <= 0)
+        return rc < 0 ? rc : PLACE_UNKNOWN;
+    rc = read_tags(tx, s, e);
     if (rc >= 0)
         rc = changes_read(tx, &s->a, s->from, AT_ONCE, &changes, &n, e);
     if (rc >= 0 && n && s->tags.n)
@@ -106,8 +109,10 @@ static int read_place(struct db_tx *tx, void *ctx, struct err *e)
 
 int subscribed_read(struct engine *en, struct subscribed *s, struct err *e)
 {
-    int rc = db_run(en->db, DB_WRITE, read_place, s, e);
-    return rc < 0 ? rc : db_run(en->db, DB_READ, read_all, s, e);
+    int rc = db_run(en->db, DB_READ, read_all, s, e);
+    if (rc == PLACE_UNKNOWN && (rc = db_run(en->db, DB_WRITE, read_place, s, e)) >= 0)
+        rc = db_run(en->db, DB_READ, read_all, s, e);
+    return rc;
 }
 
 static int move_place(struct db_tx *tx, void *ctx, struct err *e)
