@@ -79,6 +79,16 @@ str cursor_bytes(struct cursor *c, size_t n)
     return p ? (str){(const char *)p, n} : (str){NULL, 0};
 }
 
+str cursor_text(struct cursor *c)
+{
+    uint64_t n = cursor_varint(c);
+    if (n > cursor_left(c)) {
+        c->failed = true;
+        return (str){NULL, 0};
+    }
+    return cursor_bytes(c, (size_t)n);
+}
+
 void cursor_skip(struct cursor *c, size_t n)
 {
     cursor_take(c, n);

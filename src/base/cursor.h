@@ -35,6 +35,7 @@ uint64_t cursor_u64le(struct cursor *c);
 uint64_t cursor_u64be(struct cursor *c);
 uint64_t cursor_varint(struct cursor *c);     /* LEB128, as buf_add_varint writes */
 str cursor_bytes(struct cursor *c, size_t n); /* a view */
+str cursor_text(struct cursor *c);            /* a varint, then that many bytes: a view */
 void cursor_skip(struct cursor *c, size_t n);
 
 #endif

@@ -116,6 +116,12 @@ static void md5_fetch(void)
     md5_algorithm = EVP_MD_fetch(NULL, "MD5", NULL);
 }
 
+static void put_hex(const uint8_t b[16], char text[MD5_TEXT])
+{
+    for (size_t i = 0; i < 16; i++)
+        snprintf(text + 2 * i, 3, "%02x", b[i]);
+}
+
 bool md5_hex(const str *parts, size_t n, char text[MD5_TEXT])
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -127,7 +133,22 @@ bool md5_hex(const str *parts, size_t n, char text[MD5_TEXT])
         ok = !parts[i].n || EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1;
     ok = ok && EVP_DigestFinal_ex(ctx, md, NULL) == 1;
     EVP_MD_CTX_free(ctx);
-    for (size_t i = 0; ok && i < sizeof md; i++)
-        snprintf(text + 2 * i, 3, "%02x", md[i]);
+    if (ok)
+        put_hex(md, text);
     return ok;
+}
+
+void digest_id(const str *parts, size_t n, char text[MD5_TEXT])
+{
+    struct sha256 all = {{0}};
+    struct digest_ctx *d;
+    if (md5_hex(parts, n, text))
+        return;
+    if (digest_new(&d, NULL) == 0) {
+        for (size_t i = 0; i < n; i++)
+            digest_update(d, parts[i].p, parts[i].n);
+        all = digest_final(d);
+        digest_free(d);
+    }
+    put_hex(all.b, text);
 }

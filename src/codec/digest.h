@@ -29,5 +29,8 @@ const char *sha256_format(const struct sha256 *d, char text[SHA256_TEXT]);
  * none (a FIPS build). */
 enum { MD5_TEXT = 33 };
 bool md5_hex(const str *parts, size_t n, char text[MD5_TEXT]);
+/* The same for ids that must be there whatever the library has: without MD5 the first half of the
+ * parts' SHA-256. */
+void digest_id(const str *parts, size_t n, char text[MD5_TEXT]);
 
 #endif

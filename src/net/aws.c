@@ -101,6 +101,15 @@ int64_t aws_now(struct aws_client *c)
     return (int64_t)time(NULL) + atomic_load(&c->skew);
 }
 
+int aws_expect_ok(int rc, const struct http_response *rs, str body, const char *what, struct err *e)
+{
+    if (rc < 0) {
+        err_wrap(e, "%s", what);
+        return rc;
+    }
+    return rs->status == 200 ? 0 : aws_error_set(rs, body, what, e);
+}
+
 int64_t aws_time_parse(str text)
 {
     static const char form[] = "0000-00-00T00:00:00";

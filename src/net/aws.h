@@ -69,6 +69,11 @@ bool aws_error_is_keys(const struct aws_error *x);
  * problem), ERR_USAGE (what was asked). `what` says what was tried. */
 int aws_error_set(const struct http_response *rs, str body, const char *what, struct err *e);
 
+/* What sending gave, as one result: `rc` with `what` before its text, else aws_error_set() for an
+ * answer that is not 200; 0: it is. */
+int aws_expect_ok(int rc, const struct http_response *rs, str body, const char *what,
+                  struct err *e);
+
 /* "2026-01-02T03:04:05Z", with or without a fraction; -1: it is no such time. */
 int64_t aws_time_parse(str text);
 /* Seconds since 1970 as the servers see it. */

@@ -107,11 +107,8 @@ int aws_ecr_login(struct aws_provider *p, const struct aws_ecr_host *host,
                                                  .body = str_z(request),
                                                  .max_body = ANSWER_MAX},
                            &rs, &answer, e);
-    if (rc < 0)
-        err_wrap(e, "%s", what);
-    else if (rs.status != 200)
-        rc = aws_error_set(&rs, buf_view(&answer), what, e);
-    else
+    rc = aws_expect_ok(rc, &rs, buf_view(&answer), what, e);
+    if (rc == 0)
         rc = login_read(buf_view(&answer), (int64_t)time(NULL), out, e);
     http_response_done(&rs);
     if (answer.p)

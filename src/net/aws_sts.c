@@ -60,11 +60,8 @@ static int ask(const struct aws_sts *s, const struct aws_keys *keys, struct buf 
                                         .body = buf_view(form),
                                         .max_body = ANSWER_MAX},
                   &rs, &answer, e);
-    if (rc < 0)
-        err_wrap(e, "%s", what);
-    else if (rs.status != 200)
-        rc = aws_error_set(&rs, buf_view(&answer), what, e);
-    else
+    rc = aws_expect_ok(rc, &rs, buf_view(&answer), what, e);
+    if (rc == 0)
         rc = keys_read(buf_view(&answer), out, e);
     http_response_done(&rs);
     if (answer.p)

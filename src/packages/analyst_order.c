@@ -63,12 +63,7 @@ void order_encode(const struct source *s, const struct analyst_options *o, struc
 
 static str get_text(struct cursor *c, struct arena *a)
 {
-    uint64_t n = cursor_varint(c);
-    if (n > cursor_left(c)) {
-        c->failed = true;
-        return (str){"", 0};
-    }
-    str copy = arena_dup(a, cursor_bytes(c, (size_t)n));
+    str copy = arena_dup(a, cursor_text(c));
     if (!copy.p)
         c->failed = true;
     return copy.p ? copy : (str){"", 0};

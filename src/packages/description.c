@@ -45,12 +45,7 @@ void description_encode(const struct description *d, struct buf *out)
 
 static str get(struct cursor *c, struct arena *a)
 {
-    uint64_t n = cursor_varint(c);
-    if (n > cursor_left(c)) {
-        c->failed = true;
-        return (str){0};
-    }
-    return arena_dup(a, cursor_bytes(c, (size_t)n));
+    return arena_dup(a, cursor_text(c));
 }
 
 static size_t get_count(struct cursor *c, size_t max)

@@ -14,16 +14,6 @@ struct merge {
     bool full, damaged;
 };
 
-static str get_text(struct cursor *c)
-{
-    uint64_t n = cursor_varint(c);
-    if (n > cursor_left(c)) {
-        c->failed = true;
-        return (str){0};
-    }
-    return cursor_bytes(c, (size_t)n);
-}
-
 /* Views into the record; matches in the arena. */
 static bool get_matches(struct cursor *c, struct arena *a, struct image_file *f)
 {
@@ -51,8 +41,8 @@ static bool get_file(struct cursor *c, struct arena *a, struct image_file *f)
     f->uid = (uint32_t)cursor_varint(c);
     f->gid = (uint32_t)cursor_varint(c);
     f->size = cursor_varint(c);
-    f->path = get_text(c);
-    f->link = get_text(c);
+    f->path = cursor_text(c);
+    f->link = cursor_text(c);
     if (f->has_digest) {
         str digest = cursor_bytes(c, sizeof f->digest.b);
         if (digest.n == sizeof f->digest.b)
@@ -60,12 +50,12 @@ static bool get_file(struct cursor *c, struct arena *a, struct image_file *f)
     }
     bool ok = get_matches(c, a, f);
     if (flags & 4) {
-        f->content = get_text(c);
+        f->content = cursor_text(c);
         if (!f->content.p)
             f->content.p = "";
     }
     if (flags & 8)
-        f->malware = get_text(c);
+        f->malware = cursor_text(c);
     return ok && cursor_ok(c);
 }
 
@@ -207,18 +197,6 @@ static int merge_keep(struct merge *m, struct err *e)
     return a->full ? err_no_memory(e) : 0;
 }
 
-static int merge_problem(struct inventory *inv, const char *what, const char *detail, struct err *e)
-{
-    struct inv_problem *all = arena_calloc(&inv->arena, inv->n_problems + 1, sizeof *all);
-    if (!all)
-        return err_no_memory(e);
-    if (inv->n_problems)
-        memcpy(all, inv->problems, inv->n_problems * sizeof *all);
-    all[inv->n_problems++] = (struct inv_problem){STR(""), str_z(what), str_z(detail), -1};
-    inv->problems = all;
-    return 0;
-}
-
 int listing_merge(const struct squash_layer *layers, size_t n, const struct facts_wanted *w,
                   struct inventory *inv, struct err *e)
 {
@@ -241,9 +219,10 @@ int listing_merge(const struct squash_layer *layers, size_t n, const struct fact
     if (r == 0)
         r = merge_keep(&m, e);
     if (r == 0 && m.damaged)
-        r = merge_problem(inv, "unreadable", "the list of some layer's files is missing", e);
+        r = inventory_add_problem(inv, "unreadable",
+                                  STR("the list of some layer's files is missing"), e);
     if (r == 0 && m.full)
-        r = merge_problem(inv, "limit", "the image has more files than are listed", e);
+        r = inventory_add_problem(inv, "limit", STR("the image has more files than are listed"), e);
     map_done(&m.at);
     vec_done(&m.files);
     return r;

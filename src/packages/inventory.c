@@ -411,3 +411,27 @@ void inventory_free(struct inventory *inv)
     arena_done(&inv->arena);
     free(inv);
 }
+
+int inventory_add_problem(struct inventory *inv, const char *what, str detail, struct err *e)
+{
+    struct inv_problem *all = arena_calloc(&inv->arena, inv->n_problems + 1, sizeof *all);
+    if (!all)
+        return err_no_memory(e);
+    if (inv->n_problems)
+        memcpy(all, inv->problems, inv->n_problems * sizeof *all);
+    all[inv->n_problems++] = (struct inv_problem){STR(""), str_z(what), detail, -1};
+    inv->problems = all;
+    return 0;
+}
+
+int inv_package_cmp(const void *x, const void *y)
+{
+    const struct package *a = &((const struct inv_package *)x)->p;
+    const struct package *b = &((const struct inv_package *)y)->p;
+    int c = str_cmp(str_z(a->type->name), str_z(b->type->name));
+    if (!c)
+        c = str_cmp(a->name, b->name);
+    if (!c)
+        c = str_cmp(a->version, b->version);
+    return c ? c : str_cmp(a->path, b->path);
+}

@@ -100,4 +100,11 @@ struct scan_options {
 int inventory_scan(const struct scan_options *o, struct inventory **out, struct err *e);
 void inventory_free(struct inventory *inv);
 
+/* ---- for those who make or fill an inventory */
+/* Appends a problem that is about no layer and no file. `what` and `detail` live as long as the
+ * inventory. */
+int inventory_add_problem(struct inventory *inv, const char *what, str detail, struct err *e);
+/* For qsort over inv_package: by type, name, version, path. */
+int inv_package_cmp(const void *a, const void *b);
+
 #endif

@@ -23,19 +23,9 @@ struct merge {
     bool full, damaged;
 };
 
-static str get_text(struct cursor *c)
-{
-    uint64_t n = cursor_varint(c);
-    if (n > cursor_left(c)) {
-        c->failed = true;
-        return (str){0};
-    }
-    return cursor_bytes(c, (size_t)n);
-}
-
 static bool get_file(struct cursor *c, unsigned flags, struct owned_file *f)
 {
-    *f = (struct owned_file){.flags = flags, .path = get_text(c)};
+    *f = (struct owned_file){.flags = flags, .path = cursor_text(c)};
     if (flags & OWNED_DIGEST) {
         f->algorithm = (enum owned_algorithm)cursor_u8(c);
         str digest = cursor_bytes(c, owned_digest_size(f->algorithm));
@@ -83,8 +73,8 @@ static int merge_layer(struct merge *m, size_t layer, str bytes, struct err *e)
 {
     struct cursor c = cursor_over(bytes.p, bytes.n);
     while (cursor_left(&c) && cursor_ok(&c)) {
-        str source = get_text(&c), type = get_text(&c), name = get_text(&c);
-        str version = get_text(&c), arch = get_text(&c);
+        str source = cursor_text(&c), type = cursor_text(&c), name = cursor_text(&c);
+        str version = cursor_text(&c), arch = cursor_text(&c);
         size_t package =
             seen(m, layer, source) ? package_of(m, type, name, version, arch) : SIZE_MAX;
         unsigned flags;
@@ -230,18 +220,6 @@ static int merge_keep(struct merge *m, struct err *e)
     return a->full ? err_no_memory(e) : 0;
 }
 
-static int merge_problem(struct inventory *inv, const char *what, const char *detail, struct err *e)
-{
-    struct inv_problem *all = arena_calloc(&inv->arena, inv->n_problems + 1, sizeof *all);
-    if (!all)
-        return err_no_memory(e);
-    if (inv->n_problems)
-        memcpy(all, inv->problems, inv->n_problems * sizeof *all);
-    all[inv->n_problems++] = (struct inv_problem){STR(""), str_z(what), str_z(detail), -1};
-    inv->problems = all;
-    return 0;
-}
-
 int package_files_merge(const struct squash_layer *layers, size_t n, struct inventory *inv,
                         struct err *e)
 {
@@ -262,9 +240,11 @@ int package_files_merge(const struct squash_layer *layers, size_t n, struct inve
     if (r == 0)
         r = merge_keep(&m, e);
     if (r == 0 && m.damaged)
-        r = merge_problem(inv, "unreadable", "the list of some packages' files is damaged", e);
+        r = inventory_add_problem(inv, "unreadable",
+                                  STR("the list of some packages' files is damaged"), e);
     if (r == 0 && m.full)
-        r = merge_problem(inv, "limit", "the packages have more files than are listed", e);
+        r = inventory_add_problem(inv, "limit", STR("the packages have more files than are listed"),
+                                  e);
     inv->has_package_files = r == 0;
     map_done(&m.packages);
     map_done(&m.files);

@@ -20,7 +20,6 @@ struct gate_items {
 };
 
 struct allowlist {
-    yyjson_val *json;
     struct allow_item *items;
     size_t n;
     struct map gates;        /* lower-case name -> struct gate_items; "": any gate */
@@ -192,7 +191,6 @@ struct allowlist *allowlist_new(struct checker *c, yyjson_val *json, uint32_t *n
     }
     if (l) {
         map_init(&l->gates);
-        l->json = json;
         l->items = arena_calloc(c->a, n + 1, sizeof *l->items);
         l->all = arena_calloc(c->a, n + 1, sizeof *l->all);
     }
@@ -223,11 +221,6 @@ void allowlist_free(struct allowlist *l)
     }
     map_done(&l->gates);
     free(l);
-}
-
-yyjson_val *allowlist_json(const struct allowlist *l)
-{
-    return l->json;
 }
 
 size_t allowlist_items(const struct allowlist *l, const struct allow_item **out)

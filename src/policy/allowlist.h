@@ -30,7 +30,6 @@ struct allowlist;
  * bundle's items. NULL: not good enough, or c->failed. */
 struct allowlist *allowlist_new(struct checker *c, yyjson_val *json, uint32_t *next_index);
 void allowlist_free(struct allowlist *l); /* NULL is fine */
-yyjson_val *allowlist_json(const struct allowlist *l);
 size_t allowlist_items(const struct allowlist *l, const struct allow_item **out);
 
 struct allow_query {

@@ -167,19 +167,13 @@ static int note_odd(struct import_source *s, struct err *e)
     struct inventory *inv = s->inv;
     if (!s->odd)
         return 0;
-    inv->problems = arena_new(&inv->arena, struct inv_problem);
-    if (!inv->problems)
-        return err_no_memory(e);
-    inv->n_problems = 1;
-    *inv->problems = (struct inv_problem){
-        .path = STR(""),
-        .what = STR("parse"),
-        .detail = arena_printf(&inv->arena,
-                               "%zu entries of the imported analysis could not be read or are of "
-                               "types that are not known here",
-                               s->odd),
-        .layer = -1};
-    return 0;
+    return inventory_add_problem(
+        inv, "parse",
+        arena_printf(&inv->arena,
+                     "%zu entries of the imported analysis could not be read or are of "
+                     "types that are not known here",
+                     s->odd),
+        e);
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------

@@ -202,18 +202,6 @@ static int read_list(struct reader *r, struct err *e)
     return 0;
 }
 
-static int by_type_and_name(const void *x, const void *y)
-{
-    const struct package *a = &((const struct inv_package *)x)->p;
-    const struct package *b = &((const struct inv_package *)y)->p;
-    int c = str_cmp(str_z(a->type->name), str_z(b->type->name));
-    if (!c)
-        c = str_cmp(a->name, b->name);
-    if (!c)
-        c = str_cmp(a->version, b->version);
-    return c ? c : str_cmp(a->path, b->path);
-}
-
 int import_packages(struct import_source *s, struct err *e)
 {
     static const char *const lists[][2] = {
@@ -238,6 +226,6 @@ int import_packages(struct import_source *s, struct err *e)
         rc = read_list(&r, e);
     }
     map_done(&r.sources);
-    qsort(s->inv->packages, s->inv->n_packages, sizeof *s->inv->packages, by_type_and_name);
+    qsort(s->inv->packages, s->inv->n_packages, sizeof *s->inv->packages, inv_package_cmp);
     return rc;
 }

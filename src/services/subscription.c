@@ -2,9 +2,6 @@
 
 #include "codec/digest.h"
 
-#include <openssl/evp.h>
-#include <sodium.h>
-
 static const char *const tag_types[] = {"policy_eval", "tag_update", "vuln_update",
                                         "analysis_update"};
 
@@ -19,18 +16,8 @@ bool subscription_type_known(str type)
 
 void subscription_id(str account, str key, str type, char out[33])
 {
-    unsigned char md[EVP_MAX_MD_SIZE];
-    unsigned n = 0;
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     const str parts[] = {account, STR("+"), key, STR("+"), type};
-    bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_md5(), NULL) == 1;
-    for (size_t i = 0; ok && i < KE_ARRAY_LEN(parts); i++)
-        ok = EVP_DigestUpdate(ctx, parts[i].p ? parts[i].p : "", parts[i].n) == 1;
-    ok = ok && EVP_DigestFinal_ex(ctx, md, &n) == 1;
-    EVP_MD_CTX_free(ctx);
-    if (!ok) /* MD5 switched off: any stable id does */
-        crypto_generichash(md, 16, (const unsigned char *)key.p, key.n, NULL, 0);
-    sodium_bin2hex(out, 33, md, 16);
+    digest_id(parts, KE_ARRAY_LEN(parts), out);
 }
 
 static int64_t put(struct db_tx *tx, const struct subscription *s, struct err *e)

@@ -180,18 +180,6 @@ static int add_package(struct inventory *inv, const struct package *p, yyjson_va
     return 0;
 }
 
-static int by_type_and_name(const void *x, const void *y)
-{
-    const struct package *a = &((const struct inv_package *)x)->p;
-    const struct package *b = &((const struct inv_package *)y)->p;
-    int c = str_cmp(str_z(a->type->name), str_z(b->type->name));
-    if (!c)
-        c = str_cmp(a->name, b->name);
-    if (!c)
-        c = str_cmp(a->version, b->version);
-    return c ? c : str_cmp(a->path, b->path);
-}
-
 static int read_packages(struct inventory *inv, yyjson_val *root, struct err *e)
 {
     size_t i, n, skipped = 0;
@@ -213,22 +201,15 @@ static int read_packages(struct inventory *inv, yyjson_val *root, struct err *e)
         if (rc < 0)
             return rc;
     }
-    qsort(inv->packages, inv->n_packages, sizeof *inv->packages, by_type_and_name);
+    qsort(inv->packages, inv->n_packages, sizeof *inv->packages, inv_package_cmp);
     if (!skipped)
         return 0;
-    inv->problems = arena_new(&inv->arena, struct inv_problem);
-    if (!inv->problems)
-        return err_no_memory(e);
-    inv->n_problems = 1;
-    *inv->problems = (struct inv_problem){
-        .path = STR(""),
-        .what = STR("unsupported"),
-        .detail = arena_printf(&inv->arena,
-                               "%zu packages of the SBOM are of types that are not "
-                               "known here or have no name",
-                               skipped),
-        .layer = -1};
-    return 0;
+    return inventory_add_problem(inv, "unsupported",
+                                 arena_printf(&inv->arena,
+                                              "%zu packages of the SBOM are of types that are not "
+                                              "known here or have no name",
+                                              skipped),
+                                 e);
 }
 
 static int read_manifest(struct inventory *inv, yyjson_val *manifest, yyjson_val *config,

@@ -1,24 +1,13 @@
 #include "services/policy_record.h"
 
 #include "base/auto.h"
+#include "codec/digest.h"
 #include "codec/json.h"
 #include "policy/bundle.h"
 #include "services/api/operations.h"
 #include "services/event.h"
 
-#include <openssl/evp.h>
-#include <sodium.h>
-
 enum { BUNDLE_MAX = 16 << 20, ID_MAX = 512 };
-
-static void md5_hex(str text, char out[33])
-{
-    unsigned char md[EVP_MAX_MD_SIZE] = {0};
-    unsigned n = 0;
-    if (EVP_Digest(text.p ? text.p : "", text.n, md, &n, EVP_md5(), NULL) != 1)
-        crypto_generichash(md, 16, (const unsigned char *)text.p, text.n, NULL, 0);
-    sodium_bin2hex(out, 33, md, 16);
-}
 
 /* ---- records ----------------------------------------------------------------------------------
  */
@@ -42,7 +31,7 @@ static yyjson_mut_val *meta_json(struct call *c, yyjson_mut_doc *d, const struct
                                  str bundle)
 {
     char md5[33];
-    md5_hex(bundle, md5);
+    digest_id(&bundle, 1, md5);
     yyjson_mut_val *o = yyjson_mut_obj(d);
     put_str(d, o, "archiveId", p->id);
     put_str(d, o, "bucket", STR(POLICY_BUCKET));
@@ -264,9 +253,8 @@ static int add_policy(struct call *c)
     struct writing w = {.c = c, .bundle = c->body, .one = true, .activate = -1};
     w.id = json_str(c->body, "id");
     if (!w.id.n) {
-        md5_hex(arena_printf(&c->arena, "%.*s:%.*s", STR_ARG(c->account),
-                             STR_ARG(json_str(c->body, "name"))),
-                md5);
+        const str parts[] = {c->account, STR(":"), json_str(c->body, "name")};
+        digest_id(parts, KE_ARRAY_LEN(parts), md5);
         w.id = arena_dup(&c->arena, str_z(md5));
     }
     if (w.id.n > ID_MAX)

@@ -12,9 +12,7 @@ void evaluation_id(const struct evaluation *ev, char out[EVALUATION_ID])
 {
     const str parts[] = {ev->policy_id, STR(":"), ev->account, STR(":"),  ev->digest,
                          STR(":"),      ev->tag,  STR(":"),    ev->action};
-    if (!md5_hex(parts, KE_ARRAY_LEN(parts), out))
-        memset(out, '0', EVALUATION_ID - 1);
-    out[32] = '\0';
+    digest_id(parts, KE_ARRAY_LEN(parts), out);
 }
 
 /* ---- reading -----------------------------------------------------------------------------------

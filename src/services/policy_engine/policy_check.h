@@ -12,7 +12,6 @@
 struct policy_checks;
 int policy_checks_new(struct policy_checks **out, struct err *e);
 void policy_checks_free(struct policy_checks *p); /* NULL is fine */
-struct policy_loads *policy_checks_loads(struct policy_checks *p);
 
 struct policy_question {
     str account, image; /* digest, or id when by_id */

@@ -43,11 +43,6 @@ void policy_checks_free(struct policy_checks *p)
     free(p);
 }
 
-struct policy_loads *policy_checks_loads(struct policy_checks *p)
-{
-    return p->loads;
-}
-
 bool policy_checks_caching(struct policy_checks *p)
 {
     return p->caching;
