@@ -23,6 +23,9 @@ static const struct option_spec specs[] = {
     {"analyzer-config", 0, OPT_TEXT, "FILE",
      "an engine's analyzer_config.yaml: which files and secrets are looked for",
      &args.judge.analyzer_config, "@file"},
+    {"hints", 0, OPT_FLAG, NULL,
+     "count packages that the image's /anchore_hints.json names (an engine's enable_hints)",
+     &args.judge.hints, NULL},
     {"output", 'o', OPT_TEXT, "FORMAT", "table, or json: the document of the engine's API",
      &args.output, "table json"},
     COVERAGE_OPTIONS(args.coverage),
@@ -116,7 +119,7 @@ const struct command command_check = {
     "The image is scanned as the engine does it - packages, files, secrets, vulnerabilities - and\n"
     "evaluated against the bundle. With -o json the answer is that of the engine's API\n"
     "(GET /images/{digest}/check). Rules about other images of an account (the base image, the\n"
-    "tag's image before) find none.\n"
+    "tag's image before) find none, and findings count as first seen now.\n"
     "\n"
     "A pass that rests on less than the whole image does not look like one: the table says what\n"
     "could not be read or looked up (with -o json standard error does), and so does the exit "

@@ -85,7 +85,7 @@ int judge_source(const struct judge_args *a, const char *source, const struct po
     *out = (struct judged){0};
     buf_init(&dockerfile, 16 << 20);
     int code = read_dockerfile(a->dockerfile, &dockerfile, &text);
-    if (!code && policy_scan_settings(a->analyzer_config, &out->settings, &e) < 0)
+    if (!code && policy_scan_settings(a->analyzer_config, a->hints, &out->settings, &e) < 0)
         code = fail(EXIT_USAGE, &e);
     struct source_args args = a->source;
     if (!code) {

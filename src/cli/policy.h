@@ -30,6 +30,7 @@ struct judged {
 struct judge_args {
     struct source_args source;
     const char *tag, *dockerfile, *analyzer_config;
+    bool hints;    /* count the packages of the image's /anchore_hints.json */
     bool findings; /* wanted even if the bundle does not look at them */
 };
 /* Scans a source and evaluates. *out must be ended by judged_done() in any case. */

@@ -2,7 +2,8 @@
 #include "feeds/drivers.h"
 
 const struct feed_ops *const feeds_all[] = {
-    &feed_alpine, &feed_debian, &feed_epss, &feed_kev, &feed_nvd, &feed_osv, &feed_wolfi, NULL,
+    &feed_alpine, &feed_anchore, &feed_debian, &feed_epss, &feed_kev,
+    &feed_nvd,    &feed_osv,     &feed_wolfi,  NULL,
 };
 
 const struct feed_ops *feed_find(str name)

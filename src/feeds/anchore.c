@@ -30,8 +30,7 @@ struct run {
     struct err *e;
 };
 
-/* Names become file names and parts of URLs. */
-static bool name_ok(str s)
+bool anchore_name_ok(str s)
 {
     if (!s.n || s.n > NAME_LONGEST || s.p[0] == '.')
         return false;
@@ -41,7 +40,7 @@ static bool name_ok(str s)
     return true;
 }
 
-static bool feed_known(str feed)
+bool anchore_feed_known(str feed)
 {
     for (size_t i = 0; i < KE_ARRAY_LEN(known_feeds); i++)
         if (str_eq(str_z(known_feeds[i]), feed))
@@ -137,7 +136,7 @@ static int take_names(struct run *run, void *ctx, yyjson_val *items, struct err 
     yyjson_arr_foreach(items, i, n, item)
     {
         str name = json_str(item, "name");
-        if (!name_ok(name))
+        if (!anchore_name_ok(name))
             continue;
         str *slot = names->items.n < GROUPS_MAX ? vec_push(&names->items) : NULL;
         if (!slot)
@@ -313,7 +312,7 @@ static int one_feed(struct run *run, str feed)
     struct names groups = {.arena = &run->out->arena};
     struct anchore_group whole = {.feed = feed};
     struct err why = {0};
-    if (!feed_known(feed) || (o->wants && !o->wants(o->ctx, feed, STR(""))))
+    if (!anchore_feed_known(feed) || (o->wants && !o->wants(o->ctx, feed, STR(""))))
         return 0;
     if (o->start && o->start(o->ctx, &whole) < 0)
         return stopped(run);
@@ -355,7 +354,7 @@ int anchore_remove(const char *data_dir, str feed, str group, struct err *e)
     static const char *const suffixes[] = {".jsonl", ".part", ".loaded"};
     char path[PATH_MAX];
     struct arena a;
-    if (!feed_known(feed) || !name_ok(group))
+    if (!anchore_feed_known(feed) || !anchore_name_ok(group))
         return 0;
     for (size_t i = 0; i < KE_ARRAY_LEN(suffixes); i++) {
         int r = group_path(data_dir, feed, group, suffixes[i], path, e);

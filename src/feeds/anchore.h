@@ -14,7 +14,10 @@
  *     whose exact versions are the CPEs' (matching does not ask for them by itself)
  *   - "packages:npm": vulns without claims whose ids are the packages' names
  * The details of each vuln are the record itself as JSON text. The records of each group are kept
- * as DATA/feeds/anchore/FEED/GROUP.jsonl; whatever fails, those of the last good run stay. */
+ * as DATA/feeds/anchore/FEED/GROUP.jsonl; whatever fails, those of the last good run stay.
+ *
+ * Without a service (anchore_load.c): `kellet feeds load anchore` reads {feed: {group: [record]}},
+ * or the files FEED/GROUP.jsonl of above, at most 256 MiB each. */
 #ifndef KELLET_FEEDS_ANCHORE_H
 #define KELLET_FEEDS_ANCHORE_H
 
@@ -54,6 +57,9 @@ struct anchore_result {
 int anchore_sync(const struct anchore_options *o, struct anchore_result *out, struct err *e);
 void anchore_result_done(struct anchore_result *r);
 
+/* Names become file names and parts of URLs. */
+bool anchore_name_ok(str group);
+bool anchore_feed_known(str feed);
 /* The source's name in the database; in the arena. */
 str anchore_source(struct arena *a, str feed, str group);
 /* Forgets a group's records, in the database too: 1 done, 0 there were none. */

@@ -4,7 +4,7 @@
 
 #include "feeds/feeds.h"
 
-extern const struct feed_ops feed_alpine, feed_debian, feed_epss, feed_kev, feed_nvd, feed_osv,
-    feed_wolfi;
+extern const struct feed_ops feed_alpine, feed_anchore, feed_debian, feed_epss, feed_kev, feed_nvd,
+    feed_osv, feed_wolfi;
 
 #endif

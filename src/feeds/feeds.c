@@ -21,6 +21,7 @@ static const struct inflate_limits inflate_limits = {.max_out = (uint64_t)64 << 
 struct load {
     const struct feed_ops *feed;
     struct claim_sink *sink;
+    struct feed_sinks *sinks; /* of a feed with read_many */
     const struct feed_progress *progress;
     void *state;
     uint64_t inputs, bytes; /* so far; bytes as they lie on disk */
@@ -31,7 +32,8 @@ struct load {
 static int load_stream(struct load *l, str path, struct stream *in, struct err *e)
 {
     struct feed_input input = {.path = path, .in = in};
-    int r = l->feed->read(&l->state, &input, l->sink, e);
+    int r = l->sinks ? l->feed->read_many(&input, l->sinks, e)
+                     : l->feed->read(&l->state, &input, l->sink, e);
     if (r < 0 && e && !str_contains(str_z(e->text), path))
         err_wrap(e, "%s", path.p); /* from the streams below */
     if (r < 0)
@@ -251,21 +253,34 @@ static int load_dir(struct load *l, str path, size_t root, unsigned depth, struc
     return r;
 }
 
-int feeds_load(const struct feed_ops *feed, const char *const *paths, size_t n_paths,
-               struct claim_sink *sink, const struct feed_progress *progress, struct err *e)
+static int load_paths(struct load *l, const char *const *paths, size_t n_paths, struct err *e)
 {
-    struct load l = {.feed = feed, .sink = sink, .progress = progress};
     int r = 0;
     for (size_t i = 0; i < n_paths && r == 0; i++) {
         str path = str_z(paths[i]);
         while (path.n > 1 && path.p[path.n - 1] == '/')
             path.n--;
-        l.here = 0;
-        r = fs_is_dir(paths[i]) ? load_dir(&l, path, path.n, 0, e) : load_file(&l, path, e);
-        if (r == 0 && !l.here)
+        l->here = 0;
+        r = fs_is_dir(paths[i]) ? load_dir(l, path, path.n, 0, e) : load_file(l, path, e);
+        if (r == 0 && !l->here)
             r = err_set(e, ERR_FORMAT, "%s: holds nothing that the feed \"%s\" reads", paths[i],
-                        feed->name);
+                        l->feed->name);
     }
+    return r;
+}
+
+int feeds_load_many(const struct feed_ops *feed, const char *const *paths, size_t n_paths,
+                    struct feed_sinks *sinks, const struct feed_progress *progress, struct err *e)
+{
+    struct load l = {.feed = feed, .sinks = sinks, .progress = progress};
+    return load_paths(&l, paths, n_paths, e);
+}
+
+int feeds_load(const struct feed_ops *feed, const char *const *paths, size_t n_paths,
+               struct claim_sink *sink, const struct feed_progress *progress, struct err *e)
+{
+    struct load l = {.feed = feed, .sink = sink, .progress = progress};
+    int r = load_paths(&l, paths, n_paths, e);
     if (feed->finish) {
         int f = feed->finish(&l.state, r < 0 ? NULL : sink, r < 0 ? NULL : e);
         if (r == 0)

@@ -17,15 +17,25 @@ struct feed_input {
     struct stream *in; /* decompressed */
 };
 
+/* Where an upstream whose groups are sources of their own writes. */
+struct feed_sinks {
+    /* The sink of a source, the same one each time. none: the upstream has no records for it, so
+     * what the database holds of it goes; *out stays as it is. ERR_LIMIT. */
+    int (*get)(struct feed_sinks *s, str source, bool none, struct claim_sink **out, struct err *e);
+};
+
 struct feed_ops {
-    const char *name;    /* "alpine", "debian", "osv", "nvd", "kev", "epss" */
+    const char *name;    /* "alpine", "anchore", "debian", "osv", "nvd", "kev", "epss" */
     const char *summary; /* one line for help */
     const char *licence; /* of the data; shown by status */
     /* MUST. Is this member or file of a directory one of ours? (Files named by the user are always
      * read.) */
     bool (*wants)(str path);
-    /* MUST. Reads one input. *state starts NULL and is shared by the inputs of one load. */
+    /* MUST, one of read and read_many. Reads one input. *state starts NULL and is shared by the
+     * inputs of one load. */
     int (*read)(void **state, const struct feed_input *in, struct claim_sink *sink, struct err *e);
+    /* The same, of many sources. */
+    int (*read_many)(const struct feed_input *in, struct feed_sinks *sinks, struct err *e);
     /* MAY. After the last input: emits what had to wait, frees *state. Also called after an error,
      * with sink NULL: only free. */
     int (*finish)(void **state, struct claim_sink *sink, struct err *e);
@@ -45,5 +55,8 @@ struct feed_progress {
  * magic) and feeds each wanted input to the driver. Single files may be compressed. */
 int feeds_load(const struct feed_ops *feed, const char *const *paths, size_t n_paths,
                struct claim_sink *sink, const struct feed_progress *progress, struct err *e);
+/* The same for a feed with read_many. */
+int feeds_load_many(const struct feed_ops *feed, const char *const *paths, size_t n_paths,
+                    struct feed_sinks *sinks, const struct feed_progress *progress, struct err *e);
 
 #endif

@@ -1,12 +1,17 @@
 """kellet check and kellet policy: the engine's verdict without one. Compared with the recorded evaluations."""
+import base64
+import csv
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 
 import pytest
 
 import test_analyze
+import test_recorded_evaluations
 from conftest import ROOT, SHARED
 from test_recorded import DATA, shape, where_different
 
@@ -38,14 +43,11 @@ def write(path, value):
     return path
 
 
-@pytest.fixture(scope="module")
-def kitchen(tmp_path_factory):
-    """The second kitchen image as an OCI layout."""
-    where = tmp_path_factory.mktemp("check-kitchen")
-    subprocess.run(["python3", DATA / "scenarios/make_fixture.py", SHARED / "data/images/oci/alpine-3.10", where / "made", "2"],
-                   check=True, stdout=subprocess.DEVNULL)
+def kitchen_layout(where, variant):
+    """A kitchen image of the recordings as an OCI layout."""
+    subprocess.run(["python3", DATA / "scenarios/make_fixture.py", SHARED / "data/images/oci/alpine-3.10", where / "made",
+                    str(variant)], check=True, stdout=subprocess.DEVNULL)
     manifest = (where / "made/manifest.json").read_bytes()
-    import hashlib
     digest = hashlib.sha256(manifest).hexdigest()
     layout = where / "layout"
     (layout / "blobs/sha256").mkdir(parents=True)
@@ -59,6 +61,11 @@ def kitchen(tmp_path_factory):
         {"mediaType": document["mediaType"], "digest": f"sha256:{digest}", "size": len(manifest)}]}))
     (where / "settings.yaml").write_text(test_analyze.SETTINGS)
     return layout, where / "settings.yaml", where
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory):
+    return kitchen_layout(tmp_path_factory.mktemp("check-kitchen"), 2)
 
 
 def recorded(line):
@@ -77,6 +84,49 @@ def test_as_recorded(kitchen, line, tmp_path):
     assert done.returncode == (0 if status == "pass" else 1), done.stderr
     found = where_different(shape(want), shape(json.loads(done.stdout)))
     assert not found, found
+
+
+def recorded_rules():
+    """Every rule of the recorded bundles, once, and those that gave rows about Dockerfiles."""
+    rules, seen = [], set()
+    with open(DATA / "06_evaluations.jsonl", encoding="utf-8") as f:
+        bodies = [x["request_body"] for x in map(json.loads, f) if x["method"] == "POST" and x["path"] == "/v1/policies"]
+    for policy in (p for b in bodies for p in b["policies"]):
+        for r in policy["rules"]:
+            if json.dumps(r, sort_keys=True) not in seen:
+                seen.add(json.dumps(r, sort_keys=True))
+                rules.append(r)
+    return rules
+
+
+def test_all_recorded_rows(kitchen, tmp_path):
+    """With the feed service's records loaded, the rows of the recordings come out without a server: all but those of
+    an imported image and of a Debian image that are not here."""
+    with open(DATA / "golden/trigger_rows.tsv", encoding="utf-8", newline="") as f:
+        rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
+    day = re.compile(r"(max_days_since_(?:creation|fix))=\d{4}-\d\d-\d\d")
+    want = {(r["gate"], r["trigger"], r["trigger_id"], day.sub(r"\1=DAY", r["message"])) for r in rows
+            if re.search("kitchen:(v1|v2|df)|docker.io/alpine:latest", r["tags"])}
+    assert len(rows) - len(want) < 10
+    done = kellet("feeds", "load", "anchore", DATA / "golden/feeds.json", "--data", tmp_path / "data")
+    assert done.returncode == 0 and "github:python: 4 records" in done.stdout, done
+    dockerfile = next(x for x in map(json.loads, open(DATA / "04_images.jsonl", encoding="utf-8")) if x["n"] == 34)
+    (tmp_path / "Dockerfile").write_bytes(base64.b64decode(dockerfile["request_body"]["dockerfile"]))
+    df_rules = list(test_recorded_evaluations.rules_of([(r["gate"], r["trigger"], r["trigger_id"], r["message"])
+                                                        for r in rows if r["gate"] == "dockerfile"]))
+    policy = write(tmp_path / "p.json", bundle(*recorded_rules(), *df_rules))
+    df = kitchen_layout(tmp_path, 4)[0]
+    found = set()
+    for source, tag, *more in ((f"oci-dir:{kitchen[0]}", TAG), (f"oci-dir:{ALPINE}", "docker.io/alpine:latest"),
+                               (f"oci-dir:{df}", "127.0.0.1:5000/bench/kitchen:df", "--dockerfile", tmp_path / "Dockerfile")):
+        done = kellet("check", source, "--policy", policy, "--tag", tag, "--analyzer-config", kitchen[1], "--hints", "-o",
+                      "json", "--data", tmp_path / "data", *more)
+        assert done.returncode == 1, done.stderr
+        result = list(list(json.loads(done.stdout)[0].values())[0].values())[0][0]["detail"]["result"]["result"]
+        for r in list(result.values())[0]["result"]["rows"]:
+            found.add((r[3], r[4], r[2], day.sub(r"\1=DAY", r[5])))
+    missing = sorted(want - found)
+    assert not missing, f"{len(missing)} of {len(want)} rows are missing:\n" + "\n".join(map(str, missing[:40]))
 
 
 def test_verdicts_and_exit_codes(tmp_path):

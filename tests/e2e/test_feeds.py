@@ -176,3 +176,39 @@ def test_real_sets(tmp_path, name, path, records, claims):
     assert source["dropped"] == sum(source["drops"].values())
     assert len(lines(feeds(tmp_path, "dump")[1])) == source["claims"]
     assert len(lines(feeds(tmp_path, "dump", "--vulns")[1])) >= source["vulns"]
+
+
+def old_record(name, version, group="alpine:3.18", package="zlib"):
+    return {"Vulnerability": {"Name": name, "NamespaceName": group, "Severity": "High", "Link": "l", "FixedIn": [
+        {"Name": package, "NamespaceName": group, "Version": version, "VersionFormat": "apk"}]}}
+
+
+def test_records_of_the_old_feed_service(tmp_path):
+    def load(value, *more):
+        (tmp_path / "f.json").write_text(value if isinstance(value, str) else json.dumps(value))
+        return feeds(tmp_path / "data", "load", "anchore", tmp_path / "f.json", *more)
+
+    def sources():
+        return {s["name"]: s["records"] for s in json.loads(feeds(tmp_path / "data", "status", "-o", "json")[1])["sources"]}
+    two = {"vulnerabilities": {"alpine:3.18": [old_record("CVE-1", "2"), old_record("CVE-2", "None")],
+                               "alpine:3.19": [old_record("CVE-1", "3", "alpine:3.19")]},
+           "packages": {"npm": [{"a": {"versions": ["1"], "latest": "1"}}]}}
+    code, out, _ = load(two)
+    assert code == 0 and "alpine:3.18: 2 records" in out and "packages:npm: 1 records" in out
+    assert sources() == {"alpine:3.18": 2, "alpine:3.19": 1, "packages:npm": 1}
+    # whatever is wrong, nothing changes
+    for broken in ("{", "[]", {"elsewhere": {}}, {"github": []}, {"github": {"../x": []}}, {"github": {"x": {}}},
+                   {"vulnerabilities": {"alpine:3.18": [old_record("CVE-9", "2")], "alpine:3.19": [7]}}):
+        assert load(broken)[0] == 5, broken
+    assert load(two, "--as", "mine")[0] == 2
+    assert sources() == {"alpine:3.18": 2, "alpine:3.19": 1, "packages:npm": 1}
+    # a group that has become empty goes, one that is not named stays
+    assert load({"vulnerabilities": {"alpine:3.18": [old_record("CVE-1", "2")], "alpine:3.19": []}})[0] == 0
+    assert sources() == {"alpine:3.18": 1, "packages:npm": 1}
+    # the engine's own files
+    where = tmp_path / "kept/vulnerabilities"
+    where.mkdir(parents=True)
+    (where / "alpine:3.19.jsonl").write_text("\n".join(json.dumps(old_record(f"CVE-{n}", "2")) for n in range(3)) + "\n")
+    (where / "alpine:3.19.loaded").write_text("a digest")
+    assert feeds(tmp_path / "data", "load", "anchore", tmp_path / "kept")[0] == 0
+    assert sources() == {"alpine:3.18": 1, "alpine:3.19": 3, "packages:npm": 1}

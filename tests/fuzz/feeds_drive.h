@@ -67,12 +67,26 @@ static inline void drive_dated(struct claim_sink *s, int64_t date, str version)
     touch(version);
 }
 
+struct drive_sinks {
+    struct feed_sinks sinks; /* first */
+    struct claim_sink *one;
+};
+static inline int drive_get(struct feed_sinks *s, str source, bool none, struct claim_sink **out,
+                            struct err *e)
+{
+    touch(source);
+    if (!none)
+        *out = ((struct drive_sinks *)s)->one;
+    return 0;
+}
+
 static inline void drive(const char *name, const char *path, const uint8_t *data, size_t size)
 {
     struct claim_sink sink = {drive_vuln, drive_claim, drive_drop, drive_record, drive_dated};
     const struct feed_ops *feed = feed_find(str_z(name));
     struct err e;
     void *state = NULL;
+    struct drive_sinks sinks = {{drive_get}, &sink};
     int r = 0;
     str rest = {(const char *)data, size};
     while (rest.n && r == 0) {
@@ -80,7 +94,8 @@ static inline void drive(const char *name, const char *path, const uint8_t *data
         if (stream_from_mem(str_split(&rest, '\0'), &in, &e) < 0)
             break;
         struct feed_input input = {str_z(path), in};
-        r = feed->read(&state, &input, &sink, &e);
+        r = feed->read ? feed->read(&state, &input, &sink, &e)
+                       : feed->read_many(&input, &sinks.sinks, &e);
     }
     if (feed->finish)
         feed->finish(&state, r < 0 ? NULL : &sink, &e);

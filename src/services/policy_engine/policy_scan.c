@@ -6,6 +6,7 @@
 #include "services/fulltag.h"
 #include "services/policy_engine/policy_facts.h"
 #include "services/policy_engine/vuln_rows.h"
+#include "services/policy_engine/vuln_seen.h"
 
 enum { SCAN_MAX = 256 << 20, PARTS_ALL = PART_FILES | PART_MANIFESTS };
 
@@ -23,13 +24,15 @@ struct policy_scan {
     const struct inventory *inv;
 };
 
-int policy_scan_settings(const char *file, struct analyzer_settings **out, struct err *e)
+int policy_scan_settings(const char *file, bool hints, struct analyzer_settings **out,
+                         struct err *e)
 {
     autofree struct config *c = calloc(1, sizeof *c);
     if (!c)
         return err_no_memory(e);
     c->analyzer_config = file;
     c->owned_package_filtering = true;
+    c->hints_enabled = hints;
     return analyzer_settings_load(c, out, e);
 }
 
@@ -99,6 +102,8 @@ static int find(struct policy_scan *s, const struct policy_scan_options *o, stru
     int rc =
         doc ? vuln_rows(o->db, o->inv, (struct content_reader){read_document, s}, doc, &rows, e)
             : err_no_memory(e);
+    if (rc >= 0) /* no report of before is known */
+        rc = vuln_seen_note(STR(""), o->now_us, doc, rows, e);
     if (rc >= 0)
         s->rows = yyjson_mut_val_imut_copy(rows, NULL);
     yyjson_mut_doc_free(doc);

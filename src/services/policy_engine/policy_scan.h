@@ -9,8 +9,10 @@
 #include "vulndb/vulndb.h"
 
 /* The analyser's settings without a configuration; `file`: analyzer_config.yaml, NULL: built in.
- * scan_options.facts of the scan must be theirs. */
-int policy_scan_settings(const char *file, struct analyzer_settings **out, struct err *e);
+ * hints: packages that the image's own HINTS_FILE names count. scan_options.facts of the scan must
+ * be theirs. */
+int policy_scan_settings(const char *file, bool hints, struct analyzer_settings **out,
+                         struct err *e);
 
 struct policy_scan_options {
     struct inventory *inv; /* borrowed; hinted packages are added */
@@ -18,7 +20,7 @@ struct policy_scan_options {
     const struct vulndb *db; /* NULL: there are no data */
     str tag;                 /* empty: made of what the source says */
     str dockerfile;          /* text; p NULL: guessed from the history */
-    int64_t now_us;
+    int64_t now_us;          /* findings are taken for first seen now */
 };
 struct policy_scan;
 int policy_scan_new(const struct policy_scan_options *o, struct policy_scan **out, struct err *e);
