@@ -5,7 +5,6 @@
 #include "services/metrics.h"
 
 #include <pthread.h>
-#include <time.h>
 
 enum { JOB_MEMORY = 32 << 20, TEXTS_MAX = 32, MESSAGE_MAX = 8 << 10, TIMEOUT_MARGIN_MS = 1000 };
 
@@ -32,13 +31,6 @@ struct job {
     size_t n_refusals, n_warnings, refused;
     str patch; /* JSON; empty: none */
 };
-
-static int64_t clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void job_drop(struct job *j)
 {
@@ -92,21 +84,27 @@ static str unknown_text(struct job *j, const struct verdict_answer *v, str image
     return arena_printf(a, "%.*s, and its analysis could not be asked for", STR_ARG(v->text));
 }
 
-static bool remembered(struct job *j, const struct admission_selector *s, str image,
+/* A verdict of the last seconds. With `renew` it is looked for again, later, when that is due. */
+static bool remembered(struct job *j, const struct admission_selector *s, str image, bool renew,
                        struct verdict_answer *out)
 {
-    return j->settings->cache_ms &&
-           verdict_cache_get(hook_cache(j->hook), s, image, j->from_ms - j->settings->cache_ms,
-                             &j->arena, out);
+    const struct verdict_age age = {j->from_ms, j->settings->cache_ms};
+    bool due = false;
+    bool found = age.keep_ms && verdict_cache_get(hook_cache(j->hook), s, image, age, &j->arena,
+                                                  out, renew ? &due : NULL);
+    if (due)
+        refresher_add(hook_refresher(j->hook), j->settings, s, image);
+    return found;
 }
 
 static int find(struct job *j, const struct admission_selector *s, str image,
                 struct verdict_answer *out, struct err *e)
 {
     const struct verdict_question q = {j->engine, s, image, j->request_id};
-    if (remembered(j, s, image, out))
+    if (remembered(j, s, image, true, out))
         return 0;
-    int64_t now = clock_ms(); /* before it is looked for: what changes meanwhile is not kept long */
+    int64_t now =
+        verdict_clock_ms(); /* before it is looked for: what changes meanwhile is not kept long */
     int k = verdict_find(&q, &j->arena, out, e);
     if (k == 0 && j->settings->cache_ms)
         verdict_cache_put(hook_cache(j->hook), s, image, now, out);
@@ -173,7 +171,7 @@ static bool all_remembered(struct job *j)
     for (size_t i = 0; i < r->n_images; i++) {
         str name = r->images[i].name;
         const struct admission_selector *s = admission_select(j->settings, r, name);
-        if (!r->images[i].known && s && !remembered(j, s, name, &ignored))
+        if (!r->images[i].known && s && !remembered(j, s, name, false, &ignored))
             return false;
     }
     return true;
@@ -190,7 +188,7 @@ static bool seen_before(const struct review *r, size_t i)
 static void judge(struct job *j)
 {
     const struct review *r = &j->review;
-    for (size_t i = 0; i < r->n_images && clock_ms() < j->until_ms; i++) {
+    for (size_t i = 0; i < r->n_images && verdict_clock_ms() < j->until_ms; i++) {
         size_t before = j->refused;
         if (r->images[i].known || seen_before(r, i))
             continue;
@@ -226,7 +224,7 @@ static void pin(struct job *j)
     const struct review *r = &j->review;
     auto_buf patch;
     buf_init(&patch, JOB_MEMORY);
-    for (size_t i = 0; i < r->n_images && clock_ms() < j->until_ms; i++) {
+    for (size_t i = 0; i < r->n_images && verdict_clock_ms() < j->until_ms; i++) {
         str name = r->images[i].name;
         str digest = r->images[i].known || has_digest(name) ? STR("") : digest_of(j, name);
         str value = digest.n ? arena_printf(&j->arena, "%.*s@%.*s", STR_ARG(name), STR_ARG(digest))
@@ -258,7 +256,7 @@ void admission_judge(void *p)
     else
         judge(j);
     pthread_mutex_lock(&j->lock);
-    j->done = clock_ms() < j->until_ms;
+    j->done = verdict_clock_ms() < j->until_ms;
     if (j->rq)
         httpd_wake(j->rq);
     pthread_mutex_unlock(&j->lock);
@@ -411,7 +409,7 @@ static int post(struct call *c, bool mutate)
         return call_problem(c, 400, "Bad Request", "%s", c->err->text);
     }
     unsigned ms = deadline_ms(c, j->settings->deadline_ms);
-    j->from_ms = clock_ms();
+    j->from_ms = verdict_clock_ms();
     j->until_ms = j->from_ms + ms;
     c->state = j;
     if (!j->review.n_images) {

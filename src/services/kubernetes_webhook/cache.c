@@ -3,11 +3,12 @@
 #include "base/hash.h"
 
 #include <pthread.h>
+#include <time.h>
 
 enum { SLOTS = 4096, KEY_MAX = 4096 };
 
 struct entry {
-    int64_t at_ms;
+    int64_t at_ms, asked_ms; /* asked: when somebody was last told to look again */
     enum image_verdict verdict;
     size_t n[4]; /* key, account, text, digest: one behind the other in bytes */
     char bytes[];
@@ -16,6 +17,13 @@ struct verdict_cache {
     pthread_mutex_t lock;
     struct entry *slots[SLOTS];
 };
+
+int64_t verdict_clock_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 
 int verdict_cache_new(struct verdict_cache **out, struct err *e)
 {
@@ -62,8 +70,18 @@ static str part(const struct entry *x, int i)
     return (str){x->bytes + from, x->n[i]};
 }
 
+/* Under the lock. */
+static bool is_due(struct entry *x, struct verdict_age age)
+{
+    if (age.now_ms - x->at_ms <= age.keep_ms / 2 || age.now_ms - x->asked_ms < age.keep_ms / 4)
+        return false;
+    x->asked_ms = age.now_ms;
+    return true;
+}
+
 bool verdict_cache_get(struct verdict_cache *c, const struct admission_selector *s, str image,
-                       int64_t since_ms, struct arena *a, struct verdict_answer *out)
+                       struct verdict_age age, struct arena *a, struct verdict_answer *out,
+                       bool *due)
 {
     char key[KEY_MAX];
     size_t n = key_of(s, image, key);
@@ -71,13 +89,15 @@ bool verdict_cache_get(struct verdict_cache *c, const struct admission_selector 
         return false;
     size_t slot = hash64(key, n) % SLOTS;
     pthread_mutex_lock(&c->lock);
-    const struct entry *x = c->slots[slot];
-    bool found = x && x->at_ms >= since_ms && str_eq(part(x, 0), (str){key, n});
+    struct entry *x = c->slots[slot];
+    bool found = x && age.now_ms - x->at_ms <= age.keep_ms && str_eq(part(x, 0), (str){key, n});
     if (found)
         *out = (struct verdict_answer){.verdict = x->verdict,
                                        .account = arena_dup(a, part(x, 1)),
                                        .text = arena_dup(a, part(x, 2)),
                                        .digest = arena_dup(a, part(x, 3))};
+    if (due)
+        *due = found && is_due(x, age);
     pthread_mutex_unlock(&c->lock);
     return found && !a->full;
 }
@@ -95,7 +115,7 @@ void verdict_cache_put(struct verdict_cache *c, const struct admission_selector 
     struct entry *x = malloc(sizeof *x + all);
     if (!x)
         return;
-    *x = (struct entry){.at_ms = now_ms, .verdict = v->verdict};
+    *x = (struct entry){.at_ms = now_ms, .asked_ms = INT64_MIN / 2, .verdict = v->verdict};
     char *to = x->bytes;
     for (size_t i = 0; i < KE_ARRAY_LEN(parts); i++) {
         x->n[i] = parts[i].n;

@@ -17,6 +17,7 @@ struct hook {
     struct engine *engine;
     struct hook_pool *judges, *askers;
     struct verdict_cache *cache;
+    struct refresher *refresher;
     pthread_mutex_t lock;
     struct admission_settings *base; /* of config.yaml */
     struct admission_settings *now;
@@ -211,6 +212,11 @@ struct verdict_cache *hook_cache(struct hook *h)
     return h->cache;
 }
 
+struct refresher *hook_refresher(struct hook *h)
+{
+    return h->refresher;
+}
+
 bool hook_judge(struct hook *h, void *job)
 {
     return hook_pool_add(h->judges, job);
@@ -243,6 +249,8 @@ int hook_new(struct engine *en, void (*judge)(void *job), void (*drop)(void *job
     if (k == 0)
         k = verdict_cache_new(&h->cache, e);
     if (k == 0)
+        k = refresher_new(en, h->cache, &h->refresher, e);
+    if (k == 0)
         k = hook_pool_new(JUDGES, JUDGES_LINE, judge, drop, &h->judges, e);
     if (k == 0)
         k = hook_pool_new(ASKERS, ASKERS_LINE, ask_run, ask_free, &h->askers, e);
@@ -260,6 +268,7 @@ void hook_free(struct hook *h)
         return;
     hook_pool_free(h->judges);
     hook_pool_free(h->askers);
+    refresher_free(h->refresher);
     verdict_cache_free(h->cache);
     admission_settings_drop(h->now);
     admission_settings_drop(h->base);

@@ -6,6 +6,7 @@
 #include "services/call.h"
 #include "services/kubernetes_webhook/cache.h"
 #include "services/kubernetes_webhook/pool.h"
+#include "services/kubernetes_webhook/refresh.h"
 #include "services/kubernetes_webhook/settings.h"
 
 struct hook;
@@ -20,6 +21,7 @@ void hook_free(struct hook *h); /* NULL is fine */
  * is looked at once a second); a bad one changes nothing and is logged. */
 struct admission_settings *hook_settings(struct hook *h);
 struct verdict_cache *hook_cache(struct hook *h);
+struct refresher *hook_refresher(struct hook *h);
 /* False: too many wait. */
 bool hook_judge(struct hook *h, void *job);
 /* Has the API add the image to the account, later. True also when that was done a minute ago;

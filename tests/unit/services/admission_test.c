@@ -302,6 +302,7 @@ static void verdicts_are_kept(void **state)
     struct err e = {0};
     struct arena a;
     struct verdict_answer out;
+    const struct verdict_age at0 = {1000, 1000}, last = {2000, 1000}, late = {2001, 1000};
     const struct admission_selector s = {.account = STR("admin"), .mode = ADMISSION_POLICY};
     struct admission_selector other = s, longer = s;
     const struct verdict_answer refused = {VERDICT_REFUSED, STR("admin"), STR("why"),
@@ -309,25 +310,59 @@ static void verdicts_are_kept(void **state)
     const struct verdict_answer none = {.verdict = VERDICT_UNKNOWN};
     arena_init(&a, 1 << 20);
     assert_ok(verdict_cache_new(&c, &e));
-    assert_false(verdict_cache_get(c, &s, STR("a:1"), 0, &a, &out));
+    assert_false(verdict_cache_get(c, &s, STR("a:1"), at0, &a, &out, NULL));
     verdict_cache_put(c, &s, STR("a:1"), 1000, &refused);
-    assert_true(verdict_cache_get(c, &s, STR("a:1"), 1000, &a, &out));
+    assert_true(verdict_cache_get(c, &s, STR("a:1"), last, &a, &out, NULL));
     assert_int_equal(out.verdict, VERDICT_REFUSED);
     assert_str(out.account, STR("admin"));
     assert_str(out.text, STR("why"));
     assert_str(out.digest, STR("sha256:1"));
-    assert_false(verdict_cache_get(c, &s, STR("a:1"), 1001, &a, &out));
-    assert_false(verdict_cache_get(c, &s, STR("a:2"), 0, &a, &out));
+    assert_false(verdict_cache_get(c, &s, STR("a:1"), late, &a, &out, NULL));
+    assert_false(verdict_cache_get(c, &s, STR("a:2"), at0, &a, &out, NULL));
     other.mode = ADMISSION_ANALYSIS;
-    assert_false(verdict_cache_get(c, &other, STR("a:1"), 0, &a, &out));
+    assert_false(verdict_cache_get(c, &other, STR("a:1"), at0, &a, &out, NULL));
     longer.policy = STR("p");
-    assert_false(verdict_cache_get(c, &longer, STR("a:1"), 0, &a, &out));
+    assert_false(verdict_cache_get(c, &longer, STR("a:1"), at0, &a, &out, NULL));
     verdict_cache_put(c, &s, STR("b:1"), 1000, &none);
-    assert_false(verdict_cache_get(c, &s, STR("b:1"), 0, &a, &out));
+    assert_false(verdict_cache_get(c, &s, STR("b:1"), at0, &a, &out, NULL));
     char name[8192];
     memset(name, 'x', sizeof name);
     verdict_cache_put(c, &s, (str){name, sizeof name}, 1000, &refused);
-    assert_false(verdict_cache_get(c, &s, (str){name, sizeof name}, 0, &a, &out));
+    assert_false(verdict_cache_get(c, &s, (str){name, sizeof name}, at0, &a, &out, NULL));
+    verdict_cache_free(c);
+    arena_done(&a);
+}
+
+static void verdicts_are_renewed_by_one(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t now;
+        bool found, due;
+    } cases[] = {
+        {1000, true, false}, {1500, true, false}, /* the first half */
+        {1501, true, true},  {1502, true, false},
+        {1750, true, false}, {1751, true, true}, /* whoever was told has not done it */
+        {2000, true, false}, {2001, false, false},
+    };
+    struct verdict_cache *c = NULL;
+    struct err e = {0};
+    struct arena a;
+    struct verdict_answer out;
+    const struct admission_selector s = {.account = STR("admin")};
+    const struct verdict_answer good = {.verdict = VERDICT_GOOD};
+    arena_init(&a, 1 << 20);
+    assert_ok(verdict_cache_new(&c, &e));
+    verdict_cache_put(c, &s, STR("a:1"), 1000, &good);
+    for (size_t i = 0; i < KE_ARRAY_LEN(cases); i++) {
+        const struct verdict_age age = {cases[i].now, 1000};
+        bool due = true;
+        assert_int_equal(verdict_cache_get(c, &s, STR("a:1"), age, &a, &out, &due), cases[i].found);
+        assert_int_equal(due, cases[i].due);
+    }
+    verdict_cache_put(c, &s, STR("a:1"), 1900, &good);
+    const struct verdict_age renewed = {2001, 1000};
+    assert_true(verdict_cache_get(c, &s, STR("a:1"), renewed, &a, &out, NULL));
     verdict_cache_free(c);
     arena_done(&a);
 }
@@ -335,10 +370,15 @@ static void verdicts_are_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(images_of_reviews), cmocka_unit_test(bad_reviews_are_refused),
-        cmocka_unit_test(too_many_images),   cmocka_unit_test(wrong_settings_are_named),
-        cmocka_unit_test(without_settings),  cmocka_unit_test(selectors_choose),
-        cmocka_unit_test(checks_are_read),   cmocka_unit_test(verdicts_are_kept),
+        cmocka_unit_test(images_of_reviews),
+        cmocka_unit_test(bad_reviews_are_refused),
+        cmocka_unit_test(too_many_images),
+        cmocka_unit_test(wrong_settings_are_named),
+        cmocka_unit_test(without_settings),
+        cmocka_unit_test(selectors_choose),
+        cmocka_unit_test(checks_are_read),
+        cmocka_unit_test(verdicts_are_kept),
+        cmocka_unit_test(verdicts_are_renewed_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
