@@ -64,6 +64,9 @@ struct http_request {
      * the file has changed. */
     uint64_t offset;
     uint64_t max_body; /* ERR_LIMIT beyond; 0: 64 MiB */
+    /* One attempt may take this long, however bytes arrive, in place of idle_timeout; 0: no such
+     * limit. ERR_NET. */
+    uint32_t timeout_ms;
     bool no_retry;
     bool no_redirect; /* a redirect is an answer like another: its body goes to *body_out */
     /* Body bytes of the final 2xx response as they come. May return a negative code to stop. NULL:

@@ -261,7 +261,7 @@ static int on_progress(void *ctx, curl_off_t dt, curl_off_t dn, curl_off_t ut, c
     if (!connected || (uint64_t)un != t->sent)
         t->last_byte = now_ms();
     t->sent = (uint64_t)un;
-    if (now_ms() - t->last_byte < (int64_t)t->h->o.idle_timeout * 1000)
+    if (t->rq->timeout_ms || now_ms() - t->last_byte < (int64_t)t->h->o.idle_timeout * 1000)
         return 0;
     err_set(&t->err, ERR_NET, "%s: nothing arrived for %u seconds", t->url->redacted,
             t->h->o.idle_timeout);
@@ -394,9 +394,12 @@ static void set_options(struct http_transfer *t, CURL *c, struct curl_slist *hea
     api->setopt(c, CURLOPT_HTTPHEADER, headers);
     api->setopt(c, CURLOPT_ERRORBUFFER, t->curl_text);
     api->setopt(c, CURLOPT_CONNECTTIMEOUT, (long)h->o.connect_timeout);
-    /* A trickle that would take for ever counts as hanging too. */
-    api->setopt(c, CURLOPT_LOW_SPEED_LIMIT, 10L);
-    api->setopt(c, CURLOPT_LOW_SPEED_TIME, (long)h->o.idle_timeout * 4);
+    if (t->rq->timeout_ms) {
+        api->setopt(c, CURLOPT_TIMEOUT_MS, (long)t->rq->timeout_ms);
+    } else { /* a trickle that would take for ever counts as hanging too */
+        api->setopt(c, CURLOPT_LOW_SPEED_LIMIT, 10L);
+        api->setopt(c, CURLOPT_LOW_SPEED_TIME, (long)h->o.idle_timeout * 4);
+    }
     api->setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
     api->setopt(c, CURLOPT_BUFFERSIZE, 128L << 10);
     api->setopt(c, CURLOPT_HEADERFUNCTION, on_header);

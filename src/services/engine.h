@@ -128,7 +128,8 @@ struct service_request {
     str account;              /* namespace; "" none */
     str body;                 /* JSON; "" none */
     const char *content_type; /* NULL: application/json */
-    unsigned timeout;         /* seconds; 0: 180 */
+    unsigned timeout;         /* seconds that all instances together may take, over the network;
+                                 0: client_read_timeout for each */
     str request_id;           /* of the request that this serves: logs repeat it */
 };
 /* Any answer is a result: *status and *body (appended). Tries instances that are up in turn when

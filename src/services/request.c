@@ -98,8 +98,8 @@ static void found_drop(struct engine *en, enum service_id id, const char *url)
     pthread_mutex_unlock(&d->lock);
 }
 
-static int ask(struct engine *en, const struct service_request *rq, const char *base, int *status,
-               struct buf *body, struct err *e)
+static int ask(struct engine *en, const struct service_request *rq, const char *base, uint32_t ms,
+               int *status, struct buf *body, struct err *e)
 {
     auto_buf url, token;
     buf_init(&url, 1 << 16);
@@ -126,6 +126,7 @@ static int ask(struct engine *en, const struct service_request *rq, const char *
                                    .body = rq->body,
                                    .authorization = buf_z(&token),
                                    .max_body = REQUEST_BODY_MAX,
+                                   .timeout_ms = ms,
                                    .no_retry = true};
     struct http_response rs;
     size_t before = body->n;
@@ -145,6 +146,16 @@ static bool is_idempotent(const char *method)
     return strcmp(method, "POST") != 0;
 }
 
+/* What the next of `left` instances may take of the time that remains; 0: no limit. */
+static uint32_t share_ms(int64_t until_us, int left)
+{
+    int64_t ms = (until_us - clock_us()) / 1000;
+    if (!until_us)
+        return 0;
+    ms = left > 1 ? ms / 2 : ms;
+    return ms < 1 ? 1 : (uint32_t)ms;
+}
+
 int service_request(struct engine *en, const struct service_request *rq, int *status,
                     struct buf *body, struct err *e)
 {
@@ -153,13 +164,14 @@ int service_request(struct engine *en, const struct service_request *rq, int *st
     autofree struct found_url *urls = calloc(INSTANCES_MAX, sizeof *urls);
     if (!urls)
         return err_no_memory(e);
+    int64_t until_us = rq->timeout ? clock_us() + (int64_t)rq->timeout * 1000000 : 0;
     struct err last = {0};
     for (int round = 0; round < 2; round++) {
         int n = found_take(en, rq->service, round > 0, urls, e);
         if (n < 0)
             return n;
-        for (int i = 0; i < n; i++) {
-            int r = ask(en, rq, urls[i].text, status, body, &last);
+        for (int i = 0; i < n && (!until_us || clock_us() < until_us); i++) {
+            int r = ask(en, rq, urls[i].text, share_ms(until_us, n - i), status, body, &last);
             if (r != ERR_NET)
                 return r < 0 ? err_set(e, r, "%s", last.text) : r;
             found_drop(en, rq->service, urls[i].text);

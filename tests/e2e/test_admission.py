@@ -325,8 +325,7 @@ def test_without_a_policy_engine(kellet_binary, tmp_path, registry_open, on_erro
             said = response["warnings"][0] if response["allowed"] else response["status"]["message"]
             assert said == "kellet could not judge the images in time"
         finally:
-            silent.close()
-            engine.stop()
+            assert engine.stop() == [0]  # nobody waits for that port any longer
 
 
 @pytest.mark.parametrize("section, said", [

@@ -97,14 +97,20 @@ static bool remembered(struct job *j, const struct admission_selector *s, str im
     return found;
 }
 
+/* Whole ones, at least one. */
+static unsigned seconds_left(const struct job *j, int64_t now)
+{
+    return now < j->until_ms ? (unsigned)((j->until_ms - now + 999) / 1000) : 1;
+}
+
 static int find(struct job *j, const struct admission_selector *s, str image,
                 struct verdict_answer *out, struct err *e)
 {
-    const struct verdict_question q = {j->engine, s, image, j->request_id};
     if (remembered(j, s, image, true, out))
         return 0;
     int64_t now =
         verdict_clock_ms(); /* before it is looked for: what changes meanwhile is not kept long */
+    const struct verdict_question q = {j->engine, s, image, j->request_id, seconds_left(j, now)};
     int k = verdict_find(&q, &j->arena, out, e);
     if (k == 0 && j->settings->cache_ms)
         verdict_cache_put(hook_cache(j->hook), s, image, now, out);

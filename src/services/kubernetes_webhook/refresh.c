@@ -3,7 +3,7 @@
 #include "services/kubernetes_webhook/pool.h"
 #include "services/log.h"
 
-enum { THREADS = 2, LINE = 4096, MEMORY = 8 << 20 };
+enum { THREADS = 2, LINE = 4096, MEMORY = 8 << 20, TIMEOUT = 5 };
 
 struct refresher {
     struct engine *engine;
@@ -29,7 +29,7 @@ static void item_free(void *p)
 static void item_run(void *p)
 {
     struct item *x = p;
-    const struct verdict_question q = {x->of->engine, &x->selector, x->image, STR("")};
+    const struct verdict_question q = {x->of->engine, &x->selector, x->image, STR(""), TIMEOUT};
     struct verdict_answer v;
     struct err why = {0};
     int64_t now = verdict_clock_ms();

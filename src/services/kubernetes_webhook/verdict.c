@@ -124,7 +124,7 @@ static int ask_policy(struct finder *f, bool *passed, struct err *e)
                                        .method = "GET",
                                        .path = text,
                                        .account = f->out->account,
-                                       .timeout = 10,
+                                       .timeout = f->q->timeout,
                                        .request_id = f->q->request_id};
     int k = service_request(f->q->engine, &rq, &status, &body, e);
     if (k < 0)

@@ -15,6 +15,7 @@ struct verdict_question {
     const struct admission_selector *selector;
     str image; /* as written in the object */
     str request_id;
+    unsigned timeout; /* seconds that the policy engine may take */
 };
 struct verdict_answer {
     enum image_verdict verdict;

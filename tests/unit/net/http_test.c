@@ -298,6 +298,31 @@ static void failures_that_stay(void **state)
     check_case(&(struct fetch_case){.path = "/count?k=t1", .status = 200, .has = "6"});
 }
 
+/* A limit of the whole: bytes that arrive do not prolong it, and one that is longer than the time
+ * without a byte stands for that. */
+static void a_limit_of_the_whole(void **state)
+{
+    static const struct {
+        const char *path;
+        uint32_t ms;
+        int rc;
+    } cases[] = {
+        {"/drip", 300, ERR_NET},
+        {"/hang?s=4", 300, ERR_NET},
+        {"/late?s=2", 30000, 0}, /* idle_timeout is 1 */
+    };
+    NEEDS_SERVER
+    for (size_t i = 0; i < KE_ARRAY_LEN(cases); i++) {
+        char url[256];
+        struct http_response rs;
+        struct err e = {0};
+        snprintf(url, sizeof url, "http://127.0.0.1:%u%s", server.port, cases[i].path);
+        const struct http_request rq = {.url = url, .timeout_ms = cases[i].ms, .no_retry = true};
+        assert_int_equal(http_fetch(client, &rq, &rs, NULL, &e), cases[i].rc);
+        http_response_done(&rs);
+    }
+}
+
 struct sink {
     struct buf b;
     size_t stop_at;
@@ -809,6 +834,7 @@ int main(void)
         cmocka_unit_test(failures_that_pass),
         cmocka_unit_test(retry_after_is_waited_for),
         cmocka_unit_test(failures_that_stay),
+        cmocka_unit_test(a_limit_of_the_whole),
         cmocka_unit_test(resume),
         cmocka_unit_test(start_over),
         cmocka_unit_test(sink_stops),

@@ -177,6 +177,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         time.sleep(float(self.q.get("s", "4")))
         self.drop()
 
+    def do_late(self):
+        time.sleep(float(self.q["s"]))
+        self.answer(200, b"late")
+
     def do_hang_body(self):
         count(self.q["k"])
         self.head(200, [("Content-Length", "1000")])
