@@ -85,7 +85,7 @@ struct policy_image {
     int64_t n_layers;
     str architecture, os;
     str distro, distro_version;      /* empty: not known */
-    str distro_like;                 /* as os-release says, separated by blanks or commas */
+    str distro_like;                 /* as os-release says, separated by commas */
     int64_t created_us;              /* of the configuration; 0: not known */
     str dockerfile;                  /* text; p NULL: none */
     str dockerfile_mode;             /* "Actual", "Guessed", "Unknown" */

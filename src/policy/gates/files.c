@@ -164,8 +164,9 @@ static int attribute_match(struct firing *f, void *state, struct err *e)
     buf_init(&b, GATE_MESSAGE_MAX);
     buf_addf(&b, "filename=%.*s", GATE_ARG(name));
     if (by_sum)
-        buf_addf(&b, " and checksum=%.*s op=%s specified_checksum=%.*s", GATE_ARG(file->sha256),
-                 op_of(&v[ATTR_SUM_OP]), GATE_ARG(sum));
+        buf_addf(&b, " and checksum=%.*s op=%s specified_checksum=%.*s",
+                 GATE_ARG(file->sha256.n ? file->sha256 : STR("None")), op_of(&v[ATTR_SUM_OP]),
+                 GATE_ARG(sum));
     if (by_mode)
         buf_addf(&b, " and mode=0o%o op=%s specified_mode=0o%o", mode, op_of(&v[ATTR_MODE_OP]),
                  wanted);

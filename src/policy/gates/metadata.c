@@ -152,9 +152,11 @@ static void attribute_row(struct firing *f, enum attribute a, str value, str fou
     const struct rule_value *v = gate_params(f)->values;
     int64_t n;
     char number[24];
+    int check = v[META_CHECK].choice;
+    bool like = check == CHECK_LIKE || check == CHECK_NOT_LIKE;
     if (!value.p)
         value = STR("None");
-    else if (is_number(a) && number_operand(a, value, &n, NULL) == 0) {
+    else if (is_number(a) && !like && number_operand(a, value, &n, NULL) == 0) {
         snprintf(number, sizeof number, "%lld", (long long)n);
         value = str_z(number);
     }

@@ -478,6 +478,19 @@ static int make_gaps(struct maker *m)
     return m->a->full ? full(m) : 0;
 }
 
+/* "rhel fedora": as "rhel,fedora". */
+static str commas(struct maker *m, str words)
+{
+    auto_buf text;
+    buf_init(&text, 4096);
+    for (str rest = words; rest.n;) {
+        str word = str_trim(str_split(&rest, ' '));
+        if (word.n)
+            buf_addf(&text, "%s%.*s", text.n ? "," : "", STR_ARG(word));
+    }
+    return keep(m, buf_view(&text));
+}
+
 static int make_record(struct maker *m, const struct policy_origin *o)
 {
     struct policy_image *im = &m->f->image;
@@ -492,7 +505,7 @@ static int make_record(struct maker *m, const struct policy_origin *o)
     im->distro_version = keep(m, o->distro_version);
     /* A distribution that is like no other is like itself; a description says nothing of it. */
     im->distro_like =
-        keep(m, r->id_like.n || str_eq(m->inv->source_kind, STR("import")) ? r->id_like : r->id);
+        commas(m, r->id_like.n || str_eq(m->inv->source_kind, STR("import")) ? r->id_like : r->id);
     time_parse(m->inv->created, &im->created_us);
     im->dockerfile_mode = o->dockerfile_mode.n ? keep(m, o->dockerfile_mode) : STR("Unknown");
     im->have |= PART_DOCKERFILE;

@@ -1,0 +1,261 @@
+"""Random bundles over every gate, trigger and parameter of the specification, with values that mean something for an
+image: about half of the rules fire."""
+import policy_images
+from policy_model import ENDED, TRIGGERS
+
+OPS = ["=", "!=", "<", ">", "<=", ">="]
+CHECKS = ["=", "!=", "exists", "not_exists", "like", "not_like", "in", "not_in"]
+INSTRUCTIONS = ("ADD ARG COPY CMD ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL MAINTAINER ONBUILD USER RUN SHELL STOPSIGNAL "
+                "VOLUME WORKDIR").split()
+DOCKERFILES = [
+    "FROM alpine:3.18\nRUN apk add x\nEXPOSE 22 443/tcp 53/udp\nUSER app\n", "FROM scratch\n# USER x\nCOPY . /\n\n  EXPOSE 8080\n",
+    "from debian\nexpose 80 22/tcp\nuser root\nHEALTHCHECK CMD x\n", "# nothing\n", "FROM a AS b\nUSER root\nUSER app:app\nENV A=1 B=2\n",
+    "FROM x\nRUN a \\\n  && b\nUSER [web]\nLABEL maintainer=me\n"]
+TAGS = ["docker.io/team/app:v1", "team/app", "app:2", "reg.example:5000/a/b/c:latest", "localhost/x:y", "quay.io/q/r:3.1",
+        "dockerhub/old/name:1"]
+BROKEN = ["(", "[a", "*x"]
+
+
+def boolean(r):
+    return r.choice(["true", "false", "True", "FALSE"]) if r.random() < .3 else r.choice(["true", "false"])
+
+
+def listed(r, choices, least=1):
+    chosen = r.sample(choices, min(len(choices), r.randint(least, 3)))
+    return r.choice([",", ", ", " , "]).join(chosen)
+
+
+def path(r, f):
+    return r.choice([*f.files, "/no/such", "/etc/passwd"])
+
+
+def regex(r, choices):
+    if r.random() < .04:
+        return r.choice(BROKEN)
+    word = r.choice(choices)
+    return r.choice([".*" + word[-4:].replace("(", ".").replace("[", ".") + "$", ".*", "/etc/.*", "(?i).*APP.*", r".*\.pem",
+                     word[:3].replace("(", "."), "^/usr/(bin|lib)/.*", "(?!x).*b"])
+
+
+def maybe(r, params, name, value, chance=.5):
+    if r.random() < chance:
+        params[name] = value() if callable(value) else value
+
+
+def package(r, f):
+    names = [k.name for k in f.packages] + policy_images.NAMES[:2] + policy_images.LANGUAGE[:2]
+    return r.choice(names)
+
+
+def package_version(r, f, name, full=True):
+    versions = [x for k in f.packages if k.name == name for x in ((k.full, k.version) if full else (k.version,))]
+    return r.choice([*versions, *versions, policy_images.random_version(r)])
+
+
+def named(r, f):
+    p = {"name": package(r, f)}
+    maybe(r, p, "version", lambda: package_version(r, f, p["name"], full=False))
+    return p
+
+
+def instruction(r, f):
+    p = {"instruction": r.choice(INSTRUCTIONS + ["FROM", "RUN", "EXPOSE", "USER"] * 3), "check": r.choice(CHECKS)}
+    values = ["scratch", "alpine:3.18", "app", ".*", "a b", "root", "22 443/tcp 53/udp", "root, app", "A=1"]
+    maybe(r, p, "value", lambda: regex(r, values) if "like" in p["check"] else r.choice(values), .8)
+    maybe(r, p, "actual_dockerfile_only", boolean(r), .3)
+    return p
+
+
+def ports(r, f):
+    p = {"ports": listed(r, ["22", "80", "443", "53", "8080", " 8080 "]), "type": r.choice(["whitelist", "blacklist"])}
+    maybe(r, p, "actual_dockerfile_only", boolean(r), .3)
+    return p
+
+
+def attribute_match(r, f):
+    p = {"filename": path(r, f)}
+    mode, checksum = f.files.get(p["filename"], (0o644, None))
+    maybe(r, p, "checksum", lambda: r.choice([checksum or "0" * 64, "0" * 64]))
+    maybe(r, p, "checksum_algorithm", "sha256", .2)
+    maybe(r, p, "checksum_match", lambda: r.choice(["equals", "not_equals"]))
+    maybe(r, p, "mode", lambda: r.choice([f"{mode & 0o7777:05o}", "00644", "755", "0o644", "rw"]))
+    maybe(r, p, "mode_op", lambda: r.choice(["equals", "not_equals"]))
+    maybe(r, p, "skip_missing", lambda: boolean(r))
+    return p
+
+
+def attribute(r, f):
+    p = {"attribute": r.choice(["size", "architecture", "os_type", "distro", "distro_version", "like_distro", "layer_count"]),
+         "check": r.choice(OPS + CHECKS)}
+    if p["attribute"] in ("size", "layer_count"):
+        p["value"] = r.choice([str(f.size), str(f.layers), "0", "1", "2"] + (["1kb", "10mb", "3gb"] if p["attribute"] == "size" else []))
+    else:
+        words = ["amd64", "linux", "alpine", "debian", "12", "3.18.4", "8", "alpine, debian", "centos", "rhel,fedora"]
+        p["value"] = regex(r, words) if "like" in p["check"] else r.choice(words)
+    return p
+
+
+def required(r, f):
+    p = {"name": package(r, f)}
+    maybe(r, p, "version", lambda: package_version(r, f, p["name"]), .7)
+    maybe(r, p, "version_match_type", lambda: r.choice(["exact", "minimum"]), .7)
+    return p
+
+
+def verify(r, f):
+    p = {}
+    maybe(r, p, "only_packages", lambda: listed(r, policy_images.NAMES), .3)
+    maybe(r, p, "only_directories", lambda: listed(r, ["/usr/bin", "/usr/lib", "/usr", "/opt", "/usr/share/z"]), .3)
+    maybe(r, p, "check", lambda: r.choice(["changed", "missing"]), .4)
+    return p
+
+
+def entry(r, f):
+    lines = f.retrieved.get("/etc/passwd", "root:x:0:0:root:/root:/bin/ash\n").splitlines()
+    return {"entry": r.choice(lines) or "x"}
+
+
+def retrieved_regex(r, f):
+    return {"path": r.choice(policy_images.RETRIEVED), "check": r.choice(["match", "no_match"]),
+            "regex": regex(r, ["SSLEnabled=on", "Listen", "TODO", "root:x:0:0:root"])}
+
+
+def secrets(r, f):
+    p = {}
+    maybe(r, p, "content_regex_name", lambda: r.choice([*policy_images.SECRETS, *policy_images.SECRETS.values(), "OTHER"]))
+    maybe(r, p, "filename_regex", lambda: regex(r, [*f.files]))
+    maybe(r, p, "match_type", lambda: r.choice(["found", "notfound"]))
+    return p
+
+
+def vulnerability(r, f):
+    p = {"package_type": r.choice(["all", "os", "non-os"])}
+    maybe(r, p, "severity", lambda: r.choice(["unknown", "negligible", "low", "medium", "high", "critical"]), .7)
+    maybe(r, p, "severity_comparison", lambda: r.choice(OPS), .7)
+    for prefix in ("", "vendor_"):
+        for part in ("base", "exploitability", "impact"):
+            name = f"{prefix}cvss_v3_{part}_score"
+            maybe(r, p, name, lambda: r.choice(["-", ""]) if r.random() < .05 else
+                  r.choice(["0", "9.8", "7.5", "3.6", "-1.0", "5", " 3.9 ", "1.", ".5"]), .15)
+            maybe(r, p, name + "_comparison", lambda: r.choice(OPS), .2)
+    maybe(r, p, "fix_available", lambda: boolean(r), .3)
+    maybe(r, p, "vendor_only", lambda: boolean(r), .4)
+    maybe(r, p, "max_days_since_creation", lambda: r.choice(["0", "9", " 0 "]), .15)
+    maybe(r, p, "max_days_since_fix", lambda: r.choice(["0", "9"]), .3)
+    maybe(r, p, "package_path_exclude", lambda: regex(r, [k.location for k in f.packages if k.location] or ["/x"]), .2)
+    return p
+
+
+def vulnerability_ids(r, f):
+    p = {"vulnerability_ids": listed(r, sorted({v.id for v in f.findings} | {"CVE-2099-0001", "CVE-1-1", "GHSA-x"}))}
+    maybe(r, p, "vendor_only", lambda: boolean(r))
+    return p
+
+
+def nothing(r, f):
+    return {}
+
+
+PARAMS = {
+    ("dockerfile", "instruction"): instruction,
+    ("dockerfile", "effective_user"): lambda r, f: {"users": listed(r, ["root", "app", "app:app", "web"]),
+                                                    "type": r.choice(["whitelist", "blacklist"])},
+    ("dockerfile", "exposed_ports"): ports,
+    ("files", "content_regex_match"): lambda r, f: {} if r.random() < .4 else {"regex_name": r.choice(
+        [*policy_images.CONTENT, *policy_images.CONTENT.values(), "TODO_MARK=.*TODO.*", "OTHER"])},
+    ("files", "name_match"): lambda r, f: {"regex": regex(r, [*f.files])},
+    ("files", "attribute_match"): attribute_match,
+    ("licenses", "blacklist_exact_match"): lambda r, f: {"licenses": listed(r, policy_images.LICENCES + ["X"])},
+    ("licenses", "blacklist_partial_match"): lambda r, f: {"licenses": listed(r, ["GPL", "BSD", "MIT", "2.0", "Z"])},
+    ("metadata", "attribute"): attribute,
+    ("npms", "blacklisted_name_version"): named,
+    ("ruby_gems", "blacklist"): named,
+    ("packages", "required_package"): required,
+    ("packages", "verify"): verify,
+    ("packages", "blacklist"): named,
+    ("passwd_file", "blacklist_usernames"): lambda r, f: {
+        r.choice(["user_names", "usernameblacklist"]): listed(r, ["root", "ftp", "app", "nobody"])},
+    ("passwd_file", "blacklist_userids"): lambda r, f: {
+        r.choice(["user_ids", "useridblacklist"]): listed(r, ["0", "1", "14", "1000", "9"])},
+    ("passwd_file", "blacklist_groupids"): lambda r, f: {"group_ids": listed(r, ["0", "7", "50", "999", "1000"])},
+    ("passwd_file", "blacklist_shells"): lambda r, f: {"shells": listed(r, ["/bin/bash", "/bin/ash", "/bin/zsh", "/sbin/nologin"])},
+    ("passwd_file", "blacklist_full_entry"): entry,
+    ("retrieved_files", "content_not_available"): lambda r, f: {"path": r.choice([*policy_images.RETRIEVED, "/x"])},
+    ("retrieved_files", "content_regex"): retrieved_regex,
+    ("secret_scans", "content_regex_checks"): secrets,
+    ("vulnerabilities", "package"): vulnerability,
+    ("vulnerabilities", "stale_feed_data"): lambda r, f: {"max_days_since_sync": r.choice(["0", "2", " 10 "])},
+    ("vulnerabilities", "blacklist"): vulnerability_ids,
+}
+
+
+def any_case(r, word):
+    return r.choice([word, word, word, word.upper(), word.title()])
+
+
+def random_rule(r, f, number, only=None):
+    gate, trigger = only or (r.choice(list(TRIGGERS)) if r.random() < .98 else (lambda g: (g, r.choice(ENDED[g])))(
+        r.choice(list(ENDED))))
+    params = PARAMS.get((gate, trigger), nothing)(r, f)
+    pairs = [{"name": any_case(r, k), "value": v} for k, v in params.items()]
+    r.shuffle(pairs)
+    if pairs and r.random() < .05:  # of two with one name the later one counts
+        pairs.insert(0, {"name": pairs[-1]["name"], "value": pairs[-1]["value"]})
+    return {"id": f"r{number}", "gate": any_case(r, gate), "trigger": any_case(r, trigger),
+            "action": r.choice(["STOP", "WARN", "GO"]), "params": pairs}
+
+
+def pattern(r, words):
+    word = r.choice(words)
+    return r.choice(["*", "*", word, word[:2] + "*", "*" + word[-2:], "regexp:" + word[:2], "nothing", "regexp:.*$"])
+
+
+def selection(r, f, number):
+    kind = r.choice(["tag", "tag", "tag", "digest", "id"])
+    value = {"tag": lambda: pattern(r, ["v1", "latest", "2", "3.1", "y"]), "digest": lambda: r.choice([f.digest, "sha256:" + "0" * 64]),
+             "id": lambda: r.choice([f.id, "0" * 64])}[kind]()
+    return {"id": f"s{number}", "name": "x", "registry": pattern(r, ["docker.io", "reg.example:5000", "localhost", "quay.io"]),
+            "repository": pattern(r, ["team/app", "app", "a/b/c", "x", "q/r"]), "image": {"type": kind, "value": value}}
+
+
+def allow_item(r, f, number, rows):
+    row = r.choice(rows) if rows else (None, "always", None, "always")
+    trigger_id = r.choice([row[3], row[3], row[3][:5] + "*", "*" + row[3][-5:], "regexp:" + row[3][:2].replace("*", "."), "*", "none"])
+    gate = row[1] if r.random() < .9 else "files"
+    item = {"id": f"i{number}", "gate": any_case(r, gate), "trigger_id": trigger_id}
+    maybe(r, item, "expires_on", lambda: r.choice(["2020-01-01T00:00:00Z", "2199-01-01T00:00:00Z", "2199-01-01T00:00:00.5Z",
+                                                   "2020-01-01T00:00:00.123Z", ""]), .3)
+    return item
+
+
+def random_bundle(r, f, tag, evaluate):
+    """`evaluate` is the model's: allowlists name ids that do fire."""
+    policies = []
+    order = r.sample(list(TRIGGERS), len(TRIGGERS))
+    for n in range(r.randint(1, 3)):
+        rules = [random_rule(r, f, f"{n}.{i}") for i in range(r.randint(0, 12))]
+        rules += [random_rule(r, f, f"{n}.o{i}", only) for i, only in enumerate(order[n * 14:n * 14 + 14])]
+        policies.append({"id": f"p{n}", "version": "1_0", "name": f"policy {n}", "rules": rules})
+    whole = {"name": "all", "registry": "*", "repository": "*", "image": {"type": "tag", "value": "*"}}
+    bundle = {"id": "b", "version": "1_0", "name": "random", "policies": policies, "whitelists": [], "mappings": [
+        {**whole, "id": "first", "policy_ids": [p["id"] for p in policies], "whitelist_ids": []}],
+        "whitelisted_images": [], "blacklisted_images": []}
+    maybe(r, bundle, "on_rule_failure", lambda: r.choice(["closed", "open"]), .3)
+    rows = evaluate(bundle, f, tag).rows
+    bundle["whitelists"] = [{"id": f"w{n}", "version": "1_0", "name": f"list {n}",
+                             "items": [allow_item(r, f, f"{n}.{i}", rows) for i in range(r.randint(0, 8))]}
+                            for n in range(r.randint(0, 3))]
+    bundle["mappings"] = []
+    for n in range(r.randint(1, 4)):
+        mapping = {**(selection(r, f, n) if r.random() < .7 else {**whole, "id": f"s{n}"})}
+        chosen = r.sample([p["id"] for p in policies], r.randint(1, len(policies)))
+        mapping.update({"policy_id": chosen[0]} if r.random() < .3 else {"policy_ids": chosen})
+        mapping["whitelist_ids"] = r.sample([w["id"] for w in bundle["whitelists"]], r.randint(0, len(bundle["whitelists"])))
+        bundle["mappings"].append(mapping)
+    if r.random() < .7:
+        bundle["mappings"].append({**whole, "id": "last", "policy_ids": [p["id"] for p in policies],
+                                   "whitelist_ids": [w["id"] for w in bundle["whitelists"]]})
+    for name in ("whitelisted_images", "blacklisted_images"):
+        if r.random() < .25:
+            bundle[name] = [selection(r, f, i) for i in range(r.randint(1, 2))]
+    return bundle

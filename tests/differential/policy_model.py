@@ -1,0 +1,678 @@
+"""What the specification of policies says, in Python: a bundle and the facts of an image give a verdict.
+
+Written from the description of the original's behaviour alone and from the deviations that docs/policy.md lists, not
+from src/policy: test_policy.py compares the two. Facts are plain data (policy_images.py makes them together with the
+image): see Facts.
+"""
+import datetime
+import hashlib
+import re
+import stat
+from dataclasses import dataclass, field
+
+ORDER = {"stop": -1, "warn": 0, "go": 1}
+SEVERITIES = ["unknown", "negligible", "low", "medium", "high", "critical"]
+NON_OS = {"java", "python", "npm", "gem", "maven", "js", "composer", "nuget", "binary", "go"}
+ENDED = {
+    "suiddiff": ["suiddiff", "suidfileadd", "suidfiledel", "suidmodediff"], "imagecheck": ["baseoutofdate"],
+    "pkgdiff": ["pkgversiondiff", "pkgadd", "pkgdel", "pkgdiff"],
+    "anchoresec": ["vulnlow", "vulnmedium", "vulnhigh", "vulncritical", "vulnunknown", "feedoutofdate",
+                   "unsupporteddistro"],
+    "pkgcheck": ["pkgnotpresent", "verify"],
+    "dockerfilecheck": ["directivecheck", "effectiveuser", "expose", "nofrom", "fromscratch", "notag", "sudo",
+                        "volumepresent", "nohealthcheck", "nodockerfile"],
+    "filecheck": ["contentmatch", "filenamematch", "suidsgidcheck"],
+    "fileparse_passwd": ["filenotstored", "usernamematch", "useridmatch", "groupidmatch", "shellmatch", "pentrymatch"],
+    "gemcheck": ["gemnotlatest", "gemnotofficial", "gembadversion", "gempkgfullmatch", "gempkgnamematch", "gemnofeed"],
+    "metadatacheck": ["attributecheck"], "licblacklist": ["licfullmatch", "licsubmatch"],
+    "npmcheck": ["npmnotlatest", "npmnotofficial", "npmbadversion", "npmpkgfullmatch", "npmpkgnamematch", "npmnofeed"],
+    "pkgblacklist": ["pkgfullmatch", "pkgnamematch"], "secretcheck": ["contentmatch", "filenamematch"]}
+
+
+class Failed(Exception):
+    """The rule cannot be judged."""
+
+
+@dataclass
+class Package:
+    name: str
+    version: str  # without release
+    type: str  # as shown: APKG, dpkg, rpm, npm, gem, python, java
+    full: str = ""  # with release
+    location: str = ""
+    license: str = ""
+    source: str = ""
+    manifest: list = field(default_factory=list)  # of the package database: {path, mode (or None), config}
+
+    def __post_init__(self):
+        self.full = self.full or self.version
+        self.source = self.source or self.name
+
+    @property
+    def os(self):
+        return self.type.lower() not in NON_OS
+
+
+@dataclass
+class Finding:
+    id: str
+    package: Package
+    severity: str
+    link: str
+    fixes: list
+    will_not_fix: bool = False
+    nvd: dict = field(default_factory=lambda: {"base": -1.0, "exploitability": -1.0, "impact": -1.0})
+    vendor: dict = field(default_factory=lambda: {"base": -1.0, "exploitability": -1.0, "impact": -1.0})
+
+
+@dataclass
+class Facts:
+    id: str
+    digest: str
+    files: dict  # path -> st_mode, sha256 (None where it is no regular file)
+    packages: list
+    findings: list
+    content: list  # (path, "NAME=regex") found by content search
+    secrets: list
+    retrieved: dict  # path -> text
+    dockerfile: str
+    dockerfile_mode: str
+    size: int
+    layers: int
+    architecture: str
+    os_type: str
+    distro: str
+    distro_version: str
+    like_distro: str
+    flavor: str  # RHEL, DEB, ALPINE or ""
+    feeds: dict  # "npm": {name: {latest, versions}} or None, "gem", "covered": bool, "age_days": float or None
+
+
+# ---- Python's own ways
+
+def match(pattern, text):
+    try:
+        return re.match(pattern, text) is not None
+    except re.error as e:
+        raise Failed(str(e)) from e
+
+
+def wildcard(pattern, text):
+    if pattern.strip().startswith("regexp:"):
+        return match(pattern.strip()[len("regexp:"):], text)
+    return re.match("^" + "(.*)".join(map(re.escape, pattern.split("*"))) + "$", text) is not None
+
+
+def csv(value):
+    return [x.strip() for x in value.strip().split(",")]
+
+
+def number(value):
+    try:
+        return float(value)
+    except ValueError as e:
+        raise Failed(str(e)) from e
+
+
+def compare(op, a, b):
+    return {"=": a == b, "!=": a != b, "<": a < b, ">": a > b, "<=": a <= b, ">=": a >= b}[op]
+
+
+def version_key(text):
+    return [int(x) for x in re.findall(r"\d+", text)]
+
+
+# ---- gates: each yields (message) or (message, id)
+
+def always(facts, p, rule):
+    yield "Unconditional trigger match", "always"
+
+
+def directives(facts):
+    if facts.dockerfile_mode.lower() not in ("actual", "guessed"):
+        return {}
+    found = {}
+    for line in facts.dockerfile.splitlines():
+        line = line.strip()
+        if line and not line.startswith("#"):
+            found.setdefault(line.split(" ", 1)[0].upper(), []).append(line)
+    return found
+
+
+def only_actual(facts, p):
+    return p.get("actual_dockerfile_only", "false").lower() == "true" and facts.dockerfile_mode.lower() != "actual"
+
+
+def dockerfile_instruction(facts, p, rule):
+    prepared = directives(facts)
+    if not prepared or only_actual(facts, p):
+        return
+    name, check, value = p["instruction"], p["check"], p.get("value")
+    if check not in ("exists", "not_exists") and not value:
+        return
+    if check == "not_exists" and name not in prepared:
+        yield f"Dockerfile directive '{name}' not found, matching condition 'not_exists' check"
+    for line in prepared.get(name, []):
+        x = line[len(name):].strip()
+        if {"=": lambda: x == value, "!=": lambda: x != value, "exists": lambda: True, "not_exists": lambda: False,
+                "like": lambda: match(value, x), "not_like": lambda: not match(value, x),
+                "in": lambda: x in csv(value), "not_in": lambda: x not in csv(value)}[check]():
+            yield (f"Dockerfile directive '{name}' check '{check}' matched against '{value or ''}' for line '{x}'")
+
+
+def dockerfile_effective_user(facts, p, rule):
+    prepared = directives(facts)
+    if not prepared:
+        return
+    user = "root"
+    if "USER" in prepared:
+        found = re.search(r"(?i)\s*USER\s+\[?([^\]]+)\]?\s*", prepared["USER"][-1])  # our own: in any case
+        user = found[1]
+    listed = user in csv(p["users"])
+    if p["type"] == "whitelist" and not listed:
+        yield f"User {user} found as effective user, which is not on the allowed list"
+    if p["type"] == "blacklist" and listed:
+        yield f"User {user} found as effective user, which is explicity not allowed"
+
+
+def dockerfile_exposed_ports(facts, p, rule):
+    prepared = directives(facts)
+    if not prepared or only_actual(facts, p):
+        return
+    ports = [str(int(x)) for x in csv(p["ports"])]
+    for line in prepared.get("EXPOSE", []):
+        tokens = line.split()[1:]
+        if p["type"] == "blacklist":
+            for port in ports:
+                for form in (port, port + "/tcp", port + "/udp"):
+                    if form in tokens:
+                        yield f"Dockerfile exposes port ({form}) which is in policy file DENIEDPORTS list"
+                        break
+        else:
+            allowed = {form for port in ports for form in (port, port + "/tcp", port + "/udp")}
+            for token in tokens:
+                if token not in allowed:
+                    yield f"Dockerfile exposes port ({token}) which is not in policy file ALLOWEDPORTS list"
+
+
+def dockerfile_no_dockerfile_provided(facts, p, rule):
+    if facts.dockerfile_mode.lower() != "actual":
+        yield "Image was not analyzed with an actual Dockerfile"
+
+
+def files_content_regex_match(facts, p, rule):
+    wanted = p.get("regex_name")
+    for path, key in facts.content:
+        name, _, regex = key.partition("=")
+        if not wanted or wanted in (regex, name) or wanted == key:
+            yield f"File content analyzer found regexp match in container: file={path} regexp={key}"
+
+
+def files_name_match(facts, p, rule):
+    for path in facts.files:
+        if match(p["regex"], path):
+            yield f"Application of regex matched file found in container: file={path} regexp={p['regex']}"
+
+
+def files_attribute_match(facts, p, rule):
+    name = p["filename"]
+    if name not in facts.files:
+        if p.get("skip_missing", "true").lower() == "false":
+            yield f"filename={name} and skip_missing=False"
+        return
+    mode, checksum = facts.files[name]
+    said, given = f"filename={name}", False
+    if p.get("checksum"):
+        op = p.get("checksum_match", "equals")
+        if (checksum == p["checksum"]) != (op == "equals"):
+            return
+        said += f" and checksum={checksum} op={op} specified_checksum={p['checksum']}"
+        given = True
+    if p.get("mode"):
+        op = p.get("mode_op", "equals")
+        try:
+            wanted = oct(int(p["mode"], 8))
+        except ValueError as e:
+            raise Failed(str(e)) from e
+        found = oct(stat.S_IMODE(mode))
+        if (found == wanted) != (op == "equals"):
+            return
+        said += f" and mode={found} op={op} specified_mode={wanted}"
+        given = True
+    if given:
+        yield said
+
+
+def files_suid_or_guid_set(facts, p, rule):
+    for path, (mode, _) in facts.files.items():
+        if mode & (stat.S_ISUID | stat.S_ISGID):
+            yield f"SUID or SGID found set on file {path}. Mode: {oct(mode)}"
+
+
+def licence_rows(facts, p, word, hit):
+    packages = sorted(facts.packages, key=lambda k: (not k.os, ["npm", "gem", "python"].index(k.type) if not k.os else 0,
+                                                     k.location or k.name))
+    found = [f"{k.name}({token})" for k in packages for token in k.license.split() for wanted in csv(p["licenses"])
+             if hit(wanted, token)]
+    if found:
+        yield f"{word} Packages are installed that have blacklisted licenses: " + ", ".join(found)
+
+
+def licenses_blacklist_exact_match(facts, p, rule):
+    yield from licence_rows(facts, p, "LICFULLMATCH", lambda wanted, token: wanted == token)
+
+
+def licenses_blacklist_partial_match(facts, p, rule):
+    yield from licence_rows(facts, p, "LICSUBMATCH", lambda wanted, token: wanted in token)
+
+
+def malware_scans(facts, p, rule):
+    return iter(())
+
+
+def malware_scan_not_run(facts, p, rule):
+    yield "No malware scans found for image"
+
+
+def size_of(name, text):
+    unit = re.fullmatch(r"(\d+)([kmgt]b)?", text.strip())
+    return int(unit[1]) * 1024 ** ["", "kb", "mb", "gb", "tb"].index(unit[2] or "") if name == "size" else int(text)
+
+
+def metadata_attribute(facts, p, rule):
+    name, check, value = p["attribute"], p["check"], p.get("value")
+    actual = {"size": facts.size, "architecture": facts.architecture, "os_type": facts.os_type, "distro": facts.distro,
+              "distro_version": facts.distro_version, "like_distro": facts.like_distro,
+              "layer_count": facts.layers}[name]
+    if check not in ("exists", "not_exists") and not value:
+        return
+    if check in ("like", "not_like") and actual is not None:
+        actual = str(actual)  # our own: as text
+    elif check in ("in", "not_in") and isinstance(actual, int):
+        hit = (actual in [size_of(name, x) for x in csv(value)]) == (check == "in")  # our own: by number
+        if hit:
+            shown = value if "," in value else size_of(name, value)
+            yield (f"Attribute check for attribute: '{name}' check: '{check}' check_value: '{shown}' "
+                   f"matched image value: '{actual}'")
+        return
+    elif value is not None and isinstance(actual, int):
+        value = size_of(name, value)
+    if check not in ("exists", "not_exists") and actual is None:
+        raise Failed("not known")
+    hit = {"exists": lambda: actual is not None, "not_exists": lambda: actual is None,
+           "like": lambda: match(value, actual), "not_like": lambda: not match(value, actual),
+           "in": lambda: actual in csv(value), "not_in": lambda: actual not in csv(value)}.get(
+               check, lambda: compare(check, actual, value))()
+    if hit:
+        yield (f"Attribute check for attribute: '{name}' check: '{check}' check_value: '{value}' "
+               f"matched image value: '{actual}'")
+
+
+def of_type(facts, kind):
+    return [k for k in facts.packages if k.type == kind]
+
+
+def newer(kind, prefix):
+    def rows(facts, p, rule):
+        for k in of_type(facts, kind):
+            entry = (facts.feeds[kind] or {}).get(k.name)
+            if entry and k.version != entry["latest"]:
+                yield (f"{prefix}Package ({k.name}) version ({k.version}) installed but is not the latest version "
+                       f"({entry['latest']})")
+    return rows
+
+
+def unknown(kind, message):
+    def rows(facts, p, rule):
+        known = facts.feeds[kind] or {}
+        if any(k.name in known for k in of_type(facts, kind)):
+            for k in of_type(facts, kind):
+                if k.name not in known:
+                    yield message.format(k.name)
+    return rows
+
+
+def bad_version(kind, prefix):
+    def rows(facts, p, rule):
+        for k in of_type(facts, kind):
+            entry = (facts.feeds[kind] or {}).get(k.name)
+            if entry and k.version not in entry["versions"]:
+                yield (f"{prefix} Package ({k.name}) version ({k.version}) installed but version is not in the official "
+                       f"feed for this package ({entry['versions']!r})")
+    return rows
+
+
+def named(kind, prefix):
+    def rows(facts, p, rule):
+        for k in facts.packages if kind is None else of_type(facts, kind):
+            if k.name == p["name"] and (not p.get("version") or k.version == p["version"]):
+                yield f"{prefix} is blacklisted: {k.name}" + (f"-{p['version']}" if p.get("version") else "")
+    return rows
+
+
+def no_feed(kind, message):
+    def rows(facts, p, rule):
+        if facts.feeds[kind] is None:
+            yield message
+    return rows
+
+
+def packages_required_package(facts, p, rule):
+    name, version = p["name"], p.get("version")
+    found = next((k for k in facts.packages if k.name == name), None)
+    if not found:
+        yield (f"Required input package ({name},{version}) is not present in container image" if version
+               else f"Required input package ({name}) is not present in container image")
+    elif version and p.get("version_match_type", "exact") == "exact":
+        if found.full != version:
+            yield (f"Required input package ({name}) is present ({found.full}), but not at the version specified in "
+                   f"policy ({name})")
+    elif version and found.full != version:
+        if not facts.flavor:
+            raise Failed("flavor")
+        if version_key(found.version) < version_key(version):
+            yield (f"Required min-version input package ({name}) is present ({found.full}), but is lower version than "
+                   f"what is specified in policy ({version})")
+
+
+def packages_verify(facts, p, rule):
+    names = csv(p["only_packages"]) if p.get("only_packages") else None
+    under = csv(p["only_directories"]) if p.get("only_directories") else None
+    for k in facts.packages:
+        for entry in k.manifest if names is None or k.name in names else []:
+            path, status = entry["path"], None
+            if under is not None and not any(path.startswith(d) for d in under):
+                continue
+            if path not in facts.files:
+                status = "missing"
+            elif entry["mode"] is not None and not entry["config"]:
+                # our own: all of the mode; the original compares as many digits as the shorter one has
+                status = "changed" if stat.S_IMODE(facts.files[path][0]) != entry["mode"] else None
+            if status and p.get("check", status) == status:
+                yield (f"VERIFY check against package db for package '{k.name}' failed on entry '{path}' with status: "
+                       f"'{status}'")
+
+
+def pentries(facts):
+    text = facts.retrieved.get("/etc/passwd")
+    if text is None:
+        return []
+    return list({line.split(":")[0]: line for line in text.splitlines() if line.strip()}.values())
+
+
+def pentry_rows(what, param, at, number_of=False):
+    def rows(facts, p, rule):
+        wanted = csv(p[param])
+        if number_of:
+            wanted = [str(int(x)) for x in wanted]
+        for line in pentries(facts):
+            parts = line.split(":")
+            if len(parts) > at and parts[at] in wanted:
+                yield f"Blacklisted {what} '{parts[at]}' found in image's /etc/passwd: pentry={line}"
+    return rows
+
+
+def passwd_content_not_available(facts, p, rule):
+    if not pentries(facts):
+        yield "Cannot locate /etc/passwd in image stored files archive: check analyzer settings."
+
+
+def passwd_full(facts, p, rule):
+    for line in pentries(facts):
+        if line == p["entry"]:
+            yield f"Blacklisted pentry '{line}' found in image's /etc/passwd: pentry={line}"
+
+
+def retrieved_not_available(facts, p, rule):
+    if p["path"] not in facts.retrieved:
+        yield "Cannot locate file in the image analysis"
+
+
+def retrieved_regex(facts, p, rule):
+    if p["path"] in facts.retrieved:
+        found = any([match(p["regex"], token) for token in facts.retrieved[p["path"]].split()])
+        if found == (p["check"] == "match"):
+            yield (f"Content regex '{p['regex']}' check '{p['check']}' found in retrieved file '{p['path']}'",
+                   f"{rule.get('id')}+file://{p['path']}")
+
+
+def secret_scans(facts, p, rule):
+    name, path_regex = p.get("content_regex_name"), p.get("filename_regex")
+    hits = [(path, key) for path, key in facts.secrets if (not path_regex or match(path_regex, path))
+            and (not name or name in (key.partition("=")[0], key.partition("=")[2]))]
+    if p.get("match_type", "found") == "found":
+        for path, key in hits:
+            yield f"Secret content search analyzer found regexp match in container: file={path} regexp={key}"
+    elif not hits:
+        yield ("Secret content search analyzer did not find regexp match in container: "
+               f"filename_regex={path_regex or '*'} content_regex_name={name or 'all'}")
+
+
+def score_ok(finding_scores, p, prefix, shown):
+    ok = True
+    for part in ("base", "exploitability", "impact"):
+        wanted = p.get(f"{prefix}cvss_v3_{part}_score")
+        if wanted is None:
+            continue
+        actual = finding_scores[part]
+        ok &= compare(p.get(f"{prefix}cvss_v3_{part}_score_comparison", ">="), actual, number(wanted))
+        if actual:
+            shown.append(f"{prefix}cvss_v3_{part}_score={actual!r}")
+    return ok
+
+
+def file_name(k):
+    parts = k.location.split("/")
+    if k.os:
+        return k.name
+    if k.type in ("java", "gem") and k.location:
+        return parts[-1]
+    if k.type == "npm" and len(parts) > 1:
+        return parts[-2]
+    return f"{k.name}-{k.version}"
+
+
+def vulnerabilities_package(facts, p, rule):
+    today = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+    wanted = SEVERITIES.index(p.get("severity", "unknown"))
+    for v in facts.findings:
+        k, days, nvd, vendor = v.package, [], [], []
+        kind = "os" if k.os else "non-os"
+        if p["package_type"] not in ("all", kind):
+            continue
+        if not compare(p.get("severity_comparison", ">"), SEVERITIES.index(v.severity), wanted):
+            continue
+        if p.get("package_path_exclude") and not k.os and match(p["package_path_exclude"], k.location):
+            continue
+        if p.get("vendor_only", "true").lower() == "true" and v.will_not_fix:
+            continue
+        if p.get("max_days_since_creation") is not None:  # all findings are of now
+            if int(p["max_days_since_creation"]) > 0:
+                continue
+            days.append(f"max_days_since_creation={today}")
+        if p.get("fix_available", "").lower() == "true" and p.get("max_days_since_fix") is not None and v.fixes:
+            if int(p["max_days_since_fix"]) > 0:
+                continue
+            days.append(f"max_days_since_fix={today}")
+        if not score_ok(v.nvd, p, "", nvd):
+            continue
+        if p.get("fix_available") and (p["fix_available"].lower() == "true") != bool(v.fixes):
+            continue
+        if not score_ok(v.vendor, p, "vendor_", vendor):
+            continue
+        groups = [f"(fixed in: {', '.join(v.fixes)})" if v.fixes else "",
+                  *(f"({' '.join(g)})" if g else "" for g in (nvd, days, vendor))]
+        yield (f"{v.severity.upper()} Vulnerability found in {kind} package type ({k.type}) - "
+               f"{k.name if k.os else k.location} {''.join(groups)}({v.id} - {v.link})", f"{v.id}+{file_name(k)}")
+
+
+def vulnerabilities_stale(facts, p, rule):
+    if facts.feeds["age_days"] is None or facts.feeds["age_days"] > int(p["max_days_since_sync"]):
+        yield ("The vulnerability feed for this image distro is older than MAXAGE "
+               f"({int(p['max_days_since_sync'])}) days")
+
+
+def vulnerabilities_unavailable(facts, p, rule):
+    if not facts.feeds["covered"]:
+        yield (f"Distro-specific feed data not found for distro namespace: {facts.distro or ''}:{facts.distro_version or ''}. "
+               "Cannot perform CVE scan OS/distro packages")
+
+
+def vulnerabilities_blacklist(facts, p, rule):
+    there = {v.id for v in facts.findings if not (v.will_not_fix and p.get("vendor_only", "true").lower() == "true")}
+    found = [x for x in csv(p["vulnerability_ids"]) if x in there]
+    if found:
+        yield f"Blacklisted vulnerabilities detected: {found!r}"
+
+
+NPM, GEM = "NPM packages are present but the anchore npm feed", "Gem packages are present but the anchore gem feed"
+UNABLE = " is not available - will be unable to perform checks that require feed data"
+TRIGGERS = {
+    ("always", "always"): always,
+    ("dockerfile", "instruction"): dockerfile_instruction,
+    ("dockerfile", "effective_user"): dockerfile_effective_user,
+    ("dockerfile", "exposed_ports"): dockerfile_exposed_ports,
+    ("dockerfile", "no_dockerfile_provided"): dockerfile_no_dockerfile_provided,
+    ("files", "content_regex_match"): files_content_regex_match,
+    ("files", "name_match"): files_name_match,
+    ("files", "attribute_match"): files_attribute_match,
+    ("files", "suid_or_guid_set"): files_suid_or_guid_set,
+    ("licenses", "blacklist_exact_match"): licenses_blacklist_exact_match,
+    ("licenses", "blacklist_partial_match"): licenses_blacklist_partial_match,
+    ("malware", "scans"): malware_scans,
+    ("malware", "scan_not_run"): malware_scan_not_run,
+    ("metadata", "attribute"): metadata_attribute,
+    ("npms", "newer_version_in_feed"): newer("npm", "NPMNOTLATEST "),
+    ("npms", "unknown_in_feeds"): unknown("npm", "NPMNOTOFFICIAL Package ({}) in container but not in official NPM feed."),
+    ("npms", "version_not_in_feeds"): bad_version("npm", "NPMBADVERSION"),
+    ("npms", "blacklisted_name_version"): named("npm", "NPM Package"),
+    ("npms", "feed_data_unavailable"): no_feed("npm", NPM + UNABLE),
+    ("ruby_gems", "newer_version_found_in_feed"): newer("gem", ""),
+    ("ruby_gems", "not_found_in_feed"): unknown("gem",
+                                                "GEMNOTOFFICIAL Package ({}) in container but not in official GEM feed."),
+    ("ruby_gems", "version_not_found_in_feed"): bad_version("gem", "GEMBADVERSION"),
+    ("ruby_gems", "blacklist"): named("gem", "Gem Package"),
+    ("ruby_gems", "feed_data_unavailable"): no_feed("gem", GEM + UNABLE),
+    ("packages", "required_package"): packages_required_package,
+    ("packages", "verify"): packages_verify,
+    ("packages", "blacklist"): named(None, "Package"),
+    ("passwd_file", "content_not_available"): passwd_content_not_available,
+    ("passwd_file", "blacklist_usernames"): pentry_rows("user", "user_names", 0),
+    ("passwd_file", "blacklist_userids"): pentry_rows("uid", "user_ids", 2, True),
+    ("passwd_file", "blacklist_groupids"): pentry_rows("gid", "group_ids", 3, True),
+    ("passwd_file", "blacklist_shells"): pentry_rows("shell", "shells", 6),
+    ("passwd_file", "blacklist_full_entry"): passwd_full,
+    ("retrieved_files", "content_not_available"): retrieved_not_available,
+    ("retrieved_files", "content_regex"): retrieved_regex,
+    ("secret_scans", "content_regex_checks"): secret_scans,
+    ("vulnerabilities", "package"): vulnerabilities_package,
+    ("vulnerabilities", "stale_feed_data"): vulnerabilities_stale,
+    ("vulnerabilities", "vulnerability_data_unavailable"): vulnerabilities_unavailable,
+    ("vulnerabilities", "blacklist"): vulnerabilities_blacklist,
+}
+EXPRESSIONS = ("regex", "filename_regex", "package_path_exclude")
+ALIASES = {("passwd_file", "blacklist_usernames"): {"usernameblacklist": "user_names"},
+           ("passwd_file", "blacklist_userids"): {"useridblacklist": "user_ids"}}
+
+
+# ---- bundles
+
+def parse_tag(tag):
+    """registry, repository, tag"""
+    if tag.startswith("dockerhub/"):
+        tag = "docker.io/" + tag[len("dockerhub/"):]
+    first, slash, rest = tag.partition("/")
+    registry = "docker.io"
+    if slash and (":" in first or "." in first or first in ("docker.io", "localhost", "localhost.localdomain", "localbuild")):
+        registry, tag = first, rest
+    if "@" in tag:
+        return registry, tag.split("@")[0], ""
+    repository, colon, name = tag.rpartition(":")
+    return (registry, repository, name) if colon else (registry, tag, "latest")
+
+
+def selects(rule, facts, tag):
+    registry, repository, name = parse_tag(tag)
+    if not (wildcard(rule["registry"], registry) and wildcard(rule["repository"], repository)):
+        return False
+    kind, value = rule["image"]["type"], rule["image"]["value"]
+    return {"tag": lambda: wildcard(value, name), "digest": lambda: value == facts.digest,
+            "id": lambda: value == facts.id}[kind]()
+
+
+def expired(item):
+    text = item.get("expires_on")
+    if not text:
+        return False
+    when = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return datetime.datetime.now(datetime.timezone.utc) >= when
+
+
+@dataclass
+class Verdict:
+    rows: list  # (policy, gate, trigger, id, message, action, whitelisted)
+    policy_action: str
+    final_action: str
+    reason: str
+    mapping: dict
+    allowed_by: dict
+    denied_by: dict
+    problems: list  # types, sorted
+
+
+def judge_rule(rule, facts, problems):
+    """[(id, message)] and whether the rule failed."""
+    gate, trigger = rule["gate"].lower(), rule["trigger"].lower()
+    if gate in ENDED:
+        problems.append("EndOfLifedError")
+        return [], False
+    aliases = ALIASES.get((gate, trigger), {})
+    params = {}
+    for p in rule["params"]:
+        name = p["name"].lower()
+        params[aliases.get(name, name)] = p["value"]
+    rows = []
+    try:
+        for name, value in params.items():  # our own: an expression that is none is told even where nothing is compared; so are numbers
+            if name in EXPRESSIONS or (name == "value" and "like" in params.get("check", "")):
+                match(value, "")
+            if name.endswith("_score"):
+                number(value)
+            if name == "mode" and not re.fullmatch("(0o)?[0-7]+", value):
+                raise Failed(value)
+        for row in TRIGGERS[gate, trigger](facts, params, rule):
+            message, own = row if isinstance(row, tuple) else (row, None)
+            rows.append((own or hashlib.md5(f"{gate}{trigger}{message}".encode()).hexdigest(), message))
+    except Failed:
+        problems.append("TriggerEvaluationError")
+        return [], True
+    return rows, False
+
+
+def evaluate(bundle, facts, tag):
+    mapping = next((m for m in bundle["mappings"] if selects(m, facts, tag)), None)
+    denied = next((m for m in bundle.get("blacklisted_images", []) if selects(m, facts, tag)), None)
+    allowed = next((m for m in bundle.get("whitelisted_images", []) if selects(m, facts, tag)), None)
+    rows, problems, action = [], [], "go"
+    policy_ids = [] if not mapping else mapping.get("policy_ids") or [mapping["policy_id"]]
+    for policy in (next(p for p in bundle["policies"] if p["id"] == i) for i in policy_ids):
+        lists = [next(w for w in bundle["whitelists"] if w["id"] == i) for i in mapping["whitelist_ids"]]
+        gates = list(dict.fromkeys(r["gate"].lower() for r in policy["rules"]))
+        for rule in sorted(policy["rules"], key=lambda r: gates.index(r["gate"].lower())):
+            found, failed = judge_rule(rule, facts, problems)
+            if failed and bundle.get("on_rule_failure", "closed") == "closed":
+                action = min(action, rule["action"].lower(), key=ORDER.get)
+            for trigger_id, message in found:
+                hit = next(((w, i) for w in lists for i in w["items"] if not expired(i)
+                            and i["gate"].lower() == rule["gate"].lower()
+                            and (i["trigger_id"] == trigger_id or wildcard(i["trigger_id"], trigger_id))), None)
+                done = "go" if hit else rule["action"].lower()
+                action = min(action, done, key=ORDER.get)
+                rows.append((policy["id"], rule["gate"].lower(), rule["trigger"].lower(), trigger_id, message, done,
+                             (hit[0]["id"], hit[1].get("id")) if hit else None))
+    final, reason = action, "policy_evaluation"
+    if denied:
+        final, reason = "stop", "blacklisted"
+    elif allowed:
+        final, reason = "go", "whitelisted"
+    return Verdict(rows, action, final, reason, mapping, allowed, denied, sorted(problems))
