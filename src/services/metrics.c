@@ -38,6 +38,8 @@ static const struct family families[METRIC_COUNT] = {
                                 {"function", "status"}},
     [METRIC_ANALYSIS_SUCCESS] = {"anchore_analysis_success_total", "Images analyzed", COUNTER},
     [METRIC_ANALYSIS_ERROR] = {"anchore_analysis_error_total", "Analyses that failed", COUNTER},
+    [METRIC_ANALYSIS_RETRIES] = {"kellet_analysis_retries_total",
+                                 "Analyses that are to be tried again", COUNTER},
     [METRIC_ANALYSIS_SECONDS] = {"anchore_analysis_time_seconds",
                                  "Time that analyses took",
                                  HISTOGRAM,
@@ -318,11 +320,11 @@ static void add_family(struct buf *out, struct table *t, const struct family *f,
     static const char *const kinds[] = {"counter", "summary", "histogram"};
     static const struct series zero;
     pthread_mutex_lock(&t->lock);
-    bool begun = false;
-    if (!t->first && n_labels(f) == 0) { /* without labels there is one from the start */
+    bool begun = !f->per_service;
+    if (begun)
         metrics_head(out, f->name, kinds[f->kind], f->help);
+    if (!t->first && n_labels(f) == 0) /* without labels there is one from the start */
         add_series_lines(out, f, &zero);
-    }
     for (const struct series *s = t->first; s; s = s->next) {
         if (f->per_service && !str_eq(s->values[0], service))
             continue;

@@ -16,6 +16,7 @@ enum metric_id {
     METRIC_MONITOR_SECONDS, /* function (watcher), "success" or "fail" */
     METRIC_ANALYSIS_SUCCESS,
     METRIC_ANALYSIS_ERROR,
+    METRIC_ANALYSIS_RETRIES,
     METRIC_ANALYSIS_SECONDS,      /* "success" or "fail" */
     METRIC_ANALYSIS_STEP_SECONDS, /* step */
     METRIC_IMPORT_SUCCESS,

@@ -2,6 +2,7 @@
 
 #include "packages/zygote.h"
 #include "services/log.h"
+#include "services/metrics.h"
 
 #include <errno.h>
 #include <time.h>
@@ -264,17 +265,10 @@ static void analyzer_metrics(struct engine *en, struct buf *out)
     unsigned busy = 0;
     for (unsigned i = 0; i < an->n_slots; i++)
         busy += an->slots[i].receipt[0] != 0;
-    buf_addf(out,
-             "# TYPE anchore_analysis_success_total counter\n"
-             "anchore_analysis_success_total %llu\n"
-             "# TYPE anchore_analysis_error_total counter\n"
-             "anchore_analysis_error_total %llu\n"
-             "# TYPE kellet_analysis_retries_total counter\n"
-             "kellet_analysis_retries_total %llu\n"
-             "# TYPE kellet_analysis_running gauge\nkellet_analysis_running %u\n",
-             (unsigned long long)__atomic_load_n(&an->completed, __ATOMIC_RELAXED),
-             (unsigned long long)__atomic_load_n(&an->failed, __ATOMIC_RELAXED),
-             (unsigned long long)__atomic_load_n(&an->retried, __ATOMIC_RELAXED), busy);
+    metrics_head(out, "kellet_analysis_running", "gauge", "Analyses that go on now");
+    metrics_sample(out, "kellet_analysis_running", NULL, (str){0}, busy);
+    metrics_head(out, "kellet_analysis_workers", "gauge", "Analyses that can go on at once");
+    metrics_sample(out, "kellet_analysis_workers", NULL, (str){0}, an->n_slots);
 }
 
 const struct service_ops service_analyzer = {

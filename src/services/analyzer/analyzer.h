@@ -44,8 +44,6 @@ struct analyzer {
     bool heart_running;
     unsigned n_slots;
     struct slot slots[ANALYZER_THREADS_MAX];
-    /* counters for metrics (atomic) */
-    uint64_t completed, failed, retried;
 };
 
 /* Is the work on this slot no longer wanted? */

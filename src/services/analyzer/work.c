@@ -1,6 +1,9 @@
 #include "base/auto.h"
 #include "services/analyzer/analyzer.h"
 #include "services/log.h"
+#include "services/metrics.h"
+
+#include <time.h>
 
 enum { JOB_ARENA_MAX = 128 << 20 };
 static const char service[] = "analyzer";
@@ -81,11 +84,6 @@ static int fail_tx(struct db_tx *tx, void *ctx, struct err *e)
                             str_z(job->en->host_id), str_z(why), e);
 }
 
-static void count(uint64_t *counter)
-{
-    __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
-}
-
 static void fail(struct analyzer_job *job, int code, const struct err *why)
 {
     struct analyzer *an = job->slot->an;
@@ -107,15 +105,34 @@ static void fail(struct analyzer_job *job, int code, const struct err *why)
     else if (!f.release)
         log_warn(service, "%.*s: %s; it will be tried again", STR_ARG(job->digest), why->text);
     if (!f.release)
-        count(f.dead ? &an->failed : &an->retried);
+        metric_add(job->en->metrics, f.dead ? METRIC_ANALYSIS_ERROR : METRIC_ANALYSIS_RETRIES, 1,
+                   METRIC_NO_LABELS);
 }
 
 /* ---- the work ----------------------------------------------------------------------------------
  */
 
+static double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Ends a step that began at *since; the next one begins. */
+static void step_done(struct analyzer_job *job, const char *step, double *since)
+{
+    double now = seconds_now();
+    metric_observe(job->en->metrics, METRIC_ANALYSIS_STEP_SECONDS, now - *since,
+                   METRIC_LABELS(step));
+    *since = now;
+}
+
 static int analyse(struct analyzer_job *job, struct err *e)
 {
+    double since = seconds_now();
     int rc = job->import_uuid.p ? analyzer_fetch_import(job, e) : analyzer_fetch(job, e);
+    step_done(job, "read", &since);
     if (rc < 0)
         return rc;
     struct analysis_input in = {
@@ -129,7 +146,26 @@ static int analyse(struct analyzer_job *job, struct err *e)
     if (str_eq(job->image.dockerfile_mode, STR("Actual")))
         in.dockerfile = job->image.dockerfile;
     rc = analysis_make(&in, &job->analysis, e);
-    return rc < 0 ? rc : analyzer_store(job, e);
+    step_done(job, "documents", &since);
+    if (rc < 0)
+        return rc;
+    rc = analyzer_store(job, e);
+    step_done(job, "store", &since);
+    return rc;
+}
+
+static void count(struct analyzer_job *job, bool good, double seconds)
+{
+    struct metrics *m = job->en->metrics;
+    const struct metric_labels how = METRIC_LABELS(good ? "success" : "fail");
+    metric_observe(m, METRIC_ANALYSIS_SECONDS, seconds, how);
+    if (good)
+        metric_add(m, METRIC_ANALYSIS_SUCCESS, 1, METRIC_NO_LABELS);
+    if (!job->import_uuid.p)
+        return;
+    metric_observe(m, METRIC_IMPORT_SECONDS, seconds, how);
+    if (good)
+        metric_add(m, METRIC_IMPORT_SUCCESS, 1, METRIC_NO_LABELS);
 }
 
 static int run(struct analyzer_job *job, struct err *e)
@@ -141,11 +177,11 @@ static int run(struct analyzer_job *job, struct err *e)
         return rc;
     slot_names(job->slot, job->account, job->digest);
     log_info(service, "%.*s: analysis begins", STR_ARG(job->digest));
+    double began = seconds_now();
     rc = analyse(job, e);
-    if (rc >= 0) {
-        count(&job->slot->an->completed);
+    count(job, rc >= 0, seconds_now() - began);
+    if (rc >= 0)
         log_info(service, "%.*s: analysis completed", STR_ARG(job->digest));
-    }
     return rc;
 }
 

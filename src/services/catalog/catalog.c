@@ -2,6 +2,7 @@
 #include "services/api/images.h"
 #include "services/archive.h"
 #include "services/catalog/lookup_json.h"
+#include "services/catalog/measures.h"
 #include "services/catalog/objects.h"
 #include "services/catalog/repo.h"
 #include "services/catalog/watchers.h"
@@ -105,4 +106,5 @@ const struct service_ops service_catalog = {
     .watchers = watchers,
     .start = notifications_start,
     .stop = notifications_stop,
+    .metrics = catalog_metrics,
 };

@@ -294,8 +294,11 @@ static void count_look(struct asked *a, const struct kept_verdict *v, bool good,
     metric_add(m, good ? METRIC_EVALUATION_CACHE_HITS : METRIC_EVALUATION_CACHE_MISSES, 1,
                METRIC_NO_LABELS);
     if (!good)
-        metric_add(m, v ? METRIC_EVALUATION_CACHE_STALE : METRIC_EVALUATION_CACHE_NOT_FOUND, 1,
-                   METRIC_NO_LABELS);
+        metric_add(m,
+                   !v                                       ? METRIC_EVALUATION_CACHE_NOT_FOUND
+                   : v->bundle_updated != a->policy_updated ? METRIC_EVALUATION_CACHE_INVALID
+                                                            : METRIC_EVALUATION_CACHE_STALE,
+                   1, METRIC_NO_LABELS);
     metric_observe(m, METRIC_EVALUATION_CACHE_SECONDS, seconds_now() - began, METRIC_NO_LABELS);
 }
 

@@ -1,6 +1,7 @@
 /* service.c - the policy engine: vulnerability data, reports of images, questions about both. */
 #include "services/call.h"
 #include "services/log.h"
+#include "services/metrics.h"
 #include "services/policy_engine/changes.h"
 #include "services/policy_engine/feed_sync.h"
 #include "services/policy_engine/image_query.h"
@@ -398,6 +399,22 @@ static void stop(struct engine *en)
     free(pe);
 }
 
+/* How old the data are that this process judges by. */
+static void feed_metrics(struct engine *en, struct buf *out)
+{
+    auto_vulndata *view = vulndata_take(en->vulndata);
+    size_t n = 0;
+    const struct vulndb_source *s = view->db ? vulndb_sources(view->db, &n) : NULL;
+    metrics_head(out, "kellet_feed_loaded_timestamp_seconds", "gauge",
+                 "When a source's data were brought in, in seconds since 1970");
+    for (size_t i = 0; i < n; i++)
+        metrics_sample(out, "kellet_feed_loaded_timestamp_seconds", "source", s[i].name,
+                       (double)s[i].loaded);
+    metrics_head(out, "kellet_feed_claims", "gauge", "What a source says, number of claims");
+    for (size_t i = 0; i < n; i++)
+        metrics_sample(out, "kellet_feed_claims", "source", s[i].name, (double)s[i].claims);
+}
+
 static const struct route routes[] = {
     {"GET", "/users/{user_id}/images/{image_id}/vulnerabilities", get_vulnerabilities,
      ROUTE_SLOW | ROUTE_INTERNAL},
@@ -457,4 +474,5 @@ const struct service_ops service_policy_engine = {
     .watchers = watchers,
     .start = start,
     .stop = stop,
+    .metrics = feed_metrics,
 };

@@ -5,11 +5,13 @@
 #include "services/call.h"
 #include "services/inventory_document.h"
 #include "services/log.h"
+#include "services/metrics.h"
 #include "services/policy_engine/vuln_rows.h"
 #include "services/policy_engine/vuln_seen.h"
 #include "services/policy_engine/vulndata.h"
 
 #include <pthread.h>
+#include <time.h>
 
 enum { REPORT_MAX = 512 << 20, KEPT_BYTES = 128 << 20, NAME_LONGEST = 400 };
 enum { REPORT_FORMAT = 2 }; /* one more whenever rows have new members */
@@ -325,6 +327,26 @@ static int make(struct job *j, const struct vulndata_view *view, const char *key
     return r;
 }
 
+static double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static struct vuln_report *find_counted(struct engine *en, struct vuln_reports *rs, const char *key,
+                                        const char *name)
+{
+    double began = seconds_now();
+    struct vuln_report *found = find(rs, key, name);
+    metric_add(en->metrics,
+               found ? METRIC_VULNERABILITIES_CACHE_HITS : METRIC_VULNERABILITIES_CACHE_MISSES, 1,
+               METRIC_NO_LABELS);
+    metric_observe(en->metrics, METRIC_VULNERABILITIES_CACHE_SECONDS, seconds_now() - began,
+                   METRIC_LABELS(found ? "hit" : "miss"));
+    return found;
+}
+
 int vuln_report_take(struct engine *en, struct vuln_reports *rs, str account, str digest,
                      bool force, struct vuln_report **out, struct err *e)
 {
@@ -341,7 +363,7 @@ int vuln_report_take(struct engine *en, struct vuln_reports *rs, str account, st
     auto_vulndata *view = vulndata_take(en->vulndata);
     snprintf(name, sizeof name, "%d %lld %s", REPORT_FORMAT, (long long)j.analyzed,
              view->generation);
-    if (!force && (*out = find(rs, key, name)))
+    if (!force && (*out = find_counted(en, rs, key, name)))
         return 0;
     r = make(&j, view, key, name, force, out);
     if (r == 0)

@@ -126,9 +126,23 @@ int simplequeue_revive(struct call *c)
 /* ---- metrics ---------------------------------------------------------------------------------
  */
 
+/* The queue of analyses is told of when it is empty too: who scales workers by it sees a nought,
+ * not nothing. */
 static int read_for_metrics(struct db_tx *tx, void *ctx, struct err *e)
 {
-    return read_counts(tx, ctx, e);
+    struct overview *o = ctx;
+    int rc = read_counts(tx, o, e);
+    for (size_t i = 0; rc == 0 && i < o->n_counts; i++)
+        if (str_eq(o->counts[i].queue, STR(ANALYZER_QUEUE)))
+            return 0;
+    struct queue_count *more = arena_calloc(o->arena, o->n_counts + 1, sizeof *more);
+    if (rc < 0 || !more)
+        return rc < 0 ? rc : err_no_memory(e);
+    if (o->n_counts)
+        memcpy(more, o->counts, o->n_counts * sizeof *more);
+    more[o->n_counts++].queue = STR(ANALYZER_QUEUE);
+    o->counts = more;
+    return 0;
 }
 
 /* One line for each queue: load balancers of workers read the depth from the log. */
@@ -138,7 +152,6 @@ int simplequeue_report(struct engine *en, struct err *e)
     arena_init(&arena, 16 << 20);
     struct overview o = {.arena = &arena};
     int rc = db_run(en->db, DB_READ, read_for_metrics, &o, e);
-    bool images = false;
     for (size_t i = 0; rc == 0 && i < o.n_counts; i++) {
         const struct queue_count *q = &o.counts[i];
         const struct log_number numbers[] = {{"waiting", q->waiting},
@@ -148,12 +161,7 @@ int simplequeue_report(struct engine *en, struct err *e)
         auto_buf name;
         buf_init(&name, 1024);
         buf_add_str(&name, q->queue);
-        images |= str_eq(q->queue, STR(ANALYZER_QUEUE));
         log_numbers("simplequeue", "queue", buf_z(&name), numbers, KE_ARRAY_LEN(numbers));
-    }
-    if (rc == 0 && !images) {
-        const struct log_number none[] = {{"waiting", 0}, {"leased", 0}, {"dead", 0}};
-        log_numbers("simplequeue", "queue", ANALYZER_QUEUE, none, KE_ARRAY_LEN(none));
     }
     arena_done(&arena);
     return rc;
