@@ -171,8 +171,11 @@ static int request_once(struct registry *r, struct http_request *rq, const char 
 {
     char *authorization = NULL;
     char url[1024];
-    snprintf(url, sizeof url, "%s://%s/v2/%s/%s", is_plain(r) ? "http" : "https", r->host,
-             r->ref.repository, path);
+    const char *scheme = is_plain(r) ? "http" : "https";
+    if (path[0] == '/') /* of the whole registry */
+        snprintf(url, sizeof url, "%s://%s/v2%s", scheme, r->host, path);
+    else
+        snprintf(url, sizeof url, "%s://%s/v2/%s/%s", scheme, r->host, r->ref.repository, path);
     int rc = registry_auth_get(&r->auth, &authorization, generation, e);
     if (rc < 0)
         return rc;
@@ -345,6 +348,56 @@ int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf 
     return with_mirror(r, manifest_get(r, tag_or_digest, body, media_type, e), e);
 }
 
+static int digest_by_manifest(struct registry *r, const char *name, char out[SHA256_TEXT],
+                              struct err *e)
+{
+    char type[128];
+    auto_buf body;
+    buf_init(&body, MANIFEST_MAX);
+    int rc = registry_manifest(r, name, &body, type, e);
+    if (rc < 0)
+        return rc;
+    struct sha256 sum = sha256_of(body.p, body.n);
+    sha256_format(&sum, out);
+    return 0;
+}
+
+/* 1: *out is the digest; 0: ask for the manifest itself. */
+static int digest_by_head(struct registry *r, const char *name, char out[SHA256_TEXT],
+                          struct err *e)
+{
+    char path[300], what[800];
+    struct http_response rs;
+    struct sha256 sum;
+    const struct http_header accept = {"Accept", accept_manifests};
+    struct http_request rq = {.method = "HEAD", .headers = &accept, .n_headers = 1};
+    auto_buf none;
+    buf_init(&none, 64 << 10);
+    snprintf(path, sizeof path, "manifests/%s", name);
+    snprintf(what, sizeof what, "%s%s%s", r->ref.repository, strchr(name, ':') ? "@" : ":", name);
+    int rc = request(r, &rq, path, NULL, &rs, &none, e);
+    if (rc < 0)
+        err_wrap(e, "manifest %.19s", name);
+    else if (rs.status == 401 || rs.status == 403 || rs.status == 404 || rs.status == 429)
+        rc = status_error(r, &rs, STR(""), what, e);
+    else if (rs.status == 200 &&
+             sha256_parse(http_header(&rs, "docker-content-digest"), &sum, NULL) == 0)
+        rc = sha256_format(&sum, out) != NULL;
+    http_response_done(&rs);
+    return rc;
+}
+
+int registry_digest(struct registry *r, const char *tag_or_digest, char out[SHA256_TEXT],
+                    struct err *e)
+{
+    if (!path_part_ok(tag_or_digest))
+        return err_set(e, ERR_FORMAT, "\"%.80s\" is not a tag or digest", tag_or_digest);
+    int rc = r->mirror ? 0 : digest_by_head(r, tag_or_digest, out, e);
+    if (rc == 0)
+        rc = digest_by_manifest(r, tag_or_digest, out, e);
+    return rc < 0 ? rc : 0;
+}
+
 /* ---- tags --------------------------------------------------------------------------------------
  */
 
@@ -361,6 +414,8 @@ static str next_page(str link)
 struct tag_list {
     struct arena *a;
     size_t max;
+    const char *member; /* "tags", "repositories" */
+    const char *path;   /* "tags/list" */
     VEC(str) tags;
 };
 
@@ -372,14 +427,14 @@ static int tags_collect(struct tag_list *l, str body, const char *what, struct e
     int rc = json_parse(body, what, &doc, e);
     if (rc < 0)
         return rc;
-    yyjson_val *tags = json_get(yyjson_doc_get_root(doc), "tags");
+    yyjson_val *tags = json_get(yyjson_doc_get_root(doc), l->member);
     yyjson_arr_iter_init(tags, &it);
     while (tags && (v = yyjson_arr_iter_next(&it))) {
         str tag = json_text(v);
         if (!tag.n)
             continue;
         if (l->tags.n >= l->max)
-            return err_set(e, ERR_LIMIT, "%s: more than %zu tags", what, l->max);
+            return err_set(e, ERR_LIMIT, "%s: more than %zu", what, l->max);
         str *slot = vec_push(&l->tags);
         if (!slot || !(*slot = arena_dup(l->a, tag)).p)
             return err_no_memory(e);
@@ -404,39 +459,57 @@ static int tags_page(struct registry *r, const char *path, const char *what, str
         rc = err_set(e, ERR_FORMAT, "%s: the link to the next page is too long", what);
     next[0] = 0;
     if (rc == 0 && query.n)
-        snprintf(next, 300, "tags/list%.*s", STR_ARG(query));
+        snprintf(next, 300, "%s%.*s", l->path, STR_ARG(query));
     http_response_done(&rs);
+    return rc;
+}
+
+/* All pages of a list. */
+static int list_get(struct registry *r, struct tag_list *l, const char *what, str **out, size_t *n,
+                    struct err *e)
+{
+    char path[300], next[300];
+    int rc;
+    snprintf(path, sizeof path, "%s?n=1000", l->path);
+    for (unsigned pages = 0;; pages++) {
+        rc = tags_page(r, path, what, l, next, e);
+        if (rc < 0 || !next[0])
+            break;
+        if (strcmp(next, path) == 0 || pages > l->max / 10) {
+            rc = err_set(e, ERR_FORMAT, "%s: the registry's pages go in circles", what);
+            break;
+        }
+        memcpy(path, next, sizeof path);
+    }
+    *n = l->tags.n;
+    *out = NULL;
+    if (rc == 0 && l->tags.n) {
+        *out = arena_calloc(l->a, l->tags.n, sizeof **out);
+        if (*out)
+            memcpy(*out, l->tags.p, l->tags.n * sizeof **out);
+        else
+            rc = err_no_memory(e);
+    }
+    vec_done(&l->tags);
     return rc;
 }
 
 static int tags_get(struct registry *r, struct arena *a, size_t max, str **out, size_t *n,
                     struct err *e)
 {
-    char path[300] = "tags/list?n=1000", next[300], what[800];
-    struct tag_list l = {.a = a, .max = max};
-    int rc;
+    char what[800];
+    struct tag_list l = {.a = a, .max = max, .member = "tags", .path = "tags/list"};
     snprintf(what, sizeof what, "tags of %s", r->ref.repository);
-    for (unsigned pages = 0;; pages++) {
-        rc = tags_page(r, path, what, &l, next, e);
-        if (rc < 0 || !next[0])
-            break;
-        if (strcmp(next, path) == 0 || pages > max / 10) {
-            rc = err_set(e, ERR_FORMAT, "%s: the registry's pages go in circles", what);
-            break;
-        }
-        memcpy(path, next, sizeof path);
-    }
-    *n = l.tags.n;
-    *out = NULL;
-    if (rc == 0 && l.tags.n) {
-        *out = arena_calloc(a, l.tags.n, sizeof **out);
-        if (*out)
-            memcpy(*out, l.tags.p, l.tags.n * sizeof **out);
-        else
-            rc = err_no_memory(e);
-    }
-    vec_done(&l.tags);
-    return rc;
+    return list_get(r, &l, what, out, n, e);
+}
+
+int registry_repositories(struct registry *r, struct arena *a, size_t max, str **out, size_t *n,
+                          struct err *e)
+{
+    char what[800];
+    struct tag_list l = {.a = a, .max = max, .member = "repositories", .path = "/_catalog"};
+    snprintf(what, sizeof what, "repositories of %s", r->ref.registry);
+    return list_get(r, &l, what, out, n, e);
 }
 
 int registry_tags(struct registry *r, struct arena *a, size_t max, str **out, size_t *n,

@@ -14,6 +14,7 @@
 #define KELLET_IMAGE_REGISTRY_H
 
 #include "base/arena.h"
+#include "codec/digest.h"
 #include "image/reference.h"
 #include "net/http.h"
 
@@ -45,6 +46,12 @@ void registry_close(struct registry *r);
 int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf *body,
                       char media_type[128], struct err *e);
 
+/* The digest that a tag (or digest) leads to now, of a list of images where it is one: by HEAD,
+ * which registries do not count as a pull; where that says nothing, or a mirror is asked first, by
+ * the manifest. */
+int registry_digest(struct registry *r, const char *tag_or_digest, char out[SHA256_TEXT],
+                    struct err *e);
+
 /* Streams a blob into fd from its beginning, with resume and retries; returns when all of it was
  * written. size: from the descriptor, more or less bytes are an error; 0: not known. ERR_NOT_FOUND
  * when the registry does not have it. The caller verifies the digest. */
@@ -60,6 +67,11 @@ int registry_foreign_blob(struct registry *r, const char *url, uint64_t size, in
  */
 int registry_tags(struct registry *r, struct arena *a, size_t max, str **out, size_t *n,
                   struct err *e);
+
+/* All repositories that the registry lists to us (GET /v2/_catalog; many public registries list
+ * none), likewise. */
+int registry_repositories(struct registry *r, struct arena *a, size_t max, str **out, size_t *n,
+                          struct err *e);
 
 /* Credentials for a registry ("host[:port]", or with "/repository" so that keys with a path count)
  * from the Docker configuration (auths, credHelpers, credsStore); empty strings when there are

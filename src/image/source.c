@@ -222,8 +222,10 @@ static int source_open_text(struct source *s, const char *text, const struct sou
             return err_set(e, ERR_USAGE, "%s names nothing after the prefix", text);
         return prefixes[i].open(s, text + n, e);
     }
-    if (strncmp(text, registry_prefix, sizeof registry_prefix - 1) == 0 &&
-        strchr(text + sizeof registry_prefix - 1, '/')) {
+    str rest = str_from(str_z(text), sizeof registry_prefix - 1);
+    uint64_t port; /* "registry:5000/a" is an image of a host of that name */
+    if (strncmp(text, registry_prefix, sizeof registry_prefix - 1) == 0 && strchr(text, '/') &&
+        !str_to_u64(str_split(&rest, '/'), &port)) {
         s->kind = "registry";
         return open_registry(s, text + sizeof registry_prefix - 1, o, e);
     }
