@@ -22,6 +22,8 @@ struct policy_scan {
     struct policy_upstream npm, gem;
     struct upstream_source npm_source, gem_source;
     const struct inventory *inv;
+    struct policy_documents kept;
+    struct buf record; /* document "record": what is known of the image beside its documents */
 };
 
 int policy_scan_settings(const char *file, bool hints, struct analyzer_settings **out,
@@ -39,6 +41,8 @@ int policy_scan_settings(const char *file, bool hints, struct analyzer_settings 
 static int read_document(void *ctx, const char *type, struct buf *out, struct err *e)
 {
     struct policy_scan *s = ctx;
+    if (s->kept.read)
+        return s->kept.read(s->kept.ctx, type, out, e);
     str text =
         strcmp(type, "config") == 0 ? s->inv->config_json : analysis_document(s->analysis, type);
     buf_add_str(out, text);
@@ -66,11 +70,61 @@ static str tag_of(struct policy_scan *s, const struct policy_scan_options *o)
     return STR("localhost/image:latest");
 }
 
-static int analyse(struct policy_scan *s, const struct policy_scan_options *o, str digest,
-                   struct err *e)
+static int facts_of(struct policy_scan *s, const struct policy_scan_options *o,
+                    const struct policy_origin *more, struct err *e)
+{
+    const struct inventory *inv = o->inv;
+    const struct policy_origin origin = {
+        .id = bare(inv->config_digest),
+        .digest = inv->manifest_digest.n ? inv->manifest_digest : inv->config_digest,
+        .architecture = inv->architecture,
+        .distro = inv->release.id,
+        .distro_version = inv->release.version_id,
+        .dockerfile = more->dockerfile,
+        .dockerfile_mode = more->dockerfile_mode,
+        .size = more->size,
+        .layers = (int64_t)inv->n_layers,
+    };
+    return policy_image_facts_new(&origin, inv, (struct policy_documents){read_document, s},
+                                  PARTS_ALL, &s->image, e);
+}
+
+static int write_record(struct policy_scan *s, const struct policy_origin *more, struct err *e)
+{
+    buf_addf(&s->record, "{\"size\": %lld, \"dockerfile_mode\": ", (long long)more->size);
+    json_put_string(&s->record, more->dockerfile_mode);
+    if (more->dockerfile.p) {
+        buf_add_str(&s->record, STR(", \"dockerfile\": "));
+        json_put_string(&s->record, more->dockerfile);
+    }
+    buf_add_char(&s->record, '}');
+    return buf_check(&s->record, "an image's record", e);
+}
+
+static int remember(struct policy_scan *s, const struct policy_scan_options *o, struct err *e)
+{
+    auto_json *doc = NULL;
+    int rc = o->kept.read(o->kept.ctx, "record", &s->record, e);
+    if (rc == 0)
+        rc = err_set(e, ERR_NOT_FOUND, "nothing was kept of this image's analysis");
+    if (rc > 0)
+        rc = json_parse(buf_view(&s->record), "an image's record", &doc, e);
+    if (rc < 0)
+        return rc;
+    yyjson_val *v = yyjson_doc_get_root(doc);
+    const struct policy_origin more = {
+        .dockerfile = json_str(v, "dockerfile"),
+        .dockerfile_mode = json_str(v, "dockerfile_mode"),
+        .size = yyjson_get_sint(json_get(v, "size")),
+    };
+    return facts_of(s, o, &more, e);
+}
+
+static int analyse(struct policy_scan *s, const struct policy_scan_options *o, struct err *e)
 {
     auto_buf encoded;
     buf_init(&encoded, 32 << 20);
+    str digest = o->inv->manifest_digest.n ? o->inv->manifest_digest : o->inv->config_digest;
     struct analysis_input in = {.digest = digest, .inv = o->inv, .settings = o->settings};
     if (o->dockerfile.p)
         base64_encode(o->dockerfile, &encoded);
@@ -80,19 +134,13 @@ static int analyse(struct policy_scan *s, const struct policy_scan_options *o, s
         rc = analysis_make(&in, &s->analysis, e);
     if (rc < 0)
         return rc;
-    const struct policy_origin origin = {
-        .id = bare(o->inv->config_digest),
-        .digest = digest,
-        .architecture = o->inv->architecture,
-        .distro = o->inv->release.id,
-        .distro_version = o->inv->release.version_id,
+    const struct policy_origin more = {
         .dockerfile = o->dockerfile.p ? in.dockerfile : s->analysis->dockerfile,
         .dockerfile_mode = s->analysis->dockerfile_mode,
         .size = s->analysis->size,
-        .layers = (int64_t)o->inv->n_layers,
     };
-    return policy_image_facts_new(&origin, o->inv, (struct policy_documents){read_document, s},
-                                  PARTS_ALL, &s->image, e);
+    rc = write_record(s, &more, e);
+    return rc < 0 ? rc : facts_of(s, o, &more, e);
 }
 
 static int find(struct policy_scan *s, const struct policy_scan_options *o, struct err *e)
@@ -139,9 +187,10 @@ int policy_scan_new(const struct policy_scan_options *o, struct policy_scan **ou
     if (!s)
         return err_no_memory(e);
     arena_init(&s->arena, SCAN_MAX);
+    buf_init(&s->record, SCAN_MAX);
     s->inv = o->inv;
-    str digest = o->inv->manifest_digest.n ? o->inv->manifest_digest : o->inv->config_digest;
-    int rc = analyse(s, o, digest, e);
+    s->kept = o->kept;
+    int rc = s->kept.read ? remember(s, o, e) : analyse(s, o, e);
     if (rc >= 0)
         rc = find(s, o, e);
     if (rc < 0) {
@@ -169,6 +218,7 @@ void policy_scan_free(struct policy_scan *s)
     policy_image_facts_free(s->image);
     analysis_free(s->analysis);
     yyjson_doc_free(s->rows);
+    buf_done(&s->record);
     arena_done(&s->arena);
     free(s);
 }
@@ -176,4 +226,18 @@ void policy_scan_free(struct policy_scan *s)
 const struct policy_subject *policy_scan_subject(const struct policy_scan *s)
 {
     return &s->subject;
+}
+
+int policy_scan_keep(const struct policy_scan *s,
+                     int (*fn)(void *ctx, const char *type, str text, struct err *e), void *ctx,
+                     struct err *e)
+{
+    int rc = fn(ctx, "record", buf_view(&s->record), e);
+    if (rc >= 0)
+        rc = fn(ctx, "config", s->inv->config_json, e);
+    for (size_t i = 0; rc >= 0 && s->analysis && i < s->analysis->n_documents; i++)
+        if (strcmp(s->analysis->documents[i].type, "sbom") != 0)
+            rc = fn(ctx, s->analysis->documents[i].type, buf_view(&s->analysis->documents[i].text),
+                    e);
+    return rc < 0 ? rc : 0;
 }

@@ -6,6 +6,7 @@
 #include "packages/inventory.h"
 #include "policy/facts.h"
 #include "services/analyzer/settings.h"
+#include "services/policy_engine/policy_facts.h"
 #include "vulndb/vulndb.h"
 
 /* The analyser's settings without a configuration; `file`: analyzer_config.yaml, NULL: built in.
@@ -21,10 +22,18 @@ struct policy_scan_options {
     str tag;                 /* empty: made of what the source says */
     str dockerfile;          /* text; p NULL: guessed from the history */
     int64_t now_us;          /* findings are taken for first seen now */
+    /* MAY. What policy_scan_keep() gave of an earlier scan: nothing is analysed again, settings and
+     * dockerfile are not looked at. */
+    struct policy_documents kept;
 };
 struct policy_scan;
 int policy_scan_new(const struct policy_scan_options *o, struct policy_scan **out, struct err *e);
 void policy_scan_free(struct policy_scan *s); /* NULL is fine */
+/* Gives each document that a later evaluation of the image needs; a negative value of fn ends it.
+ */
+int policy_scan_keep(const struct policy_scan *s,
+                     int (*fn)(void *ctx, const char *type, str text, struct err *e), void *ctx,
+                     struct err *e);
 const struct policy_subject *policy_scan_subject(const struct policy_scan *s);
 
 #endif

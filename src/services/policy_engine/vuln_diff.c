@@ -83,9 +83,26 @@ struct comparing {
     struct map before, now, told;
     struct buf *out;
     size_t n, omitted;
+    bool was;
 };
 
-static void put_entry(struct comparing *c, yyjson_val *entry)
+/* was NULL: nothing is said of it. */
+static void put_was(struct comparing *c, yyjson_val *was, yyjson_val *entry)
+{
+    bool first = true;
+    buf_add_str(c->out, STR(", \"was\": {"));
+    for (size_t k = 0; k < TOLD; k++) {
+        str old = json_str(was, members[k].told);
+        if (str_eq(old, json_str(entry, members[k].told)))
+            continue;
+        buf_addf(c->out, first ? "\"%s\": " : ", \"%s\": ", members[k].told);
+        json_put_string(c->out, old);
+        first = false;
+    }
+    buf_add_char(c->out, '}');
+}
+
+static void put_entry(struct comparing *c, yyjson_val *entry, yyjson_val *was)
 {
     if (c->n++ >= VULN_DIFF_TOLD) {
         c->omitted++;
@@ -96,6 +113,8 @@ static void put_entry(struct comparing *c, yyjson_val *entry)
         buf_addf(c->out, k ? ", \"%s\": " : "\"%s\": ", members[k].told);
         json_put_string(c->out, json_str(entry, members[k].told));
     }
+    if (was)
+        put_was(c, was, entry);
     buf_add_char(c->out, '}');
 }
 
@@ -120,17 +139,17 @@ static int put_list(struct comparing *c, yyjson_val *list, enum list which, size
             continue;
         if (!key.p || !map_put(&c->told, key, entry))
             return err_no_memory(e);
-        put_entry(c, last);
+        put_entry(c, last, c->was && which == UPDATED ? other : NULL);
     }
     buf_add_char(c->out, ']');
     *count = c->n;
     return 0;
 }
 
-int vuln_diff(yyjson_val *before, yyjson_val *now, struct buf *out, struct vuln_diff *counts,
-              struct err *e)
+static int compare(yyjson_val *before, yyjson_val *now, bool was, struct buf *out,
+                   struct vuln_diff *counts, struct err *e)
 {
-    struct comparing c = {.out = out};
+    struct comparing c = {.out = out, .was = was};
     arena_init(&c.a, KEYS_MAX);
     map_init(&c.before);
     map_init(&c.now);
@@ -152,4 +171,16 @@ int vuln_diff(yyjson_val *before, yyjson_val *now, struct buf *out, struct vuln_
     map_done(&c.told);
     arena_done(&c.a);
     return rc < 0 ? rc : buf_check(out, "what differs", e);
+}
+
+int vuln_diff(yyjson_val *before, yyjson_val *now, struct buf *out, struct vuln_diff *counts,
+              struct err *e)
+{
+    return compare(before, now, false, out, counts, e);
+}
+
+int vuln_diff_was(yyjson_val *before, yyjson_val *now, struct buf *out, struct vuln_diff *counts,
+                  struct err *e)
+{
+    return compare(before, now, true, out, counts, e);
 }

@@ -19,8 +19,11 @@ struct vuln_diff {
     size_t added, removed, updated;
 };
 /* Appends {"added": [...], "removed": [...], "updated": [...]}; both are what vuln_diff_keep() made
- * (NULL: none). */
+ * (NULL: none). vuln_diff_was(): updated entries have a member "was" too, an object of the members
+ * that were others before. */
 int vuln_diff(yyjson_val *before, yyjson_val *now, struct buf *out, struct vuln_diff *counts,
               struct err *e);
+int vuln_diff_was(yyjson_val *before, yyjson_val *now, struct buf *out, struct vuln_diff *counts,
+                  struct err *e);
 
 #endif
