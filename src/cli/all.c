@@ -19,6 +19,7 @@ const struct command *const commands[] = {
     &command_serve,
     &command_vercmp,
     &command_version,
+    &command_watch,
     NULL,
     /* clang-format on */
 };

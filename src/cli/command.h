@@ -67,6 +67,7 @@ extern const struct command command_scan;
 extern const struct command command_serve;
 extern const struct command command_vercmp;
 extern const struct command command_version;
+extern const struct command command_watch;
 
 /* What main() calls: finds the command and runs it. */
 int command_main(int argc, char **argv);

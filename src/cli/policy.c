@@ -36,28 +36,36 @@ static bool is_yaml(const char *path)
     return str_ends(str_z(path), STR(".yaml")) || str_ends(str_z(path), STR(".yml"));
 }
 
+int policy_file_json(const char *path, struct buf *out)
+{
+    struct err e = {0};
+    auto_json *doc = NULL;
+    int code = policy_file_read(path, out);
+    if (code || !is_yaml(path))
+        return code;
+    char *written autofree = NULL;
+    int rc = yaml_parse(buf_view(out), path, NULL, &doc, &e);
+    size_t n = 0;
+    if (rc >= 0 && !(written = yyjson_write(doc, 0, &n)))
+        rc = err_no_memory(&e);
+    if (rc < 0) {
+        err_wrap(&e, "%s", path);
+        return fail(EXIT_USAGE, &e);
+    }
+    buf_clear(out);
+    buf_add(out, written, n);
+    return 0;
+}
+
 int policy_file_compile(const char *path, struct policy_bundle **out)
 {
     struct err e = {0};
     auto_buf text;
-    auto_json *doc = NULL;
     buf_init(&text, BUNDLE_BYTES_MAX);
-    int code = policy_file_read(path, &text);
+    int code = policy_file_json(path, &text);
     if (code)
         return code;
-    str json = buf_view(&text);
-    char *written autofree = NULL;
-    int rc = 0;
-    if (is_yaml(path)) {
-        rc = yaml_parse(json, path, NULL, &doc, &e);
-        size_t n = 0;
-        if (rc >= 0 && !(written = yyjson_write(doc, 0, &n)))
-            rc = err_no_memory(&e);
-        json = (str){written, n};
-    }
-    if (rc >= 0)
-        rc = policy_bundle_new(json, out, &e);
-    if (rc < 0) {
+    if (policy_bundle_new(buf_view(&text), out, &e) < 0) {
         err_wrap(&e, "%s", path);
         return fail(EXIT_USAGE, &e);
     }

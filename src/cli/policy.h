@@ -14,6 +14,8 @@ extern const struct command command_policy_test;
 
 /* A whole file; "-" is standard input. 0, or an exit code after having printed why not. */
 int policy_file_read(const char *path, struct buf *out);
+/* The bundle in a file as JSON text (of YAML by its name). 0, or an exit code likewise. */
+int policy_file_json(const char *path, struct buf *out);
 /* Compiles the bundle in a file (JSON, or YAML by its name). */
 int policy_file_compile(const char *path, struct policy_bundle **out);
 

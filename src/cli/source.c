@@ -53,32 +53,51 @@ static int check_args(const struct source_args *a)
     return 0;
 }
 
-int source_scan(const struct source_args *a, const char *source, struct inventory **out)
+int source_registry(const struct source_args *a, struct buf *password, struct registry_options *out)
 {
     struct err e = {0};
-    char dir[PATH_SIZE];
-    auto_buf password;
-    buf_init(&password, PASSWORD_MAX);
+    buf_init(password, PASSWORD_MAX);
     int code = check_args(a);
     if (code)
         return code;
-    if (a->password_stdin && read_password(&password, &e) < 0)
+    if (a->password_stdin && read_password(password, &e) < 0)
         return fail(EXIT_USAGE, &e);
-    if (!a->no_cache && data_dir(a->data, dir, sizeof dir, &e) < 0)
-        return fail(EXIT_USAGE, &e);
-    uint64_t cache_max = 0;
-    const char *limit = getenv("KELLET_CACHE_MAX");
-    if (limit && *limit && !layer_cache_limit(str_z(limit), &cache_max))
-        return failf(EXIT_USAGE, "KELLET_CACHE_MAX is a size such as 2G or 500M, not %s", limit);
-    struct registry_options registry = {
+    *out = (struct registry_options){
         .ca_file = a->ca_cert,
         .insecure = a->insecure,
         .plain_http = a->plain_http,
         .username = a->username,
-        .password = a->password_stdin ? password.p : NULL,
+        .password = a->password_stdin ? password->p : NULL,
         .token = a->token,
         .aws = true,
     };
+    return 0;
+}
+
+int source_cache_max(uint64_t *out)
+{
+    const char *limit = getenv("KELLET_CACHE_MAX");
+    *out = 0;
+    if (limit && *limit && !layer_cache_limit(str_z(limit), out))
+        return failf(EXIT_USAGE, "KELLET_CACHE_MAX is a size such as 2G or 500M, not %s", limit);
+    return 0;
+}
+
+int source_scan(const struct source_args *a, const char *source, struct inventory **out)
+{
+    struct err e = {0};
+    char dir[PATH_SIZE];
+    struct registry_options registry;
+    uint64_t cache_max;
+    auto_buf password;
+    int code = source_registry(a, &password, &registry);
+    if (code)
+        return code;
+    if (!a->no_cache && data_dir(a->data, dir, sizeof dir, &e) < 0)
+        return fail(EXIT_USAGE, &e);
+    code = source_cache_max(&cache_max);
+    if (code)
+        return code;
     struct progress progress;
     struct scan_options o = {
         .source = source,

@@ -63,6 +63,12 @@ struct source_args {
     "file\n"                                                                                       \
     "or directory is recognised by its content.\n"
 
+/* How registries are spoken to. password: made here, and the caller's in any case; borrowed by
+ * *out. 0, or an exit code after having printed why not. */
+int source_registry(const struct source_args *a, struct buf *password,
+                    struct registry_options *out);
+/* $KELLET_CACHE_MAX; 0: not set. Likewise. */
+int source_cache_max(uint64_t *out);
 /* Reads the source. 0, or an exit code after having printed why not. */
 int source_scan(const struct source_args *a, const char *source, struct inventory **out);
 

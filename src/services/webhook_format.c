@@ -97,8 +97,10 @@ static void one_words(const struct notice *n, struct buf *b)
         str to = json_text(yyjson_arr_get(is, 0));
         buf_addf(b, " the tag has moved to %.*s", STR_ARG(to));
     } else if (str_eq(n->type, STR("analysis_update"))) {
-        str to = json_str(is, "analysis_status");
-        buf_addf(b, " %.*s", STR_ARG(to));
+        str to = json_str(is, "analysis_status"), why = json_str(payload, "reason");
+        buf_addf(b, why.n ? " %.*s (%.*s)" : " %.*s", STR_ARG(to), STR_ARG(why));
+    } else if (str_eq(n->type, STR("repo_update"))) {
+        buf_add_str(b, STR(" a new tag"));
     } else {
         buf_addf(b, " %.*s", STR_ARG(n->type));
     }

@@ -261,15 +261,19 @@ class FailingProxy:
     function that answers (called with the handler and the registry's own (status, headers, body))."""
 
     def __init__(self, port):
-        self.rule, self.counts, self.seen = None, {}, []
+        self.rule, self.counts, self.seen, self.methods = None, {}, [], []
         outer = self
 
         class Handler(Quiet):
+            def do_HEAD(self):
+                self.do_GET()
+
             def do_GET(self):
+                outer.methods.append(self.command)
                 outer.counts[self.path] = outer.counts.get(self.path, 0) + 1
                 outer.seen.append((self.path, dict(self.headers)))
                 c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-                c.request("GET", self.path, headers={k: v for k, v in self.headers.items() if k.lower() != "host"})
+                c.request(self.command, self.path, headers={k: v for k, v in self.headers.items() if k.lower() != "host"})
                 answer = c.getresponse()
                 body = answer.read()
                 headers = {k: v for k, v in answer.getheaders() if k.lower() in (
@@ -289,7 +293,7 @@ class FailingProxy:
         self.host = f"127.0.0.1:{self.port}"
 
     def set(self, rule):
-        self.rule, self.counts, self.seen = rule, {}, []
+        self.rule, self.counts, self.seen, self.methods = rule, {}, [], []
 
 
 class ConnectProxy:
