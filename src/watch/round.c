@@ -33,7 +33,7 @@ int watch_new(const struct watch_options *o, const char *name, struct watch **ou
     if (rc >= 0 && o->policy) {
         struct sha256 digest = sha256_of(o->policy, strlen(o->policy));
         sha256_format(&digest, w->policy_digest);
-        rc = policy_scan_settings(NULL, &w->settings, e);
+        rc = policy_scan_settings(NULL, false, &w->settings, e);
     }
     if (rc >= 0)
         rc = watch_state_open(o->data_dir, name, &w->state, e);
