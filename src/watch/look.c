@@ -141,7 +141,7 @@ static int write_seen(struct db_tx *tx, void *ctx, struct err *e)
         rc = image_document_put(tx, l->seen.digest, watch_platform(l->w), "inventory",
                                 buf_view(&l->now.document), e);
     const void *pair[] = {l, tx};
-    if (rc >= 0 && l->now.document.n)
+    if (rc >= 0)
         rc = judged_image_keep(&l->now, put_kept, (void *)pair, e);
     return rc;
 }

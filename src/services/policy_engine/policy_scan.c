@@ -147,11 +147,15 @@ static int find(struct policy_scan *s, const struct policy_scan_options *o, stru
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *rows = NULL;
+    auto_buf before; /* when findings were first seen */
+    buf_init(&before, SCAN_MAX);
     int rc =
         doc ? vuln_rows(o->db, o->inv, (struct content_reader){read_document, s}, doc, &rows, e)
             : err_no_memory(e);
-    if (rc >= 0) /* no report of before is known */
-        rc = vuln_seen_note(STR(""), o->now_us, doc, rows, e);
+    if (rc >= 0 && s->kept.read)
+        rc = s->kept.read(s->kept.ctx, "seen", &before, e);
+    if (rc >= 0)
+        rc = vuln_seen_note(buf_view(&before), o->now_us, doc, rows, e);
     if (rc >= 0)
         s->rows = yyjson_mut_val_imut_copy(rows, NULL);
     yyjson_mut_doc_free(doc);
@@ -232,8 +236,12 @@ int policy_scan_keep(const struct policy_scan *s,
                      int (*fn)(void *ctx, const char *type, str text, struct err *e), void *ctx,
                      struct err *e)
 {
-    int rc = fn(ctx, "record", buf_view(&s->record), e);
-    if (rc >= 0)
+    size_t n = 0;
+    char *seen autofree = yyjson_write(s->rows, 0, &n);
+    int rc = seen ? fn(ctx, "seen", (str){seen, n}, e) : err_no_memory(e);
+    if (rc >= 0 && !s->kept.read)
+        rc = fn(ctx, "record", buf_view(&s->record), e);
+    if (rc >= 0 && !s->kept.read)
         rc = fn(ctx, "config", s->inv->config_json, e);
     for (size_t i = 0; rc >= 0 && s->analysis && i < s->analysis->n_documents; i++)
         if (strcmp(s->analysis->documents[i].type, "sbom") != 0)

@@ -21,7 +21,7 @@ struct policy_scan_options {
     const struct vulndb *db; /* NULL: there are no data */
     str tag;                 /* empty: made of what the source says */
     str dockerfile;          /* text; p NULL: guessed from the history */
-    int64_t now_us;          /* findings are taken for first seen now */
+    int64_t now_us;          /* findings are first seen now, or as `kept` says */
     /* MAY. What policy_scan_keep() gave of an earlier scan: nothing is analysed again, settings and
      * dockerfile are not looked at. */
     struct policy_documents kept;
@@ -29,7 +29,8 @@ struct policy_scan_options {
 struct policy_scan;
 int policy_scan_new(const struct policy_scan_options *o, struct policy_scan **out, struct err *e);
 void policy_scan_free(struct policy_scan *s); /* NULL is fine */
-/* Gives each document that a later evaluation of the image needs; a negative value of fn ends it.
+/* Gives each document (of a kept one: that has changed) that a later evaluation of the image needs;
+ * a negative value of fn ends it.
  */
 int policy_scan_keep(const struct policy_scan *s,
                      int (*fn)(void *ctx, const char *type, str text, struct err *e), void *ctx,
