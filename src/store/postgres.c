@@ -1,36 +1,25 @@
 #include "store/db_driver.h"
 
-#include <libpq-fe.h>
 #include <poll.h>
 
 #include "base/auto.h"
 #include "base/buf.h"
+#include "store/postgres_value.h"
 
-enum {
-    OID_BOOL = 16,
-    OID_BYTEA = 17,
-    OID_INT8 = 20,
-    OID_INT2 = 21,
-    OID_INT4 = 23,
-    OID_TEXT = 25,
-    OID_OID = 26,
-    OID_FLOAT4 = 700,
-    OID_FLOAT8 = 701,
-    OID_NUMERIC = 1700,
-};
 /* Rows that wait because another statement was run meanwhile. */
 enum { KEPT_MAX = 512 << 20 };
 
+/* A transaction costs as few round trips as it can: BEGIN goes out together with the first
+ * statement, and nobody waits for the COMMIT of one that only read. */
 struct pg {
     struct db_conn conn;
     PGconn *pg;
     uint64_t names;
     struct db_rows *streaming; /* rows that still come from the server */
-};
-
-struct pg_cell {
-    const char *p; /* NULL: SQL NULL */
-    size_t n;
+    enum db_mode mode;
+    bool begin_due; /* the transaction has begun, but the server does not know yet */
+    bool piped;     /* the statement under way went out in a pipeline */
+    bool owed;      /* the answer to a reader's COMMIT was not read yet */
 };
 
 struct pg_rows {
@@ -122,13 +111,31 @@ static int fail_connect(PGconn *pg, struct err *e)
     return err_set(e, refused ? ERR_AUTH : ERR_NET, "database: %.*s", STR_ARG(first_line(text)));
 }
 
-static int pg_script(struct db_conn *c, const char *sql, struct err *e)
+static int run(struct pg *p, const char *sql, struct err *e)
 {
-    struct pg *p = pg_of(c);
     PGresult *r = PQexec(p->pg, sql);
     int rc = succeeded(r) ? 0 : fail_result(p, r, e);
     PQclear(r);
     return rc;
+}
+
+static const char *const begins[] = {
+    [DB_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", [DB_WRITE] = "BEGIN"};
+static const char *const begin_names[] = {[DB_READ] = "begin_read", [DB_WRITE] = "begin_write"};
+
+static int begin_now(struct pg *p, struct err *e)
+{
+    if (!p->begin_due)
+        return 0;
+    p->begin_due = false;
+    return run(p, begins[p->mode], e);
+}
+
+static int pg_script(struct db_conn *c, const char *sql, struct err *e)
+{
+    struct pg *p = pg_of(c);
+    int rc = begin_now(p, e);
+    return rc < 0 ? rc : run(p, sql, e);
 }
 
 static void pg_disconnect(struct db_conn *c)
@@ -166,6 +173,11 @@ static int pg_connect(const struct db_options *o, bool writer, struct db_conn **
         snprintf(set, sizeof set, "SET statement_timeout = '%us'", o->statement_timeout);
         rc = pg_script(&p->conn, set, e);
     }
+    for (int mode = DB_READ; rc == 0 && mode <= DB_WRITE; mode++) {
+        PGresult *r = PQprepare(p->pg, begin_names[mode], begins[mode], 0, NULL);
+        rc = succeeded(r) ? 0 : fail_result(p, r, e);
+        PQclear(r);
+    }
     if (rc < 0) {
         pg_disconnect(&p->conn);
         return rc;
@@ -174,15 +186,43 @@ static int pg_connect(const struct db_options *o, bool writer, struct db_conn **
     return 0;
 }
 
+/* Reads the answer that is owed, and what the server may have said when it went away. */
+static int settle(struct pg *p, struct err *e)
+{
+    while (p->owed) {
+        PGresult *r = PQgetResult(p->pg);
+        p->owed = r != NULL;
+        PQclear(r);
+    }
+    struct pollfd fd = {.fd = PQsocket(p->pg), .events = POLLIN};
+    for (int i = 0; i < 8 && poll(&fd, 1, 0) == 1; i++)
+        if (!PQconsumeInput(p->pg))
+            break;
+    if (PQstatus(p->pg) != CONNECTION_OK || PQtransactionStatus(p->pg) != PQTRANS_IDLE)
+        return fail_conn(p, e);
+    return 0;
+}
+
 static int pg_begin(struct db_conn *c, enum db_mode mode, struct err *e)
 {
-    return pg_script(
-        c, mode == DB_WRITE ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", e);
+    struct pg *p = pg_of(c);
+    int rc = settle(p, e);
+    p->mode = mode;
+    p->begin_due = rc == 0;
+    return rc;
 }
 
 static int pg_commit(struct db_conn *c, struct err *e)
 {
     struct pg *p = pg_of(c);
+    if (p->begin_due) {
+        p->begin_due = false;
+        return 0;
+    }
+    if (p->mode == DB_READ) {
+        p->owed = PQsendQuery(p->pg, "COMMIT");
+        return p->owed ? 0 : fail_conn(p, e);
+    }
     PGresult *r = PQexec(p->pg, "COMMIT");
     int rc = succeeded(r) ? 0 : fail_result(p, r, e);
     if (rc == 0 && strcmp(PQcmdStatus(r), "COMMIT") != 0)
@@ -193,8 +233,56 @@ static int pg_commit(struct db_conn *c, struct err *e)
 
 static void pg_rollback(struct db_conn *c)
 {
-    if (PQtransactionStatus(pg_of(c)->pg) != PQTRANS_IDLE && pg_script(c, "ROLLBACK", NULL) < 0)
+    struct pg *p = pg_of(c);
+    p->begin_due = false;
+    if (PQtransactionStatus(p->pg) != PQTRANS_IDLE && run(p, "ROLLBACK", NULL) < 0)
         c->broken = true;
+}
+
+/* ---- pipelines: BEGIN and a statement in one round trip */
+
+/* The statement's results have all been read. */
+static void leave_pipeline(struct pg *p)
+{
+    if (!p->piped)
+        return;
+    p->piped = false;
+    PQclear(PQgetResult(p->pg)); /* the pipeline's end */
+    if (!PQexitPipelineMode(p->pg))
+        p->conn.broken = true;
+}
+
+/* The answer to the BEGIN at the head of the pipeline. */
+static int begin_answer(struct pg *p, struct err *e)
+{
+    PGresult *r = PQgetResult(p->pg);
+    int rc = succeeded(r) ? 0 : fail_result(p, r, e);
+    PQclear(r);
+    PQclear(PQgetResult(p->pg));
+    return rc;
+}
+
+/* Sends the prepared statement `number`, behind the BEGIN when that is due. */
+static int send_statement(struct pg *p, uint64_t number, const struct db_value *v, size_t n,
+                          struct err *e)
+{
+    struct pg_values o = {0};
+    int rc = pg_values_make(&o, v, n, e);
+    char name[32];
+    snprintf(name, sizeof name, "s%llu", (unsigned long long)number);
+    bool first = rc == 0 && p->begin_due;
+    if (first) {
+        p->begin_due = false;
+        p->piped = PQenterPipelineMode(p->pg);
+        if (!p->piped || !PQsendQueryPrepared(p->pg, begin_names[p->mode], 0, NULL, NULL, NULL, 1))
+            rc = fail_conn(p, e);
+    }
+    if (rc == 0 && !PQsendQueryPrepared(p->pg, name, (int)n, o.p, o.lengths, o.formats, 1))
+        rc = fail_conn(p, e);
+    free(o.memory);
+    if (rc == 0 && first)
+        rc = PQpipelineSync(p->pg) ? begin_answer(p, e) : fail_conn(p, e);
+    return rc;
 }
 
 /* ---- rows that come one by one */
@@ -231,6 +319,8 @@ static int receive(struct pg *p, struct db_rows *rows, PGresult **out, struct er
         }
         PQclear(r);
     }
+    if (!s->ended)
+        leave_pipeline(p);
     s->ended = true;
     if (p->streaming == rows)
         p->streaming = NULL;
@@ -295,34 +385,20 @@ static int pg_next(struct db_conn *c, struct db_rows *rows, struct err *e)
 
 /* ---- statements */
 
-static Oid oid_of(enum db_type t)
-{
-    switch (t) {
-    case DB_INT:
-        return OID_INT8;
-    case DB_REAL:
-        return OID_FLOAT8;
-    case DB_TEXT:
-        return OID_TEXT;
-    case DB_BLOB:
-        return OID_BYTEA;
-    default:
-        return 0;
-    }
-}
-
 static int pg_prepare(struct db_conn *c, const char *sql, const struct db_value *v, size_t n,
                       struct db_stmt *st, struct err *e)
 {
     struct pg *p = pg_of(c);
     int rc = put_aside(p, e);
+    if (rc == 0)
+        rc = begin_now(p, e);
     if (rc < 0)
         return rc;
     autofree Oid *types = calloc(n + 1, sizeof *types);
     if (!types)
         return err_no_memory(e);
     for (size_t i = 0; i < n; i++)
-        types[i] = oid_of(v[i].type);
+        types[i] = pg_oid(v[i].type);
     char name[32];
     uint64_t number = ++p->names;
     snprintf(name, sizeof name, "s%llu", (unsigned long long)number);
@@ -345,76 +421,19 @@ static void pg_unprepare(struct db_conn *c, struct db_stmt *st)
     PQclear(PQexec(p->pg, sql));
 }
 
-struct pg_values {
-    const char **p;
-    int *lengths, *formats;
-    char (*numbers)[32];
-    void *memory;
-};
-
-static int values_make(struct pg_values *o, const struct db_value *v, size_t n, struct err *e)
-{
-    size_t each = sizeof *o->p + 2 * sizeof(int) + sizeof *o->numbers;
-    char *m = o->memory = malloc(n * each + 1);
-    if (!m)
-        return err_no_memory(e);
-    o->p = (void *)m;
-    o->lengths = (void *)(m += n * sizeof *o->p);
-    o->formats = (void *)(m += n * sizeof(int));
-    o->numbers = (void *)(m + n * sizeof(int));
-    for (size_t i = 0; i < n; i++) {
-        o->formats[i] = v[i].type == DB_TEXT || v[i].type == DB_BLOB;
-        if (v[i].s.n > INT32_MAX / 2 && o->formats[i])
-            return err_set(e, ERR_LIMIT, "a value of %zu bytes", v[i].s.n);
-        o->lengths[i] = o->formats[i] ? (int)v[i].s.n : 0;
-        o->p[i] = o->formats[i] ? (v[i].s.p ? v[i].s.p : "") : o->numbers[i];
-        if (v[i].type == DB_INT)
-            snprintf(o->numbers[i], sizeof o->numbers[i], "%lld", (long long)v[i].i);
-        else if (v[i].type == DB_REAL)
-            snprintf(o->numbers[i], sizeof o->numbers[i], "%.17g", v[i].r);
-        else if (!o->formats[i])
-            o->p[i] = NULL;
-    }
-    return 0;
-}
-
 static int64_t pg_exec(struct db_conn *c, struct db_stmt *st, const struct db_value *v, size_t n,
                        struct err *e)
 {
     struct pg *p = pg_of(c);
     int rc = put_aside(p, e);
-    struct pg_values o = {0};
     if (rc == 0)
-        rc = values_make(&o, v, n, e);
-    if (rc < 0) {
-        free(o.memory);
-        return rc;
-    }
-    char name[32];
-    snprintf(name, sizeof name, "s%llu", (unsigned long long)st->name);
-    PGresult *r = PQexecPrepared(p->pg, name, (int)n, o.p, o.lengths, o.formats, 1);
-    free(o.memory);
-    int64_t changed = 0;
-    if (succeeded(r))
-        changed = strtoll(PQcmdTuples(r), NULL, 10);
-    else
-        changed = fail_result(p, r, e);
-    PQclear(r);
+        rc = send_statement(p, st->name, v, n, e);
+    int64_t changed = rc;
+    for (PGresult *r; (r = PQgetResult(p->pg)); PQclear(r))
+        if (changed >= 0)
+            changed = succeeded(r) ? strtoll(PQcmdTuples(r), NULL, 10) : fail_result(p, r, e);
+    leave_pipeline(p);
     return changed;
-}
-
-static int send_query(struct pg *p, struct db_rows *rows, const struct db_value *v, size_t n,
-                      struct err *e)
-{
-    struct pg_values o = {0};
-    int rc = values_make(&o, v, n, e);
-    char name[32];
-    snprintf(name, sizeof name, "s%llu", (unsigned long long)rows->stmt->name);
-    if (rc == 0 && (!PQsendQueryPrepared(p->pg, name, (int)n, o.p, o.lengths, o.formats, 1) ||
-                    !PQsetSingleRowMode(p->pg)))
-        rc = fail_conn(p, e);
-    free(o.memory);
-    return rc;
 }
 
 static int pg_query(struct db_conn *c, struct db_rows *rows, const struct db_value *v, size_t n,
@@ -428,11 +447,13 @@ static int pg_query(struct db_conn *c, struct db_rows *rows, const struct db_val
     buf_init(&s->kept, KEPT_MAX);
     s->ended = true;
     rows->state = s;
-    rc = send_query(p, rows, v, n, e);
-    if (rc < 0)
-        return rc;
+    rc = send_statement(p, rows->stmt->name, v, n, e);
     s->ended = false;
     p->streaming = rows;
+    if (rc == 0 && !PQsetSingleRowMode(p->pg))
+        rc = fail_conn(p, e);
+    if (rc < 0)
+        return rc;
     rc = pg_next(c, rows, e);
     rows->have = rc == 1;
     rows->done = rc <= 0;
@@ -455,72 +476,12 @@ static void pg_close(struct db_conn *c, struct db_rows *rows)
     rows->state = NULL;
 }
 
-/* ---- cells: network byte order */
-
-static uint64_t be(const char *p, size_t n)
-{
-    uint64_t v = 0;
-    for (size_t i = 0; i < n && i < 8; i++)
-        v = v << 8 | (unsigned char)p[i];
-    return v;
-}
-
-/* SUM() of BIGINT is NUMERIC: groups of four decimal digits. */
-static struct db_value numeric(const struct pg_cell *c)
-{
-    if (c->n < 8)
-        return DBNULL;
-    int digits = (int)be(c->p, 2), weight = (int16_t)be(c->p + 2, 2);
-    unsigned sign = (unsigned)be(c->p + 4, 2), scale = (unsigned)be(c->p + 6, 2);
-    double value = 0, unit = 1;
-    int64_t whole = 0;
-    bool fits = scale == 0 && weight < 5;
-    for (int i = 0; i < digits && 8 + 2 * (size_t)i + 2 <= c->n; i++) {
-        int64_t d = (int64_t)be(c->p + 8 + 2 * i, 2);
-        value = value * 10000 + (double)d;
-        if (fits)
-            fits = !ke_mul_overflow(whole, 10000, &whole) && !ke_add_overflow(whole, d, &whole);
-    }
-    for (int i = digits; fits && i <= weight; i++)
-        fits = !ke_mul_overflow(whole, 10000, &whole);
-    for (int i = digits - 1; i != weight && i > -100 && i < 100; i += i < weight ? 1 : -1)
-        unit *= 10000;
-    value = digits - 1 < weight ? value * unit : value / unit;
-    return fits ? DBI(sign ? -whole : whole) : DBR(sign ? -value : value);
-}
-
 static struct db_value pg_cell_value(const struct db_rows *rows, int col)
 {
     const struct pg_rows *s = rows->state;
-    if (!s || !s->cells || col < 0 || col >= s->columns || !s->cells[col].p || rows->done)
+    if (!s || !s->cells || col < 0 || col >= s->columns || rows->done)
         return DBNULL;
-    const struct pg_cell *c = &s->cells[col];
-    double r;
-    float f;
-    uint64_t u = be(c->p, c->n);
-    uint32_t u4 = (uint32_t)u;
-    switch (s->types[col]) {
-    case OID_BOOL:
-    case OID_INT8:
-    case OID_OID:
-        return DBI(u);
-    case OID_INT4:
-        return DBI((int32_t)u);
-    case OID_INT2:
-        return DBI((int16_t)u);
-    case OID_FLOAT8:
-        memcpy(&r, &u, sizeof r);
-        return DBR(r);
-    case OID_FLOAT4:
-        memcpy(&f, &u4, sizeof f);
-        return DBR(f);
-    case OID_NUMERIC:
-        return numeric(c);
-    case OID_BYTEA:
-        return DBB(((str){c->p, c->n}));
-    default:
-        return DBS(((str){c->p, c->n}));
-    }
+    return pg_value(s->types[col], &s->cells[col]);
 }
 
 /* ---- notices */
