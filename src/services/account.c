@@ -69,12 +69,17 @@ int account_add(struct db_tx *tx, const struct account *x, struct err *e)
     return rc == 0 ? err_set(e, ERR_EXISTS, "Account already exists") : rc < 0 ? (int)rc : 0;
 }
 
+static int changed(struct db_tx *tx, int64_t rows, struct err *e)
+{
+    return rows < 0 ? (int)rows : db_notify(tx, IDENTITY_CHANNEL, STR(""), e);
+}
+
 int account_set_state(struct db_tx *tx, str name, str state, struct err *e)
 {
     int64_t rc =
         db_exec(tx, "UPDATE accounts SET state = $2, last_updated = now_us() WHERE name = $1",
                 DB(DBS(name), DBS(state)), e);
-    return rc < 0 ? (int)rc : 0;
+    return changed(tx, rc, e);
 }
 
 /* ---- users ------------------------------------------------------------------------------------
@@ -194,12 +199,12 @@ int credential_put(struct db_tx *tx, str username, str hash, size_t length, stru
                         " VALUES ($1, 'password', $2, now_us()) ON CONFLICT (username, type)"
                         " DO UPDATE SET value = excluded.value, created_at = excluded.created_at",
                         DB(DBS(username), DBS(buf_view(&text))), e);
-    return n < 0 ? (int)n : 0;
+    return changed(tx, n, e);
 }
 
 int credential_delete(struct db_tx *tx, str username, struct err *e)
 {
     int64_t n = db_exec(tx, "DELETE FROM user_access_credentials WHERE username = $1",
                         DB(DBS(username)), e);
-    return n < 0 ? (int)n : 0;
+    return changed(tx, n, e);
 }

@@ -4,6 +4,10 @@
 
 #include "services/engine.h"
 
+/* Told (db_notify) by each change of rows that say who somebody is and whether they may come in.
+ * Whoever commits one calls auth_forget(). */
+#define IDENTITY_CHANNEL "identity"
+
 struct account {
     str name, type, state, email; /* email p NULL: none */
     int64_t created, updated;

@@ -1,6 +1,7 @@
 #include "services/account_cleanup.h"
 
 #include "services/account.h"
+#include "services/auth.h"
 #include "services/image.h"
 #include "services/log.h"
 
@@ -105,7 +106,7 @@ static int rest_run(struct db_tx *tx, void *ctx, struct err *e)
     if (rc == 0)
         rc = delete_rows(tx, "DELETE FROM accounts WHERE name = $1 AND state = 'deleting'",
                          c->account, e);
-    return rc;
+    return rc < 0 ? rc : db_notify(tx, IDENTITY_CHANNEL, STR(""), e);
 }
 
 static int clean(struct engine *en, str account, struct err *e)
@@ -119,7 +120,9 @@ static int clean(struct engine *en, str account, struct err *e)
         rc = 0;
     if (rc < 0 || engine_stopping(en))
         return rc;
-    return db_run(en->db, DB_WRITE, rest_run, &c, e);
+    rc = db_run(en->db, DB_WRITE, rest_run, &c, e);
+    auth_forget(en);
+    return rc;
 }
 
 int account_cleanup_run(struct engine *en, struct err *e)

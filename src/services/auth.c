@@ -1,8 +1,10 @@
 #include "services/auth.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "net/base64.h"
 #include "services/account.h"
+#include "services/auth_memory.h"
 #include "services/auth_parts.h"
 #include "services/setting.h"
 
@@ -14,7 +16,8 @@ enum { INTERNAL_WINDOW = 600, HEADER_MAX = 16384, PASSWORD_MAX = 1024 };
 struct auth {
     struct engine *engine;
     struct passwords *passwords;
-    struct tokens *tokens; /* NULL: not configured */
+    struct tokens *tokens;         /* NULL: not configured */
+    struct identities *identities; /* NULL: a look-up costs no round trip */
     unsigned char internal_key[32];
     char fresh_password[33]; /* empty: none was made */
 };
@@ -97,6 +100,21 @@ static int bootstrap(struct auth *a, struct err *e)
     return rc < 0 ? rc : 0;
 }
 
+static void on_change(void *ctx, str payload)
+{
+    (void)payload;
+    identities_forget(ctx);
+}
+
+static int identities_begin(struct auth *a, struct err *e)
+{
+    struct db *db = a->engine->db;
+    if (db_kind(db) != DB_POSTGRES)
+        return 0;
+    int rc = identities_open(&a->identities, e);
+    return rc < 0 ? rc : db_listen(db, IDENTITY_CHANNEL, on_change, a->identities, e);
+}
+
 int auth_open(struct engine *en, struct err *e)
 {
     struct auth *a = calloc(1, sizeof *a);
@@ -113,6 +131,8 @@ int auth_open(struct engine *en, struct err *e)
         rc = tokens_open(en->config, token_key, &a->tokens, e);
     if (rc == 0)
         rc = bootstrap(a, e);
+    if (rc == 0)
+        rc = identities_begin(a, e);
     if (rc < 0) {
         auth_close(a);
         return err_wrap(e, "while making accounts and credentials ready");
@@ -127,8 +147,15 @@ void auth_close(struct auth *a)
         return;
     passwords_close(a->passwords);
     tokens_close(a->tokens);
+    identities_close(a->identities);
     sodium_memzero(a, sizeof *a);
     free(a);
+}
+
+void auth_forget(struct engine *en)
+{
+    if (en->auth && en->auth->identities)
+        identities_forget(en->auth->identities);
 }
 
 const char *auth_new_password(const struct auth *a)
@@ -287,7 +314,17 @@ static int answer(int rc)
 static int look_up(struct call *c, const struct claim *claim, str *hash)
 {
     struct lookup l = {.c = c, .claim = claim};
-    int rc = db_run(c->engine->db, DB_READ, lookup_run, &l, c->err);
+    struct identities *m = c->engine->auth->identities;
+    bool by_uuid = claim->kind == CLAIM_TOKEN;
+    str key = by_uuid ? claim->uuid : claim->username;
+    int64_t now = clock_us() / 1000;
+    int rc = 1;
+    if (!m || !identities_get(m, by_uuid, key, now, &c->arena, &c->who, &l.stored)) {
+        uint64_t turn = m ? identities_turn(m) : 0;
+        rc = db_run(c->engine->db, DB_READ, lookup_run, &l, c->err);
+        if (m && rc == 1)
+            identities_put(m, by_uuid, key, now, turn, &c->who, l.stored);
+    }
     struct credential k = {0};
     credential_parse(l.stored, &k);
     *hash = k.hash;

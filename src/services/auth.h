@@ -3,7 +3,8 @@
  * A request carries Basic credentials or a bearer token (scheme "bearer" or "jwt"). Passwords are
  * kept as argon2id hashes; a password that was verified is remembered in memory by a keyed hash
  * bound to the stored one, so that a changed password, a removed user or a disabled account takes
- * effect at once: every request reads the user's row. Wrong passwords cost the guesser time: a user
+ * effect at once: every request reads the user's row (on PostgreSQL it is remembered for a moment
+ * and forgotten when it changes: auth_memory.h). Wrong passwords cost the guesser time: a user
  * name with many failures is answered 401 without looking for a while from the peers that failed,
  * and at most two verifications run at once in the process.
  *
@@ -21,6 +22,8 @@ struct auth;
  * are asked for and the configured keys cannot be read. */
 int auth_open(struct engine *en, struct err *e);
 void auth_close(struct auth *a); /* NULL is fine */
+/* To be called when rows of accounts, users or credentials were changed, before the answer. */
+void auth_forget(struct engine *en);
 /* The password that this start made up for the user admin; NULL: none was made. To be printed
  * once. */
 const char *auth_new_password(const struct auth *a);

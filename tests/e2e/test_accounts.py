@@ -58,6 +58,34 @@ def test_refused_credentials(engine, authorization):
     assert (status, body, challenge) == (401, b"Unauthorized", 'basic realm="Authentication required"')
 
 
+
+def test_changes_count_in_other_processes(kellet_binary, postgres, tmp_path):
+    """Two processes remember who somebody is; what one of them changes, the other forgets."""
+    engine = engines.Engine(kellet_binary, tmp_path, postgres.database("t_identities"), services=("apiext", "catalog"))
+    try:
+        other = engine.add().ports["apiext"]
+        account(engine, "shared", "dora")
+
+        def status_of(port, password, awaited):
+            end = time.monotonic() + 10
+            while (status := raw(port, basic(f"dora:{password}"))[0]) != awaited and time.monotonic() < end:
+                time.sleep(0.01)
+            return status
+
+        assert raw(other, basic("dora:password1"))[0] == 200
+        assert engine.client("POST", "/v1/accounts/shared/users/dora/credentials",
+                             {"type": "password", "value": "password2"}).status == 200
+        assert raw(engine.client.port, basic("dora:password1"))[0] == 401
+        assert raw(engine.client.port, basic("dora:password2"))[0] == 200
+        assert status_of(other, "password1", 401) == 401
+        assert raw(other, basic("dora:password2"))[0] == 200
+        assert engine.client("PUT", "/v1/accounts/shared/state", {"state": "disabled"}).status == 200
+        assert raw(engine.client.port, basic("dora:password2"))[0] == 403
+        assert status_of(other, "password2", 403) == 403
+    finally:
+        engine.stop()
+
+
 def test_changes_take_effect_at_once(engine):
     user, = account(engine, "atonce", "atonce1")
     assert user.get("/v1/user").status == 200

@@ -1,6 +1,7 @@
 #include "services/api/operations.h"
 
 #include "codec/json.h"
+#include "services/auth.h"
 
 static const char *const reserved[] = {"system", "anchore-system", "admin"};
 
@@ -163,7 +164,9 @@ static int state_run(struct db_tx *tx, void *ctx, struct err *e)
 
 static int update_account_state(struct call *c)
 {
-    return api_run(c, DB_WRITE, state_run, c);
+    int rc = api_run(c, DB_WRITE, state_run, c);
+    auth_forget(c->engine);
+    return rc;
 }
 
 static int delete_run(struct db_tx *tx, void *ctx, struct err *e)
@@ -183,7 +186,9 @@ static int delete_run(struct db_tx *tx, void *ctx, struct err *e)
 
 static int delete_account(struct call *c)
 {
-    return api_run(c, DB_WRITE, delete_run, c);
+    int rc = api_run(c, DB_WRITE, delete_run, c);
+    auth_forget(c->engine);
+    return rc;
 }
 
 const struct operation account_operations[] = {

@@ -61,6 +61,13 @@ static int find_user(struct call *c, struct db_tx *tx, struct user *out)
     return 1;
 }
 
+static int change(struct call *c, int (*fn)(struct db_tx *tx, void *ctx, struct err *e), void *ctx)
+{
+    int rc = api_run(c, DB_WRITE, fn, ctx);
+    auth_forget(c->engine);
+    return rc;
+}
+
 /* ---- list, one --------------------------------------------------------------------------------
  */
 static int list_run(struct db_tx *tx, void *ctx, struct err *e)
@@ -168,7 +175,7 @@ static int delete_run(struct db_tx *tx, void *ctx, struct err *e)
 
 static int delete_user(struct call *c)
 {
-    return api_run(c, DB_WRITE, delete_run, c);
+    return change(c, delete_run, c);
 }
 
 /* ---- credentials ------------------------------------------------------------------------------
@@ -241,7 +248,7 @@ static int put_credential(struct call *c, str username)
                           value.n ? "Invalid credential value, too long"
                                   : "Invalid credential value, must be non-null and non-empty");
     int rc = auth_hash(c->engine->auth, &c->arena, value, &p.hash, c->err);
-    return rc < 0 ? rc : api_run(c, DB_WRITE, put_run, &p);
+    return rc < 0 ? rc : change(c, put_run, &p);
 }
 
 static int create_user_credential(struct call *c)
@@ -269,7 +276,7 @@ static int delete_credential_run(struct db_tx *tx, void *ctx, struct err *e)
 
 static int delete_user_credential(struct call *c)
 {
-    return api_run(c, DB_WRITE, delete_credential_run, c);
+    return change(c, delete_credential_run, c);
 }
 
 const struct operation user_operations[] = {

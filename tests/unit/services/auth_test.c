@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "net/base64.h"
+#include "services/auth_memory.h"
 #include "services/auth_parts.h"
 
 #include <openssl/hmac.h>
@@ -11,6 +12,64 @@ static struct err e;
 
 static const struct config config = {
     .oauth_enabled = true, .key_secret = "a secret of tests", .token_seconds = 60};
+
+/* ---- identities -------------------------------------------------------------------------------
+ */
+static const struct identity carol = {.username = STR_INIT("carol"),
+                                      .account = STR_INIT("team"),
+                                      .account_type = STR_INIT("user"),
+                                      .account_state = STR_INIT("enabled"),
+                                      .uuid = STR_INIT("0123")};
+
+static void identities_are_remembered_for_a_moment(void **state)
+{
+    struct identities *m = NULL;
+    struct identity who = {0};
+    struct arena a;
+    str credential = {0};
+    arena_init(&a, 1 << 20);
+    assert_ok(identities_open(&m, &e));
+    assert_false(identities_get(m, false, STR("carol"), 5, &a, &who, &credential));
+    identities_put(m, false, STR("carol"), 5, identities_turn(m), &carol, STR("3:hash"));
+    assert_true(identities_get(m, false, STR("carol"), 5, &a, &who, &credential));
+    assert_str(who.username, STR("carol"));
+    assert_str(who.account, STR("team"));
+    assert_str(who.account_type, STR("user"));
+    assert_str(who.account_state, STR("enabled"));
+    assert_str(who.uuid, STR("0123"));
+    assert_str(credential, STR("3:hash"));
+    assert_false(who.internal);
+    assert_false(identities_get(m, true, STR("carol"), 5, &a, &who, &credential));
+    assert_false(identities_get(m, false, STR("carol2"), 5, &a, &who, &credential));
+    assert_true(identities_get(m, false, STR("carol"), 4 + IDENTITY_MS, &a, &who, &credential));
+    assert_false(identities_get(m, false, STR("carol"), 5 + IDENTITY_MS, &a, &who, &credential));
+    assert_false(identities_get(m, false, STR("carol"), 4, &a, &who, &credential));
+    identities_close(m);
+    arena_done(&a);
+}
+
+/* A row that was read before a change and arrives after it is not remembered. */
+static void changed_identities_are_forgotten(void **state)
+{
+    struct identities *m = NULL;
+    struct identity who = {0};
+    struct arena a;
+    str credential = {0};
+    arena_init(&a, 1 << 20);
+    assert_ok(identities_open(&m, &e));
+    uint64_t turn = identities_turn(m);
+    identities_put(m, true, STR("0123"), 5, turn, &carol, (str){0});
+    assert_true(identities_get(m, true, STR("0123"), 5, &a, &who, &credential));
+    assert_int_equal(credential.n, 0);
+    identities_forget(m);
+    assert_false(identities_get(m, true, STR("0123"), 5, &a, &who, &credential));
+    identities_put(m, true, STR("0123"), 5, turn, &carol, (str){0});
+    assert_false(identities_get(m, true, STR("0123"), 5, &a, &who, &credential));
+    identities_put(m, true, STR("0123"), 5, identities_turn(m), &carol, (str){0});
+    assert_true(identities_get(m, true, STR("0123"), 5, &a, &who, &credential));
+    identities_close(m);
+    arena_done(&a);
+}
 
 /* ---- passwords --------------------------------------------------------------------------------
  */
@@ -240,6 +299,8 @@ static void tokens_need_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(identities_are_remembered_for_a_moment),
+        cmocka_unit_test(changed_identities_are_forgotten),
         cmocka_unit_test(passwords_are_checked),
         cmocka_unit_test(guessing_is_slowed_for_the_guesser_only),
         cmocka_unit_test(tokens_are_pinned),
