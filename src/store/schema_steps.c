@@ -303,6 +303,11 @@ static const char scan_tables[] =
     " account {text} NOT NULL, fulltag {text} NOT NULL, image_digest {text} NOT NULL,"
     " revision BIGINT NOT NULL, PRIMARY KEY (account, fulltag)) {no_rowid};";
 
+/* batch: the message that the notice is part of, named by its first one; 0: none yet. */
+static const char batch_column[] =
+    "ALTER TABLE outbox_delivery ADD COLUMN batch BIGINT NOT NULL DEFAULT 0;"
+    "CREATE INDEX outbox_delivery_batch ON outbox_delivery (target, batch) WHERE batch > 0;";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -317,5 +322,6 @@ const struct schema_step schema_steps[] = {
     {.title = "deliveries of notifications", .sql = notification_tables},
     {.title = "what images are built on", .sql = chain_columns},
     {.title = "findings that subscribers were told", .sql = scan_tables},
+    {.title = "messages of several notices", .sql = batch_column},
     {.title = NULL},
 };

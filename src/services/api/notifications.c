@@ -85,7 +85,7 @@ static int replay_run(struct db_tx *tx, void *ctx, struct err *e)
     if (n > 0)
         n = db_exec(tx,
                     "UPDATE outbox_delivery SET state = 0, tries = 0, next_try = now_us(),"
-                    " ended_at = NULL WHERE outbox = $1",
+                    " ended_at = NULL, batch = 0 WHERE outbox = $1",
                     DB(DBI(id)), e);
     else if (n == 0)
         return err_set(e, ERR_NOT_FOUND, "there is no notification %lld", (long long)id);

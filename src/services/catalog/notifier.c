@@ -18,8 +18,9 @@
 enum {
     SPREAD_AT_ONCE = 500,
     BATCH = 64,
-    DIGEST_NOTICES = 20000,
-    BACKOFF_MAX = 900, /* seconds */
+    DIGEST_NOTICES = 10000, /* in one message, at most */
+    DIGEST_BYTES = 6 << 20, /* and so much of payloads */
+    BACKOFF_MAX = 900,      /* seconds */
     SWEEP_SECONDS = 3600,
 };
 static const char log_name[] = "catalog";
@@ -114,7 +115,8 @@ static void notice_read(struct batch *b, const struct db_rows *rows, struct noti
 
 #define COLUMNS                                                                                    \
     "SELECT o.id, o.account, o.type, o.key, o.notification_id, o.payload, o.created_at,"           \
-    " o.deadline, d.tries, a.email FROM outbox_delivery d JOIN outbox o ON o.id = d.outbox"        \
+    " o.deadline, d.tries, a.email, d.batch FROM outbox_delivery d JOIN outbox o ON o.id = "       \
+    "d.outbox"                                                                                     \
     " LEFT JOIN accounts a ON a.name = o.account"                                                  \
     " WHERE d.target = $1 AND d.state = 0"
 
@@ -136,25 +138,77 @@ static int take_due(struct db_tx *tx, void *ctx, struct err *e)
     return rc < 0 ? rc : 0;
 }
 
-/* Everything that waits of the account and type whose oldest notice is due. */
+/* The oldest that is due; 0: none. A message that failed goes before what came later of its account
+ * and type. */
+static int digest_first(struct db_tx *tx, struct batch *b, struct notice *out, int64_t *batch,
+                        struct err *e)
+{
+    auto_rows *rows = NULL;
+    int rc = db_query(tx,
+                      COLUMNS
+                      " AND d.next_try <= now_us() AND NOT EXISTS (SELECT 1 FROM outbox_delivery f"
+                      " JOIN outbox p ON p.id = f.outbox WHERE f.target = $1 AND f.state = 0"
+                      " AND f.batch > 0 AND f.batch <> d.batch AND p.account = o.account"
+                      " AND p.type = o.type AND p.id < o.id) ORDER BY o.id LIMIT 1",
+                      DB(DBZ(b->hook->name)), &rows, e);
+    if (rc < 0 || (rc = db_next(rows, e)) <= 0)
+        return rc;
+    notice_read(b, rows, out);
+    *batch = db_int(rows, 10);
+    return 1;
+}
+
+/* What one message has is written down before it is sent: sent again under the same key, it is the
+ * same message, whatever came meanwhile. *batch: the id of its first notice. */
+static int digest_make(struct db_tx *tx, struct batch *b, const struct notice *first,
+                       int64_t *batch, struct err *e)
+{
+    auto_rows *rows = NULL;
+    int64_t last = first->id, bytes = 0;
+    int rc = db_query(tx,
+                      "SELECT o.id, LENGTH(o.payload) FROM outbox_delivery d JOIN outbox o"
+                      " ON o.id = d.outbox WHERE d.target = $1 AND d.state = 0 AND d.batch = 0"
+                      " AND o.account = $2 AND o.type = $3 AND o.id >= $4 ORDER BY o.id LIMIT $5",
+                      DB(DBZ(b->hook->name), DBS(first->account), DBS(first->type), DBI(first->id),
+                         DBI(DIGEST_NOTICES)),
+                      &rows, e);
+    while (rc >= 0 && (rc = db_next(rows, e)) == 1) {
+        bytes += db_int(rows, 1);
+        if (bytes > DIGEST_BYTES && db_int(rows, 0) != first->id)
+            break;
+        last = db_int(rows, 0);
+    }
+    db_rows_close(TAKE(rows));
+    if (rc < 0)
+        return rc;
+    *batch = first->id;
+    int64_t n = db_exec(
+        tx,
+        "UPDATE outbox_delivery SET batch = $2 WHERE target = $1 AND state = 0"
+        " AND batch = 0 AND outbox IN (SELECT id FROM outbox WHERE account = $3"
+        " AND type = $4 AND id >= $2 AND id <= $5)",
+        DB(DBZ(b->hook->name), DBI(*batch), DBS(first->account), DBS(first->type), DBI(last)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+/* One message: everything that waits of the account and type whose oldest notice is due. */
 static int take_digest(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct batch *b = ctx;
-    auto_rows *first = NULL, *rows = NULL;
+    struct notice first;
+    auto_rows *rows = NULL;
+    int64_t batch = 0;
     b->n = 0;
     b->digest = arena_calloc(&b->a, DIGEST_NOTICES, sizeof *b->digest);
     if (!b->digest)
         return err_no_memory(e);
-    int rc = db_query(tx, COLUMNS " AND d.next_try <= now_us() ORDER BY o.id LIMIT 1",
-                      DB(DBZ(b->hook->name)), &first, e);
-    if (rc < 0 || (rc = db_next(first, e)) <= 0)
+    int rc = digest_first(tx, b, &first, &batch, e);
+    if (rc == 1 && !batch)
+        rc = digest_make(tx, b, &first, &batch, e);
+    if (rc < 0 || !batch)
         return rc;
-    notice_read(b, first, &b->digest[0]);
-    db_rows_close(TAKE(first));
-    rc = db_query(tx, COLUMNS " AND o.account = $2 AND o.type = $3 ORDER BY o.id LIMIT $4",
-                  DB(DBZ(b->hook->name), DBS(b->digest[0].account), DBS(b->digest[0].type),
-                     DBI(DIGEST_NOTICES)),
-                  &rows, e);
+    rc = db_query(tx, COLUMNS " AND d.batch = $2 ORDER BY o.id LIMIT $3",
+                  DB(DBZ(b->hook->name), DBI(batch), DBI(DIGEST_NOTICES)), &rows, e);
     while (rc >= 0 && b->n < DIGEST_NOTICES && (rc = db_next(rows, e)) == 1)
         notice_read(b, rows, &b->digest[b->n++]);
     return rc < 0 ? rc : 0;
@@ -231,7 +285,8 @@ static int lane_run(struct engine *en, const struct webhook *hook, struct err *e
     int rc = 0;
     while (rc >= 0 && going && !engine_stopping(en)) {
         arena_init(&b->a, 256 << 20);
-        rc = db_run(en->db, DB_READ, digest ? take_digest : take_due, b, e);
+        rc = digest ? db_run(en->db, DB_WRITE, take_digest, b, e)
+                    : db_run(en->db, DB_READ, take_due, b, e);
         going = rc >= 0 && b->n > 0;
         if (going && digest)
             going = (rc = deliver(en, b, b->digest, b->n, e)) == 1;
