@@ -6,10 +6,10 @@ import urllib.parse
 
 
 class FeedService:
-    """GET /, /FEED and /FEED/GROUP, two records a page."""
+    """GET /, /FEED and /FEED/GROUP, two records a page (or `page`)."""
 
-    def __init__(self, data):
-        self.data, self.down, self.requests = data, False, 0
+    def __init__(self, data, page=2):
+        self.data, self.page, self.down, self.requests = data, page, False, 0
         service = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -43,9 +43,9 @@ class FeedService:
         if len(parts) == 1:
             return {"groups": [{"name": n, "description": "", "access_tier": 0} for n in self.data[parts[0]]]}
         records = self.data[parts[0]][parts[1]]
-        answer = {"data": records[first:first + 2]}
-        if first + 2 < len(records):
-            answer["next_token"] = str(first + 2)
+        answer = {"data": records[first:first + self.page]}
+        if first + self.page < len(records):
+            answer["next_token"] = str(first + self.page)
         return answer
 
     def stop(self):
