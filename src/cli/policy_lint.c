@@ -76,6 +76,8 @@ static int lint_file(const char *path)
         return code;
     arena_init(&a, 256 << 20);
     int n = policy_lint(yyjson_doc_get_root(doc), (int64_t)time(NULL) * 1000000, &a, &found, &e);
+    if (n < 0)
+        err_wrap(&e, "%s", path);
     code = n < 0 ? fail(EXIT_CANNOT, &e) : print_problems(path, &found);
     arena_done(&a);
     return code;

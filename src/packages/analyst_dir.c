@@ -61,7 +61,26 @@ static bool pseudo_file_system(int fd)
     return false;
 }
 
-static int dir_content(struct dir_walk *w, int fd, const struct stat *st, struct err *e)
+static struct tar_entry entry_of(const struct dir_walk *w, const struct stat *st)
+{
+    enum tar_type type = S_ISREG(st->st_mode)    ? TAR_FILE
+                         : S_ISDIR(st->st_mode)  ? TAR_DIR
+                         : S_ISLNK(st->st_mode)  ? TAR_SYMLINK
+                         : S_ISCHR(st->st_mode)  ? TAR_CHAR
+                         : S_ISBLK(st->st_mode)  ? TAR_BLOCK
+                         : S_ISFIFO(st->st_mode) ? TAR_FIFO
+                                                 : TAR_OTHER;
+    return (struct tar_entry){.type = type,
+                              .path = buf_view(&w->path),
+                              .size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0,
+                              .mode = st->st_mode & 07777,
+                              .uid = st->st_uid,
+                              .gid = st->st_gid,
+                              .mtime = st->st_mtim.tv_sec};
+}
+
+static int dir_content(struct dir_walk *w, int fd, const struct stat *st, bool listed,
+                       struct err *e)
 {
     auto_stream *s = NULL;
     struct err why = {0};
@@ -69,7 +88,9 @@ static int dir_content(struct dir_walk *w, int fd, const struct stat *st, struct
     if (r < 0)
         return r;
     struct analyst_progress *progress = w->an->options->progress;
-    r = making_file(w->m, buf_view(&w->path), (uint64_t)st->st_size, st->st_mode & 07777, s, &why);
+    const struct tar_entry entry = entry_of(w, st);
+    r = listed ? making_listed_file(w->m, &entry, s, &why)
+               : making_file(w->m, entry.path, entry.size, entry.mode, s, &why);
     if (progress)
         __atomic_fetch_add(&progress->bytes, s->consumed, __ATOMIC_RELAXED);
     if (r < 0 && s->failure.code) { /* a file that cannot be read does not end the scan */
@@ -81,6 +102,20 @@ static int dir_content(struct dir_walk *w, int fd, const struct stat *st, struct
     return r;
 }
 
+/* What is no file has no content; its link is its only other part. */
+static void dir_other(struct dir_walk *w, int dir, const char *name, const struct stat *st)
+{
+    char link[4096];
+    struct tar_entry entry = entry_of(w, st);
+    if (!making_lists(w->m))
+        return;
+    if (S_ISLNK(st->st_mode)) {
+        ssize_t n = readlinkat(dir, name, link, sizeof link);
+        entry.link = n > 0 ? (str){link, (size_t)n} : STR("");
+    }
+    making_listed(w->m, &entry);
+}
+
 static int dir_file(struct dir_walk *w, int dir, const char *name, struct err *e)
 {
     struct stat st;
@@ -89,9 +124,12 @@ static int dir_file(struct dir_walk *w, int dir, const char *name, struct err *e
             making_odd(w->m, buf_view(&w->path), "unreadable", strerror(errno));
         return 0;
     }
-    if (!S_ISREG(st.st_mode))
+    if (!S_ISREG(st.st_mode)) {
+        dir_other(w, dir, name, &st);
         return 0;
-    if (!cataloguer_for(buf_view(&w->path), (uint64_t)st.st_size, st.st_mode & 07777))
+    }
+    if (!making_lists(w->m) &&
+        !cataloguer_for(buf_view(&w->path), (uint64_t)st.st_size, st.st_mode & 07777))
         return 0;
     int fd autoclose = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
@@ -99,7 +137,9 @@ static int dir_file(struct dir_walk *w, int dir, const char *name, struct err *e
             making_odd(w->m, buf_view(&w->path), "unreadable", strerror(errno));
         return 0;
     }
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? dir_content(w, fd, &st, e) : 0;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode)
+               ? dir_content(w, fd, &st, making_lists(w->m), e)
+               : 0;
 }
 
 static int dir_walk(struct dir_walk *w, int fd, int depth, struct err *e);
@@ -118,6 +158,9 @@ static int dir_below(struct dir_walk *w, int dir, const char *name, int depth, s
         close(fd);
         return 0;
     }
+    struct stat st;
+    if (fstat(fd, &st) == 0)
+        dir_other(w, dir, name, &st);
     if (depth == DEPTH_MAX) {
         close(fd);
         making_odd(w->m, buf_view(&w->path), "limit", "directories are nested too deep");
@@ -139,7 +182,7 @@ static int dir_entry(struct dir_walk *w, int dir, const struct dirent *d, int de
     }
     if (type == DT_DIR)
         return dir_below(w, dir, d->d_name, depth, e);
-    return type == DT_REG ? dir_file(w, dir, d->d_name, e) : 0;
+    return type == DT_REG || making_lists(w->m) ? dir_file(w, dir, d->d_name, e) : 0;
 }
 
 /* Takes fd. */
@@ -220,7 +263,7 @@ static int dir_known_link(struct dir_walk *w, int root, str known, struct err *e
         return 0;
     buf_clear(&w->path);
     buf_add_str(&w->path, known);
-    return dir_content(w, fd, &st, e);
+    return dir_content(w, fd, &st, false, e);
 }
 
 int analyse_directory(struct analyst *an, struct err *e)

@@ -58,6 +58,11 @@ struct layer_making;
 int making_new(struct analyst *an, struct layer_making **out, struct err *e);
 int making_file(struct layer_making *m, str path, uint64_t size, uint32_t mode,
                 struct stream *content, struct err *e);
+/* Does it keep what image_facts.h promises? Then every entry must be told of, by one of these. */
+bool making_lists(const struct layer_making *m);
+int making_listed_file(void *m, const struct tar_entry *entry, struct stream *content,
+                       struct err *e);
+void making_listed(void *m, const struct tar_entry *entry); /* one without content */
 void making_odd(void *m, str path, const char *what, const char *detail);
 int making_send(struct layer_making *m, str diff_id, bool keep, struct err *e);
 void making_free(struct layer_making *m);

@@ -125,8 +125,13 @@ static void making_real_paths(struct layer_making *m)
         making_real_path(m, &f->problems.p[i].path);
 }
 
-static int visit_file(void *ctx, const struct tar_entry *entry, struct stream *content,
-                      struct err *e)
+bool making_lists(const struct layer_making *m)
+{
+    return m->listing != NULL;
+}
+
+int making_listed_file(void *ctx, const struct tar_entry *entry, struct stream *content,
+                       struct err *e)
 {
     struct layer_making *m = ctx;
     if (!m->listing)
@@ -136,7 +141,7 @@ static int visit_file(void *ctx, const struct tar_entry *entry, struct stream *c
     return r < 0 ? r : listing_file_end(m->listing, e);
 }
 
-static void visit_other(void *ctx, const struct tar_entry *entry)
+void making_listed(void *ctx, const struct tar_entry *entry)
 {
     struct layer_making *m = ctx;
     if (m->listing)
@@ -290,9 +295,9 @@ int analyst_layer(struct analyst *an, struct layer_job *job, struct stream *raw,
     if (r < 0)
         return r;
     struct layer_visitor visitor = {.ctx = m,
-                                    .file = visit_file,
+                                    .file = making_listed_file,
                                     .link = visit_link,
-                                    .other = visit_other,
+                                    .other = making_listed,
                                     .hides = visit_hides,
                                     .odd = making_odd};
     struct analyst_progress *progress = an->options->progress;

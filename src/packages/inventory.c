@@ -281,8 +281,6 @@ static int scan_facts(struct scan *s, struct squash_layer *layers, size_t n, str
         int r = facts_decode(body.facts, &layers[i].facts, e);
         if (r < 0)
             return err_wrap(e, "layer %zu", i + 1);
-        if (diff_id.n == 0)
-            layers[i].record = NULL;
     }
     return 0;
 }

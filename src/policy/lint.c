@@ -84,8 +84,12 @@ static void lint_parts(struct lint *l, yyjson_val *root)
     size_t i, n;
     map_init(&policies);
     map_init(&lists);
+    if (!yyjson_arr_size(json_get(root, "mappings")))
+        warn(l, "JudgesNothing", "the bundle has no mapping: no image is judged by a rule");
     yyjson_arr_foreach(json_get(root, "mappings"), i, n, m)
     {
+        if (!json_get(m, "policy_id") && !yyjson_arr_size(json_get(m, "policy_ids")))
+            warn(l, "JudgesNothing", "mappings.%zu names no policy: what it matches passes", i);
         if (!use(&policies, json_get(m, "policy_id")) ||
             !use(&policies, json_get(m, "policy_ids")) ||
             !use(&lists, bundle_member(m, "whitelist_ids", "allowlist_ids")))

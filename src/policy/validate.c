@@ -205,9 +205,22 @@ bool check_version(struct checker *c, yyjson_val *thing)
 
 static bool check_selection(struct checker *c, yyjson_val *item, const char *list, size_t i)
 {
-    str type = json_str(json_get(item, "image"), "type");
+    static const char *const texts[] = {"registry", "repository"};
+    yyjson_val *image = json_get(item, "image");
+    str type = json_str(image, "type");
+    bool good = true;
+    for (size_t k = 0; k < KE_ARRAY_LEN(texts); k++) {
+        if (yyjson_is_str(json_get(item, texts[k])))
+            continue;
+        problem(c, "PolicyError", "%s.%zu.%s is not a text", list, i, texts[k]);
+        good = false;
+    }
+    if (!yyjson_is_str(json_get(image, "value"))) {
+        problem(c, "PolicyError", "%s.%zu.image.value is not a text", list, i);
+        good = false;
+    }
     if (str_eq(type, STR("tag")) || str_eq(type, STR("digest")) || str_eq(type, STR("id")))
-        return true;
+        return good;
     problem(c, "PolicyError", "%s.%zu.image.type is none of 'tag', 'digest', 'id'", list, i);
     return false;
 }
@@ -238,6 +251,7 @@ bool check_shape(struct checker *c, yyjson_val *bundle)
             if (!yyjson_is_obj(item)) {
                 problem(c, "PolicyError", "%s.%zu is not an object", parts[k].name, i);
                 good = false;
+                continue;
             }
             good = (!parts[k].selects || check_selection(c, item, parts[k].name, i)) && good;
         }

@@ -33,11 +33,11 @@ SCORES = [("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", 9.8, 3.9, 5.9),
           ("CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N", 6.1, 2.8, 2.7),
           ("CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:L/I:N/A:N", 3.3, 1.8, 1.4),
           ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:N", 0.0, 3.9, 0.0)]
-DISTROS = {  # os-release, type, flavor, where its records are
-    "alpine": ("ID=alpine\nVERSION_ID=3.18.4\n", "APKG", "ALPINE", "alpine:3.18"),
-    "alpine-old": ("ID=alpine\nVERSION_ID=3.2.1\n", "APKG", "ALPINE", None),
-    "debian": ("ID=debian\nVERSION_ID=\"12\"\n", "dpkg", "DEB", "debian:12"),
-    "centos": ("ID=\"centos\"\nID_LIKE=\"rhel fedora\"\nVERSION_ID=\"8\"\n", "rpm", "RHEL", "rhel:8"),
+DISTROS = {  # os-release, type, where its records are
+    "alpine": ("ID=alpine\nVERSION_ID=3.18.4\n", "APKG", "alpine:3.18"),
+    "alpine-old": ("ID=alpine\nVERSION_ID=3.2.1\n", "APKG", None),
+    "debian": ("ID=debian\nVERSION_ID=\"12\"\n", "dpkg", "debian:12"),
+    "centos": ("ID=\"centos\"\nID_LIKE=\"rhel fedora\"\nVERSION_ID=\"8\"\n", "rpm", "rhel:8"),
 }
 
 
@@ -61,7 +61,7 @@ class Feeds:
     def __init__(self, r, packages=True):
         self.r, self.distro, self.github, self.nvd = r, {}, {}, {}
         self.count = 0
-        for kind, _, _, group in set((d[1], "", "", d[3]) for d in DISTROS.values() if d[3]):
+        for _, kind, group in sorted(d for d in DISTROS.values() if d[2]):
             self.distro[group] = [self.distro_vuln(group, kind) for _ in range(14)]
         for eco in ("npm", "gem", "python", "java"):
             self.github[f"github:{eco}"] = [self.advisory(eco) for _ in range(8)]
@@ -324,7 +324,7 @@ def make(r, feeds, where):
     """An image below `where`: (SOURCE, Facts)."""
     b = Builder(r, feeds)
     name = r.choice([*DISTROS, *DISTROS, None])
-    release, kind, flavor, group = DISTROS.get(name, ("", "", "", None))
+    release, kind, group = DISTROS.get(name, ("", "", None))
     if name:
         b.put("/etc/os-release", release)
     if r.random() < .5:
@@ -352,5 +352,5 @@ def make(r, feeds, where):
         retrieved={p: b.texts[p] for p in RETRIEVED if p in b.texts}, dockerfile=guessed(history), dockerfile_mode="Guessed",
         size=None, layers=len(b.layers), architecture="amd64", os_type="linux",
         distro=fields.get("ID"), distro_version=fields.get("VERSION_ID"),
-        like_distro=",".join(fields.get("ID_LIKE", fields.get("ID", "")).split()) or None, flavor=flavor,
+        like_distro=",".join(fields.get("ID_LIKE", fields.get("ID", "")).split()) or None,
         feeds={**feeds.packages, "covered": group is not None, "age_days": 1e-5 if group else None})

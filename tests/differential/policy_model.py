@@ -84,7 +84,6 @@ class Facts:
     distro: str
     distro_version: str
     like_distro: str
-    flavor: str  # RHEL, DEB, ALPINE or ""
     feeds: dict  # "npm": {name: {latest, versions}} or None, "gem", "covered": bool, "age_days": float or None
 
 
@@ -368,8 +367,6 @@ def packages_required_package(facts, p, rule):
             yield (f"Required input package ({name}) is present ({found.full}), but not at the version specified in "
                    f"policy ({name})")
     elif version and found.full != version:
-        if not facts.flavor:
-            raise Failed("flavor")
         if version_key(found.version) < version_key(version):
             yield (f"Required min-version input package ({name}) is present ({found.full}), but is lower version than "
                    f"what is specified in policy ({version})")

@@ -261,6 +261,41 @@ def test_a_pass_on_no_data_does_not_look_like_one(tmp_path, alpine_data):
     assert done.returncode == 0 and "Incomplete" not in done.stdout, done
 
 
+def test_files_of_a_directory(tmp_path):
+    """What rules about files see of an unpacked file system: names, modes, contents, links; and nothing outside."""
+    root = tmp_path / "rootfs"
+    for path, text, mode in (("etc/passwd", "root:x:0:0:root:/root:/bin/ash\n", 0o644), ("etc/app.conf", "TODO\nSSLEnabled\n", 0o600),
+                             ("usr/bin/tool", "x", 0o4755), ("root/key", "-----BEGIN RSA PRIVATE KEY-----\n", 0o600),
+                             ("lib/apk/db/installed", "P:musl\nV:1-r0\nF:usr/bin\nR:gone\n\n", 0o644)):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+        (root / path).chmod(mode)
+    (tmp_path / "outside").write_text("TODO\n")
+    (root / "etc/link").symlink_to("/etc/app.conf")
+    (root / "etc/out").symlink_to(tmp_path / "outside")
+    os.mkfifo(root / "etc/pipe")
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(test_analyze.SETTINGS)
+    policy = write(tmp_path / "p.json", bundle(
+        rule("files", "suid_or_guid_set"), rule("files", "content_regex_match", regex_name="TODO_MARK"),
+        rule("files", "name_match", regex="/etc/(pipe|out)"), rule("secret_scans", "content_regex_checks"),
+        rule("passwd_file", "blacklist_userids", user_ids="0"), rule("packages", "verify", check="missing"),
+        rule("retrieved_files", "content_regex", path="/etc/app.conf", check="match", regex="SSLEnabled"),
+        rule("files", "attribute_match", filename="/usr/bin/tool", checksum=hashlib.sha256(b"x").hexdigest())))
+    done = kellet("check", f"dir:{root}", "--policy", policy, "--analyzer-config", settings, "-o", "json", "--data", tmp_path / "data")
+    assert done.returncode == 1, done
+    answer = list(list(json.loads(done.stdout)[0].values())[0].values())[0][0]["detail"]["result"]
+    assert not answer["evaluation_problems"], answer["evaluation_problems"]
+    rows = sorted((r[4], r[5]) for r in list(answer["result"].values())[0]["result"]["rows"])
+    assert [t for t, _ in rows] == ["attribute_match", "blacklist_userids", "content_regex", "content_regex_checks",
+                                    "content_regex_match", "content_regex_match", "name_match", "name_match", "suid_or_guid_set",
+                                    "verify"], rows
+    said = "\n".join(m for _, m in rows)
+    for part in ("file=/etc/link regexp=TODO", "file=/etc/app.conf regexp=TODO", "/usr/bin/tool. Mode: 0o104755", "file=/etc/pipe",
+                 "file=/root/key", "entry '/usr/bin/gone' with status: 'missing'"):
+        assert part in said, (part, said)
+
+
 def test_scan_with_a_policy(tmp_path, alpine_data):
     def scan(value, *more):
         return kellet("scan", f"oci-dir:{ALPINE}", "--policy", write(tmp_path / "p.json", value), "--data", alpine_data, *more)

@@ -140,8 +140,14 @@ static const struct {
     {"{'id':'b','version':'1_0','policies':5,'mappings':[7],'whitelists':'x'}", "a:1", "stop",
      "stop", "policy_evaluation",
      "error PolicyError policies is not a list\nerror PolicyError mappings.0 is not an object\n"
-     "error PolicyError mappings.0.image.type is none of 'tag', 'digest', 'id'\n"
      "error PolicyError whitelists is not a list\n"},
+    {"{'id':'b','version':'1_0','policies':[],'mappings':[{'registry':5,'image':{'type':'x','value'"
+     ":null}}]}",
+     "a:1", "stop", "stop", "policy_evaluation",
+     "error PolicyError mappings.0.registry is not a text\n"
+     "error PolicyError mappings.0.repository is not a text\n"
+     "error PolicyError mappings.0.image.value is not a text\n"
+     "error PolicyError mappings.0.image.type is none of 'tag', 'digest', 'id'\n"},
     {"{'id':'b','version':'1_0','policies':[[]],'mappings':null}", "a:1", "stop", "stop",
      "policy_evaluation",
      "error PolicyError policies.0 is not an object\nerror PolicyError mappings is not a list\n"},

@@ -26,6 +26,12 @@ static const struct {
     {"{'id':'b','version':'1_0','whitelists':[" LIST("") "],'policies':[" POLICY(
          "") ",{'id':'q','version':'1_0','rules':[]}],'mappings':[" MAPPING("") "]}",
      "warn UnusedPart"},
+    {"{'id':'b','version':'1_0','whitelists':[],'policies':[],'mappings':[]}",
+     "warn JudgesNothing"},
+    {"{'id':'b','version':'1_0','whitelists':[],'policies':[],'mappings':[{'name':'a','registry':"
+     "'*','repository':'*','image':{'type':'tag','value':'*'},'policy_ids':[],'whitelist_ids':[]"
+     "}]}",
+     "warn JudgesNothing"},
 };
 
 static void what_is_likely_not_meant(void **state)
