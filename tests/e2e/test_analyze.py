@@ -154,8 +154,8 @@ def test_unknown(site, kitchen):
     unknown = "/v1/images/sha256:" + "c" * 64
     assert site.client.get(f"{unknown}/content").status == 200
     answer = site.client.get(f"{unknown}/content/os")
-    assert answer.status == 500 and json.loads(answer.json["message"])["httpcode"] == 404
-    assert site.client.get(f"{unknown}/artifacts/retrieved_files").status == 500
+    assert answer.status == 404 and answer.json["message"] == "image not found in DB"
+    assert site.client.get(f"{unknown}/artifacts/retrieved_files").status == 404
     assert site.client.get(f"{kitchen.path}/content/bogus").json["message"] == "content type (bogus) not available"
 
 

@@ -149,7 +149,7 @@ def test_registries(site):
     login = {"registry": "reg.example/team/*", "registry_user": "u", "registry_pass": "p", "registry_type": "docker_v2"}
     record, = site.client("POST", "/v1/registries?validate=false", login).json
     assert "registry_pass" not in record and record["registry_verify"] is None
-    assert site.client("POST", "/v1/registries?validate=false", login).status == 500
+    assert site.client("POST", "/v1/registries?validate=false", login).status == 409
     assert site.client("GET", "/v1/registries/reg.example/team/*").json == [record]
     refused = site.client("POST", "/v1/registries", {**login, "registry": site.registry.host})
     assert refused.status == 406 and "cannot ping supplied registry" in refused.json["message"]

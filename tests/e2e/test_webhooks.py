@@ -71,8 +71,8 @@ def test_refused_by_the_receiver(hooked, receiver):
 
 @pytest.mark.parametrize("kind, status, message", [
     ("policy_eval", 400, "No Webhook Configuration found for type=policy_eval"),
-    ("tag_update", 500, "Cannot send webhook, no URL configured"),
-    ("bogus", 500, "'bogus'"),
+    ("tag_update", 400, "Cannot send webhook, no URL configured"),
+    ("bogus", 400, "No Webhook Configuration found for type=bogus"),
 ])
 def test_sections(hooked, receiver, kind, status, message):
     answer = hooked.client("POST", f"/v1/system/webhooks/{kind}/test")

@@ -36,19 +36,13 @@ static bool is_service(const struct account *a)
     return str_eq(a->type, STR("service"));
 }
 
-/* 1: there; 0: answered with 404, or as the engine's own account is, with `hidden`. */
-static int find(struct call *c, struct db_tx *tx, const char *hidden, struct account *out)
+/* 1: there; 0: answered with 404, as for the engine's own account, which no list shows either. */
+static int find(struct call *c, struct db_tx *tx, struct account *out)
 {
     int rc = account_get(tx, &c->arena, call_param(c, "accountname"), out, c->err);
     if (rc < 0)
         return rc;
-    if (rc == 0)
-        rc = call_error(c, 404, "Account not found");
-    else if (is_service(out))
-        rc = call_error(c, 500, "%s", hidden);
-    else
-        return 1;
-    return rc;
+    return rc == 0 || is_service(out) ? call_error(c, 404, "Account not found") : 1;
 }
 
 /* ---- list, one --------------------------------------------------------------------------------
@@ -77,7 +71,7 @@ static int get_run(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct call *c = ctx;
     struct account a;
-    int rc = find(c, tx, "Error getting account", &a);
+    int rc = find(c, tx, &a);
     return rc == 1 ? send_account(c, &a) : rc;
 }
 
@@ -147,12 +141,10 @@ static int state_run(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct call *c = ctx;
     struct account a;
-    int rc = find(c, tx, "Error updating account state", &a);
+    int rc = find(c, tx, &a);
     if (rc != 1)
         return rc;
     str state = json_str(c->body, "state");
-    if (state.n == 0)
-        return call_error(c, 500, "Error updating account state");
     if (str_eq(a.type, STR("admin")) && !str_eq(state, STR("enabled")))
         return call_error(c, 400, "Cannot disable the admin account");
     if (str_eq(a.state, STR("deleting")))
@@ -173,7 +165,7 @@ static int delete_run(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct call *c = ctx;
     struct account a;
-    int rc = find(c, tx, "Error deleting account", &a);
+    int rc = find(c, tx, &a);
     if (rc != 1)
         return rc;
     if (str_eq(a.type, STR("admin")))

@@ -313,14 +313,10 @@ static int refuse_rule(struct call *c, const struct archive_rule *r, bool has_ma
     } else if (has_max && !r->global) {
         call_error(c, 400, "Cannot set max_images_per_account on a rule that isn't system_global");
     } else if (has_max && has_more) {
-        call_error(c, 500,
-                   "Error adding rule: {\"message\": \"Cannot set a selector or exclude on "
-                   "a rule with max_images_per_account\", \"detail\": \"{}\", "
-                   "\"httpcode\": 400}");
+        call_error(c, 400,
+                   "Cannot set a selector or exclude on a rule with max_images_per_account");
     } else if (!has_max && (!r->registry.n || !r->repository.n || !r->tag.n)) {
-        call_error(c, 500,
-                   "Error adding rule: {\"message\": \"Selector fields cannot be empty\", "
-                   "\"detail\": \"{}\", \"httpcode\": 400}");
+        call_error(c, 400, "Selector fields cannot be empty");
     } else {
         return 0;
     }

@@ -135,35 +135,31 @@ static int find(struct wanted *w)
     return rc;
 }
 
-/* As the original's API told of the catalog's answer. */
 static int send_missing(struct wanted *w)
 {
     struct call *c = w->c;
-    bool waits = w->known && w->state != IMAGE_ANALYZED;
     buf_clear(call_text(c));
-    return call_error(c, 500,
-                      "{\"message\": \"Resource %s%s not found\", \"detail\": "
-                      "\"{\\\"account_id\\\": \\\"%.*s\\\", \\\"content_type\\\": \\\"%.*s\\\", "
-                      "\\\"image_digest\\\": \\\"%.*s\\\"}\", \"httpcode\": 404}",
-                      waits ? "image is not analyzed - analysis_status: " : "Image not found",
-                      waits ? image_state_names[w->state] : "", STR_ARG(c->account),
-                      STR_ARG(w->type), STR_ARG(w->digest));
+    if (w->by_id || !w->known)
+        return call_error(c, 404, "image not found in DB");
+    if (w->state != IMAGE_ANALYZED)
+        return call_error(c, 404, "image is not analyzed - analysis_status: %s",
+                          image_state_names[w->state]);
+    return call_error(c, 404, "nothing is stored of this image's %.*s", STR_ARG(w->type));
 }
 
 static int send_document(struct call *c, str type, const str *types, size_t n)
 {
     struct wanted w = {.c = c, .digest = call_param(c, "imageDigest"), .type = type};
     if (!is_one_of(type, types, n))
-        return call_error(c, 500, "content type (%.*s) not available", STR_ARG(type));
+        return call_error(c, 404, "content type (%.*s) not available",
+                          STR_ARG(str_sub(type, 0, 200)));
     if (!w.digest.p) {
         w.digest = call_param(c, "imageId");
         w.by_id = true;
     }
     int rc = find(&w);
-    if (rc < 0)
-        return rc;
-    if (rc == 0)
-        return w.by_id ? call_error(c, 404, "image not found in DB") : send_missing(&w);
+    if (rc <= 0)
+        return rc < 0 ? rc : send_missing(&w);
     return send_found(&w, "application/json");
 }
 
@@ -195,33 +191,12 @@ static int get_metadata(struct call *c)
 /* ---- artifacts ---------------------------------------------------------------------------------
  */
 
-static int send_no_artifact(struct wanted *w)
-{
-    struct call *c = w->c;
-    const struct service_config *s = &c->engine->config->services[SERVICE_CATALOG];
-    struct buf url;
-    buf_init(&url, 4096);
-    for (size_t i = 0; i < w->digest.n && i < 512; i++) {
-        char ch = w->digest.p[i];
-        if (ke_isalnum(ch) || ch == '-' || ch == '.' || ch == '_')
-            buf_add_char(&url, ch);
-        else
-            buf_addf(&url, "%%%02X", (unsigned char)ch);
-    }
-    buf_clear(call_text(c));
-    int rc = call_error(c, 500, "failed get url=http://%s:%u/v1/images/%.*s",
-                        s->endpoint_hostname ? s->endpoint_hostname : "localhost", s->port,
-                        STR_ARG(buf_view(&url)));
-    buf_done(&url);
-    return rc;
-}
-
 static int send_artifact(struct call *c, str type, const char *content_type)
 {
     struct wanted w = {.c = c, .digest = call_param(c, "imageDigest"), .type = type};
     int rc = find(&w);
     if (rc <= 0)
-        return rc < 0 ? rc : send_no_artifact(&w);
+        return rc < 0 ? rc : send_missing(&w);
     return send_found(&w, content_type);
 }
 
@@ -246,7 +221,7 @@ static int get_sbom(struct call *c)
         .c = c, .digest = call_param(c, "imageDigest"), .type = STR("sbom"), .form = &sbom_form};
     int rc = find(&w);
     if (rc <= 0)
-        return rc < 0 ? rc : send_no_artifact(&w);
+        return rc < 0 ? rc : send_missing(&w);
     return send_found(&w, "application/gzip");
 }
 

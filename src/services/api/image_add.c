@@ -70,7 +70,7 @@ static int check_dockerfile(struct call *c, str text)
     else
         return 0;
     int rc = call_error(
-        c, 500, "input dockerfile data must be base64 encoded - exception on decode: %s", why);
+        c, 400, "input dockerfile data must be base64 encoded - exception on decode: %s", why);
     return rc < 0 ? rc : 1;
 }
 

@@ -66,14 +66,9 @@ static int read_row(struct db_tx *tx, struct asked *q, struct err *e)
     return 1;
 }
 
-static int send_missing(struct asked *q, int inner)
+static int send_missing(struct asked *q)
 {
-    int rc = call_error(q->c, inner,
-                        "{\"message\": \"Resource %.*s not found\", \"detail\": \"{}\", "
-                        "\"httpcode\": 404}",
-                        STR_ARG(q->uuid));
-    q->c->status = 500;
-    return rc;
+    return call_error(q->c, 404, "Resource %.*s not found", STR_ARG(str_sub(q->uuid, 0, 200)));
 }
 
 static int send_row(struct asked *q)
@@ -139,7 +134,7 @@ static int get_operation(struct call *c)
 {
     struct asked q = {.c = c, .uuid = call_param(c, "operation_id")};
     int rc = db_run(c->engine->db, DB_READ, get_in, &q, c->err);
-    return rc < 0 ? rc : rc ? send_row(&q) : send_missing(&q, 500);
+    return rc < 0 ? rc : rc ? send_row(&q) : send_missing(&q);
 }
 
 static int end_in(struct db_tx *tx, void *ctx, struct err *e)
@@ -156,7 +151,7 @@ static int delete_operation(struct call *c)
 {
     struct asked q = {.c = c, .uuid = call_param(c, "operation_id")};
     int rc = db_run(c->engine->db, DB_WRITE, end_in, &q, c->err);
-    return rc < 0 ? rc : rc ? send_row(&q) : send_missing(&q, 500);
+    return rc < 0 ? rc : rc ? send_row(&q) : send_missing(&q);
 }
 
 /* ---- contents ----------------------------------------------------------------------------------
@@ -189,7 +184,7 @@ static int list_contents(struct call *c, const char *type)
 {
     struct asked q = {.c = c, .uuid = call_param(c, "operation_id"), .type = type};
     int rc = db_run(c->engine->db, DB_READ, list_contents_in, &q, c->err);
-    return rc < 0 ? rc : rc ? 0 : send_missing(&q, 500);
+    return rc < 0 ? rc : rc ? 0 : send_missing(&q);
 }
 
 static bool takes_contents(str status)
@@ -226,13 +221,8 @@ static int upload(struct call *c, const char *type, bool json)
     struct asked q = {.c = c, .uuid = call_param(c, "operation_id"), .type = type};
     if (c->raw.n > IMPORT_CONTENT_MAX)
         return call_error(c, 400, "too large. Max size of 100MB supported for content");
-    if (!c->raw.n) {
-        int rc = call_error(c, 400,
-                            "{\"message\": \"Request must contain content-length header\", "
-                            "\"detail\": \"{}\", \"httpcode\": 400}");
-        c->status = 500;
-        return rc;
-    }
+    if (!c->raw.n)
+        return call_error(c, 400, "the request has no content");
     auto_json *doc = NULL;
     struct err why = {0};
     if (json && !c->body && json_parse(c->raw, "body", &doc, &why) < 0)
@@ -244,7 +234,7 @@ static int upload(struct call *c, const char *type, bool json)
     if (rc < 0)
         return rc;
     if (rc == 0)
-        return send_missing(&q, 404);
+        return send_missing(&q);
     if (!takes_contents(q.row.status))
         return call_error(c, 409, "Invalid operation status: %.*s", STR_ARG(q.row.status));
     yyjson_mut_doc *d = call_doc(c);

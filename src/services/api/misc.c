@@ -71,18 +71,17 @@ static int test_webhook(struct call *c)
     if (!all || yyjson_obj_size(all) == 0)
         return call_error(c, 400, "Webhooks Configuration not found");
     yyjson_val *one = json_get(all, api_z(c, type));
-    if (!one)
-        return call_error(c, 500, "'%.*s'", STR_ARG(str_sub(type, 0, 200)));
     if (!yyjson_is_obj(one) || yyjson_obj_size(one) == 0)
-        return call_error(c, 400, "No Webhook Configuration found for type=%.*s", STR_ARG(type));
+        return call_error(c, 400, "No Webhook Configuration found for type=%.*s",
+                          STR_ARG(str_sub(type, 0, 200)));
     struct webhook hook;
     struct notice notice;
     struct err why = {0};
     int rc = webhook_named(c->engine->config, api_z(c, type), &hook, &why);
     if (rc < 0)
-        return call_error(c, 500, "%s", why.text);
+        return call_error(c, 400, "%s", why.text);
     if (rc == 0)
-        return call_error(c, 500, "Cannot send webhook, no URL configured");
+        return call_error(c, 400, "Cannot send webhook, no URL configured");
     if ((rc = test_notice(c, what.n ? what : STR("tag_update"), &notice)) < 0)
         return rc;
     notice.url_type = STR("test");

@@ -224,11 +224,11 @@ static int write_run(struct db_tx *tx, void *ctx, struct err *e)
     if (rc < 0)
         return rc;
     if (w->said.n && !str_eq(w->said, w->id))
-        return call_error(c, 500,
+        return call_error(c, 400,
                           "policyId in route is different from policyId in payload: %.*s != %.*s",
                           STR_ARG(w->id), STR_ARG(w->said));
     if (existed && p.active && w->activate == 0)
-        return call_error(c, 500,
+        return call_error(c, 409,
                           "cannot deactivate an active policy - can only activate an"
                           " inactive policy");
     p.account = c->account;
@@ -276,12 +276,6 @@ static int update_policy(struct call *c)
 {
     yyjson_val *bundle = json_get(c->body, "policybundle");
     str id = call_param(c, "policyId"), said = json_str(c->body, "policyId");
-    if (yyjson_obj_size(c->body) && !said.n)
-        return call_error(c, 500, "'policyId'");
-    if (!yyjson_is_obj(bundle))
-        return call_error(c, 500,
-                          "Error response from policy service during bundle validation."
-                          " Validation could not be performed: 'policybundle'");
     int rc = policy_accept(c, bundle);
     if (rc != 1)
         return rc;
@@ -300,7 +294,7 @@ static int delete_run(struct db_tx *tx, void *ctx, struct err *e)
     if (rc == 0)
         return not_found(c, id);
     if (rc == 1 && p.active)
-        return call_error(c, 500,
+        return call_error(c, 409,
                           "cannot delete an active policy - activate a different policy then"
                           " delete this one");
     if (rc == 1)

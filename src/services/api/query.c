@@ -20,7 +20,8 @@ static int page_of(struct call *c, struct page *p)
     uint64_t number = 1;
     bool negative = text.n > 1 && text.p[0] == '-';
     if (text.p && !str_to_u64(negative ? str_from(text, 1) : text, &number))
-        return call_error(c, 500, "invalid literal for int() with base 10: '%.*s'", STR_ARG(text));
+        return call_error(c, 400, "page must be an integer, not '%.*s'",
+                          STR_ARG(str_sub(text, 0, 200)));
     p->number = negative || number < 1 ? 1 : number > INT32_MAX ? INT32_MAX : (int64_t)number;
     p->limit = call_int(c, "limit", 0);
     if (p->limit > INT32_MAX)

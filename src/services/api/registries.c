@@ -128,12 +128,8 @@ static int read_body(struct change *x)
     r->user = text_or_none(c->body, "registry_user");
     r->verify = yyjson_is_bool(verify) ? yyjson_get_bool(verify) : -1;
     x->password = text_or_none(c->body, "registry_pass");
-    if (!x->update && !r->registry.n)
-        return refuse(call_error(c, 500, "body does not contain registry key"));
-    if (!r->user.p)
-        return refuse(call_error(c, 500, "'registry_user'"));
-    if (!x->password.p)
-        return refuse(call_error(c, 500, "'registry_pass'"));
+    if (!r->registry.n)
+        return refuse(call_error(c, 400, "registry must not be empty"));
     if (x->update && !str_eq(r->registry, call_param(c, "registry")))
         return refuse(
             call_error(c, 409, "registry name in path does not equal registry name in body"));
@@ -212,7 +208,7 @@ static int write_record(struct change *x)
         return rc < 0 ? rc : 0;
     rc = db_run(c->engine->db, DB_WRITE, write_in, x, c->err);
     if (rc == ERR_EXISTS)
-        return call_error(c, 500, "%s", c->err->text);
+        return call_error(c, 409, "%s", c->err->text);
     return rc < 0 ? rc : send_list(c, &x->record, 1);
 }
 

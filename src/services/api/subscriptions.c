@@ -92,7 +92,7 @@ static int add_run(struct db_tx *tx, void *ctx, struct err *e)
     };
     int rc = subscription_add(tx, &s, e);
     if (rc == ERR_EXISTS)
-        return call_error(c, 500, "subscription already exists in DB");
+        return call_error(c, 409, "subscription already exists in DB");
     char id[33];
     subscription_id(s.account, s.key, s.type, id);
     return rc < 0 ? rc : send_one(c, tx, str_z(id));
@@ -102,7 +102,7 @@ static int add_subscription(struct call *c)
 {
     str key = json_str(c->body, "subscription_key"), type = json_str(c->body, "subscription_type");
     if (!key.n || !type.n)
-        return call_error(c, 500,
+        return call_error(c, 400,
                           "body does not contain both subscription_key and subscription_type");
     if (!subscription_type_known(type))
         return bad_type(c, type);
@@ -118,7 +118,7 @@ static int update_run(struct db_tx *tx, void *ctx, struct err *e)
     str id = call_param(c, "subscriptionId");
     int rc = subscription_get(tx, &c->arena, c->account, id, &s, e);
     if (rc == 0)
-        return call_error(c, 500, "'subscription_key'");
+        return call_error(c, 404, "subscription not found in DB");
     if (rc < 0)
         return rc;
     yyjson_val *active = json_get(c->body, "active"),

@@ -37,17 +37,15 @@ static yyjson_mut_val *credential_json(struct call *c, yyjson_mut_doc *d,
     return o;
 }
 
-/* 1: there; 0: answered. */
-static int find_account(struct call *c, struct db_tx *tx, const char *hidden)
+/* 1: there; 0: answered, as for the engine's own account, which no list shows. */
+static int find_account(struct call *c, struct db_tx *tx)
 {
     struct account a;
     int rc = account_get(tx, &c->arena, call_param(c, "accountname"), &a, c->err);
     if (rc < 0)
         return rc;
-    if (rc == 0)
+    if (rc == 0 || str_eq(a.type, STR("service")))
         return call_error(c, 404, "Account not found");
-    if (str_eq(a.type, STR("service")))
-        return call_error(c, 500, "%s", hidden);
     return 1;
 }
 
@@ -75,7 +73,7 @@ static int list_run(struct db_tx *tx, void *ctx, struct err *e)
     struct call *c = ctx;
     struct user *list;
     size_t n;
-    int rc = find_account(c, tx, "Error listing account users");
+    int rc = find_account(c, tx);
     if (rc != 1)
         return rc;
     rc = user_list(tx, &c->arena, call_param(c, "accountname"), &list, &n, e);
@@ -134,7 +132,7 @@ static int create_run(struct db_tx *tx, void *ctx, struct err *e)
     struct new_password *p = ctx;
     struct call *c = p->c;
     struct user u;
-    int rc = find_account(c, tx, "Error creating user");
+    int rc = find_account(c, tx);
     if (rc != 1)
         return rc;
     rc = user_add(tx, p->username, call_param(c, "accountname"), STR("native"), e);
@@ -162,9 +160,7 @@ static int delete_run(struct db_tx *tx, void *ctx, struct err *e)
     int rc = find_user(c, tx, &u);
     if (rc != 1)
         return rc;
-    if (str_eq(u.type, STR("internal")))
-        return call_error(c, 500, "Internal error deleting user %s", api_z(c, u.username));
-    if (str_eq(u.username, STR("admin")))
+    if (str_eq(u.type, STR("internal")) || str_eq(u.username, STR("admin")))
         return call_error(c, 400, "User not allowed to be deleted due to system constraints");
     if (str_eq(u.username, c->who.username))
         return call_error(c, 400,
