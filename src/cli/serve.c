@@ -1,5 +1,6 @@
 /* serve.c - `kellet serve`: the engine. */
 #include "cli/engine_config.h"
+#include "services/engine.h"
 
 #include <stdio.h>
 
@@ -29,6 +30,13 @@ static int config_show(const struct config *c, size_t fatal)
     if (config_print(c, &out, &e) < 0)
         return fail(EXIT_CANNOT, &e);
     fwrite(out.p, 1, out.n, stdout);
+    for (int i = 0; i < SERVICE_COUNT; i++) {
+        const struct service_ops *ops = all_services[i];
+        if (!c->services[i].selected || !ops->check || ops->check(c, &e) == 0)
+            continue;
+        failf(0, "configuration: error: %s", e.text);
+        fatal++;
+    }
     return fatal ? EXIT_USAGE : EXIT_CLEAN;
 }
 

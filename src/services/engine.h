@@ -63,9 +63,11 @@ struct watcher {
 
 struct service_ops {
     enum service_id id;
-    const struct route *routes;                     /* ended by path NULL; MAY */
-    const struct operation *const *operations;      /* lists, ended by NULL; apiext only */
-    const struct watcher *watchers;                 /* ended by name NULL; MAY */
+    const struct route *routes;                /* ended by path NULL; MAY */
+    const struct operation *const *operations; /* lists, ended by NULL; apiext only */
+    const struct watcher *watchers;            /* ended by name NULL; MAY */
+    /* MAY: is what the configuration says of this service right? start would find it too. */
+    int (*check)(const struct config *c, struct err *e);
     int (*start)(struct engine *en, struct err *e); /* MAY: before the port opens */
     void (*drain)(struct engine *en); /* MAY: SIGTERM: take no new work, hand back what is held */
     void (*stop)(struct engine *en);  /* MAY: after the last request */

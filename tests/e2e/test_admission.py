@@ -35,6 +35,8 @@ SETTINGS = """\
          policyReference: {username: admin}, mode: breakglass}
       - {selector: {resourceType: namespace, selectorKeyRegex: name, selectorValueRegex: '^seen$'},
          policyReference: {username: admin}, mode: analysis}
+      - {selector: {resourceType: namespace, selectorKeyRegex: '^(example.com/)?env$', selectorValueRegex: '^trial$'},
+         policyReference: {username: admin}, mode: breakglass}
       - {selector: {resourceType: resource, selectorKeyRegex: '^team$', selectorValueRegex: '^other$'},
          policyReference: {username: nobody}, mode: analysis}
       - {selector: {resourceType: resource, selectorKeyRegex: '^bundle$', selectorValueRegex: '^gone$'},
@@ -212,8 +214,31 @@ def test_an_unknown_image_named_by_tag_and_digest(fleet, hook, registry_open):
     while not hook(review(name, namespace="seen"))["allowed"]:
         assert time.monotonic() < end, fleet.log()
         time.sleep(0.2)
-    bare = f"127.0.0.1:{registry_open.port}/adm/other@sha256:{'0' * 64}"
-    assert "could not be asked for" in refusal(hook(review(bare, namespace="seen")))
+
+
+def test_an_unknown_image_named_by_its_digest_alone(fleet, hook, registry_open):
+    image = Image(apk_files({"musl": "1.2.4-r2"}), {"etc/motd": b"of a digest and no tag\n"})
+    push(registry_open.port, "adm/bare", "1", image)
+    name = f"127.0.0.1:{registry_open.port}/adm/bare@{image.digest}"
+    assert "its analysis has been asked for" in refusal(hook(review(name, namespace="seen")))
+    end = time.monotonic() + 60
+    while not hook(review(name, namespace="seen"))["allowed"]:
+        assert time.monotonic() < end, fleet.log()
+        time.sleep(0.2)
+    record = fleet.client.get(f"/v1/images/{image.digest}").json[0]
+    assert [d["fulltag"] for d in record["image_detail"]] == [
+        f"127.0.0.1:{registry_open.port}/adm/bare:untagged-{image.digest.partition(':')[2]}"]
+    assert hook(review(name))["allowed"] is True  # and by its policy
+    assert "asked for" in refusal(hook(review(f"127.0.0.1:{registry_open.port}/adm/none@sha256:{'0' * 64}", namespace="seen")))
+
+
+@pytest.mark.parametrize("path, allowed", [
+    ("/v1/admission/namespace/env/trial", True), ("/v1/admission/namespace/example.com/env/trial", True),
+    ("/v1/admission/namespace/env/prod", False), ("/v1/admission/namespace/trial/env", False), ("/v1/admission", False)])
+def test_namespaces_by_their_labels(hook, path, allowed):
+    """The label that the webhook's configuration has chosen the namespace by."""
+    assert hook(review("127.0.0.1:1/none:5"), path)["allowed"] is allowed
+    assert "patch" not in hook(review("127.0.0.1:1/none:5"), path.replace("admission", "admission/mutate"))
 
 
 def test_pinned_to_digests(hook, images):
@@ -334,7 +359,15 @@ def test_without_a_policy_engine(kellet_binary, tmp_path, registry_open, on_erro
     ("{policySelectors: [{selector: {selectorValueRegex: '(('}}]}", "selectorValueRegex"),
     ("{configFile: /nonexistent/admission.json}", "/nonexistent/admission.json"),
 ])
-def test_wrong_settings_stop_the_start(kellet_binary, tmp_path, section, said):
+def test_wrong_settings_are_found_before_the_start(kellet_binary, tmp_path, section, said):
+    """By --check-config, and by a process that has this service; another one goes on."""
+    (tmp_path / "config.yaml").write_text("credentials: {database: {db_connect: 'sqlite:'}}\n"
+                                          f"services:\n  kubernetes_webhook:\n    enabled: true\n    admission: {section}\n"
+                                          "  catalog: {enabled: true}\n")
+    for service, code in (("kubernetes_webhook", 2), ("catalog", 0)):
+        done = subprocess.run([kellet_binary, "serve", "--check-config", "--config", tmp_path, service], capture_output=True, text=True,
+                              timeout=60)
+        assert done.returncode == code and (said in done.stderr) == (code == 2), done.stderr
     with pytest.raises(RuntimeError) as stopped:
         start(kellet_binary, tmp_path, f"    admission: {section}\n")
     assert said in str(stopped.value)

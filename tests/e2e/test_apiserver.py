@@ -17,7 +17,8 @@ from test_admission import BUNDLE, POLICY, certificate
 
 CHART = ROOT / "deploy/helm/kellet"
 NAMESPACES = {"strict": {}, "seen": {}, "free": {}, "pinned": {"pin": "true"}, "exempt": {"exclude.admission.anchore.io": "true"},
-              "watched": {"fail": "closed"}, "lenient": {"fail": "open"}, "hurried": {"deadline": "short"}}
+              "watched": {"fail": "closed"}, "lenient": {"fail": "open"}, "hurried": {"deadline": "short"},
+              "trial": {"stage": "trial"}, "final": {"stage": "final"}, "unstaged": {"labelled": "no"}}
 SETTINGS = """\
     ssl_enable: true
     ssl_cert: '{where}/now/tls.crt'
@@ -28,6 +29,8 @@ SETTINGS = """\
       deadlineSeconds: {deadline}
       policySelectors:
       - {{selector: {{resourceType: resource, selectorKeyRegex: '^stage$', selectorValueRegex: '^trial$'}},
+         policyReference: {{username: admin}}, mode: breakglass}}
+      - {{selector: {{resourceType: namespace, selectorKeyRegex: '^stage$', selectorValueRegex: '^trial$'}},
          policyReference: {{username: admin}}, mode: breakglass}}
       - {{selector: {{resourceType: namespace, selectorKeyRegex: name, selectorValueRegex: '^(free|pinned)$'}},
          policyReference: {{username: admin}}, mode: breakglass}}
@@ -168,7 +171,7 @@ def world(kellet_binary, tmp_path_factory, registry_open, postgres):
             one.good("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         port = engine.port("kubernetes_webhook")
         one.install(where, "kellet", port, failurePolicy="Fail", namespaceSelector=[
-            {"key": key, "operator": "DoesNotExist"} for key in ("fail", "deadline", "pin")])
+            {"key": key, "operator": "DoesNotExist"} for key in ("fail", "deadline", "pin", "stage", "labelled")])
         one.install(where, "pinning", port, failurePolicy="Fail", pinDigests=True, namespaceSelector=[
             {"key": "pin", "operator": "In", "values": ["true"]}])
         one.until("denied the request", "run", "probe", f"--image={one.images['bad'].name}", "--dry-run=server", namespace="strict")
@@ -260,6 +263,19 @@ def test_a_registry_that_never_answers_holds_nothing_up(world):
         assert "denied the request" in said and "its analysis has been asked for" in said
         done = world.good("run", "silent", f"--image={name}", namespace="free")
         assert "created" in done.stdout and "Warning" in done.stderr
+
+
+def test_namespaces_by_their_labels(world, tmp_path):
+    """A webhook for each value of a label, which tells it, and one for the rest."""
+    bad = f"--image={world.images['bad'].name}"
+    world.install(tmp_path, "staged", world.engine.port("kubernetes_webhook"), failurePolicy="Fail",
+                  namespaceLabel={"key": "stage", "values": ["trial", "final"]},
+                  namespaceSelector=[{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["trial", "final", "unstaged"]}])
+    for namespace in ("final", "unstaged"):
+        said = world.until("denied the request", "run", "bad", bad, "--dry-run=server", namespace=namespace).stderr
+        assert ('"final.validating.kellet.dev"' if namespace == "final" else '"validating.kellet.dev"') in said
+    done = world.good("run", "none", "--image=127.0.0.1:1/none:7", namespace="trial")
+    assert "created" in done.stdout and "Warning" in done.stderr
 
 
 def test_images_are_pinned(world):

@@ -398,6 +398,12 @@ static int job_fill(struct job *j, struct call *c)
     int k = json_parse(c->raw, "the review", &j->doc, c->err);
     if (k == 0)
         k = review_read(j->doc, &j->arena, &j->review, c->err);
+    str label = call_param(c, "label");
+    ptrdiff_t slash = str_rindex(label, '/');
+    if (k == 0 && slash >= 0) { /* a label's key may have a slash, its value has none */
+        j->review.label = arena_dup(&j->arena, str_sub(label, 0, (size_t)slash));
+        j->review.label_value = arena_dup(&j->arena, str_from(label, (size_t)slash + 1));
+    }
     return k < 0 ? k : j->arena.full ? err_no_memory(c->err) : 0;
 }
 

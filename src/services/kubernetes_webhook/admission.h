@@ -1,5 +1,7 @@
 /* admission.h - POST /admission (ValidatingAdmissionWebhook) and /admission/mutate: an
- * AdmissionReview judged, or its images pinned to their digests.
+ * AdmissionReview judged, or its images pinned to their digests. With /namespace/KEY/VALUE behind
+ * it, reviews come from namespaces that have this label: what a review itself does not tell, and
+ * the namespaceSelector of the webhook's configuration does.
  *
  * A review is judged on a thread of its own while its request is parked, so that the answer comes
  * in time whatever the store and the policy engine do: what is not known by then is answered by

@@ -2,6 +2,7 @@
 
 #include "base/auto.h"
 #include "base/fs.h"
+#include "codec/regex.h"
 #include "services/fulltag.h"
 #include "services/log.h"
 
@@ -39,6 +40,19 @@ static time_t seconds(void)
 
 /* ---- settings ----------------------------------------------------------------------------------
  */
+
+/* Selectors that look at labels see those that the API server's configuration vouches for. */
+static void tell_labels(const struct admission_settings *s)
+{
+    struct err ignored = {0};
+    for (size_t i = 0; i < s->n; i++)
+        if (s->selectors[i].type == SELECT_NAMESPACE &&
+            regex_match(s->selectors[i].key, STR("name"), &ignored) != 1)
+            log_info(WHO,
+                     "policySelectors[%zu] fits namespaces by the label that reviews bring with "
+                     "their path: /v1/admission/namespace/KEY/VALUE",
+                     i);
+}
 
 static int read_file(const char *path, struct admission_settings **out, struct err *e)
 {
@@ -81,6 +95,7 @@ static void look_again(struct hook *h)
     }
     admission_settings_drop(h->now);
     h->now = s;
+    tell_labels(s);
     log_info(WHO, "admission settings read again: %zu selectors", s->n);
 }
 
@@ -134,7 +149,15 @@ static void ask_run(void *p)
     ask_free(x);
 }
 
-/* The body of POST /images; empty: the name has no tag. */
+/* An image belongs to some tag: what is named by its digest alone gets one that says so. */
+static str digest_tag(struct arena *a, const struct fulltag *name)
+{
+    str hex = str_from(name->digest, (size_t)str_index(name->digest, ':') + 1);
+    return arena_printf(a, "%.*s/%.*s:untagged-%.*s", STR_ARG(name->registry), STR_ARG(name->repo),
+                        STR_ARG(hex));
+}
+
+/* The body of POST /images. */
 static str ask_body(struct arena *a, const struct fulltag *name)
 {
     yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
@@ -146,7 +169,7 @@ static str ask_body(struct arena *a, const struct fulltag *name)
         put_str(d, by, "pullstring",
                 arena_printf(a, "%.*s/%.*s@%.*s", STR_ARG(name->registry), STR_ARG(name->repo),
                              STR_ARG(name->digest)));
-        put_str(d, by, "tag", name->fulltag);
+        put_str(d, by, "tag", name->fulltag.n ? name->fulltag : digest_tag(a, name));
     } else {
         yyjson_mut_val *by = yyjson_mut_obj_add_obj(d, source, "tag");
         put_str(d, by, "pullstring", name->fulltag);
@@ -187,7 +210,7 @@ bool hook_ask_analysis(struct hook *h, str account, str image, str request_id)
         return false;
     arena_init(&x->arena, ASK_MEMORY);
     x->engine = h->engine;
-    bool good = fulltag_parse(image, &x->arena, &name, NULL) == 0 && name.fulltag.p;
+    bool good = fulltag_parse(image, &x->arena, &name, NULL) == 0;
     if (good) {
         x->account = arena_dup(&x->arena, account);
         x->image = arena_dup(&x->arena, image);
@@ -222,19 +245,38 @@ bool hook_judge(struct hook *h, void *job)
     return hook_pool_add(h->judges, job);
 }
 
+static int read_section(const struct config *c, struct admission_settings **out, struct err *e)
+{
+    yyjson_val *section = json_at(c->tree, "services", "kubernetes_webhook", "admission", NULL);
+    int k = admission_settings_new(yyjson_is_null(section) ? NULL : section, out, e);
+    return k < 0 ? err_wrap(e, "services.kubernetes_webhook.admission") : 0;
+}
+
+int hook_check(const struct config *c, struct err *e)
+{
+    struct admission_settings *base = NULL, *file = NULL;
+    int k = read_section(c, &base, e);
+    if (k == 0 && base->config_file.p)
+        k = read_file(base->config_file.p, &file, e);
+    admission_settings_drop(file);
+    admission_settings_drop(base);
+    return k;
+}
+
 static int open_settings(struct hook *h, struct err *e)
 {
-    yyjson_val *section =
-        json_at(h->engine->config->tree, "services", "kubernetes_webhook", "admission", NULL);
-    int k = admission_settings_new(yyjson_is_null(section) ? NULL : section, &h->base, e);
+    int k = read_section(h->engine->config, &h->base, e);
     if (k < 0)
-        return err_wrap(e, "services.kubernetes_webhook.admission");
+        return k;
     if (!h->base->config_file.p) {
         h->now = admission_settings_hold(h->base);
-        return 0;
+    } else {
+        (void)file_changed(h);
+        k = read_file(h->base->config_file.p, &h->now, e);
     }
-    (void)file_changed(h);
-    return read_file(h->base->config_file.p, &h->now, e);
+    if (k == 0)
+        tell_labels(h->now);
+    return k;
 }
 
 int hook_new(struct engine *en, void (*judge)(void *job), void (*drop)(void *job),

@@ -11,6 +11,9 @@
 
 struct hook;
 
+/* Are the settings right, and those of their file? ERR_USAGE. */
+int hook_check(const struct config *c, struct err *e);
+
 /* Of en's configuration; ERR_USAGE: the settings are wrong. `judge` and `drop` are given what
  * hook_judge() is. */
 int hook_new(struct engine *en, void (*judge)(void *job), void (*drop)(void *job),
@@ -24,8 +27,9 @@ struct verdict_cache *hook_cache(struct hook *h);
 struct refresher *hook_refresher(struct hook *h);
 /* False: too many wait. */
 bool hook_judge(struct hook *h, void *job);
-/* Has the API add the image to the account, later. True also when that was done a minute ago;
- * false: it has no tag to add it by, or too many wait. */
+/* Has the API add the image to the account, later: one that is named by its digest alone under the
+ * tag "untagged-" and the digest's hex. True also when that was done a minute ago; false: its name
+ * is none, or too many wait. */
 bool hook_ask_analysis(struct hook *h, str account, str image, str request_id);
 
 #endif

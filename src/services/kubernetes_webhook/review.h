@@ -24,6 +24,7 @@ struct review {
     bool dry_run;        /* nothing may be changed outside */
     bool watched;        /* of a kind that is looked into, or an operation that starts nothing */
     yyjson_val *labels, *annotations;  /* of the object; NULL: none */
+    str label, label_value;            /* of the namespace, which the caller vouches for; empty */
     const struct review_image *images; /* containers, then init and ephemeral ones; each once */
     size_t n_images;
 };

@@ -153,12 +153,16 @@ static const struct route routes[] = {
     {"POST", "/imagepolicywebhook", post_review, 0},
     {"POST", "/admission", admission_post, ROUTE_RAW | ROUTE_SLOW},
     {"POST", "/admission/mutate", admission_post_mutate, ROUTE_RAW | ROUTE_SLOW},
+    {"POST", "/admission/namespace/{label...}", admission_post, ROUTE_RAW | ROUTE_SLOW},
+    {"POST", "/admission/mutate/namespace/{label...}", admission_post_mutate,
+     ROUTE_RAW | ROUTE_SLOW},
     {.path = NULL},
 };
 
 const struct service_ops service_kubernetes_webhook = {
     .id = SERVICE_KUBERNETES_WEBHOOK,
     .routes = routes,
+    .check = hook_check,
     .start = start,
     .stop = stop,
 };

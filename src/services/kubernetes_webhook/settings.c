@@ -136,13 +136,6 @@ static int read_selector(yyjson_val *v, struct arena *a, struct admission_select
         (k = get_text(policy, "account", a, &s->account, e)) < 0 ||
         (k = get_text(policy, "policyBundleId", a, &s->policy, e)) < 0)
         return k;
-    struct err why = {0};
-    if (type == SELECT_NAMESPACE && regex_match(s->key, STR("name"), &why) != 1)
-        return err_set(
-            e, ERR_USAGE,
-            "selectorKeyRegex \"%.*s\": a review tells a namespace's name only; choose by "
-            "its labels with the namespaceSelector of the webhook's configuration",
-            STR_ARG(s->key_text));
     s->type = (unsigned)type;
     s->mode = (enum admission_mode)mode;
     if (!s->user.n && !s->account.n)
@@ -285,7 +278,8 @@ const struct admission_selector *admission_select(const struct admission_setting
         bool good =
             x->type == SELECT_IMAGE ? fits(x->value, image)
             : x->type == SELECT_NAMESPACE
-                ? fits_name(x, r->namespace)
+                ? fits_name(x, r->namespace) ||
+                      (r->label.n && fits(x->key, r->label) && fits(x->value, r->label_value))
                 : fits_name(x, r->name) || fits_map(x, r->labels) || fits_map(x, r->annotations);
         if (good)
             return x;

@@ -5,8 +5,9 @@
  * describes each. The first selector that fits an image decides whose policy is asked and how
  * strictly. A selector looks at the image's name (resourceType image), the object (resource) or its
  * namespace (namespace): of an object, a key fits by selectorKeyRegex and its value by
- * selectorValueRegex, in labels, then annotations; the key "name" is the name itself, and all that
- * a review tells of a namespace. Expressions match anywhere, as Go's do. */
+ * selectorValueRegex, in labels, then annotations; the key "name" is the name itself. Of a
+ * namespace a review tells its name, and one label where it came by /namespace/KEY/VALUE
+ * (admission.h). Expressions match anywhere, as Go's do. */
 #ifndef KELLET_SERVICES_KUBERNETES_WEBHOOK_SETTINGS_H
 #define KELLET_SERVICES_KUBERNETES_WEBHOOK_SETTINGS_H
 
