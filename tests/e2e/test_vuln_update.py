@@ -173,6 +173,30 @@ def test_another_image_under_the_tag(world):
     assert len(world.told(full)) == 1
 
 
+def test_older_images_that_the_subscription_names(world):
+    name = f"vu{time.monotonic_ns()}"
+    full, first = world.push(name, {"older": "1-r0"})
+    _, second = world.push(name, {"newer": "1-r0"})
+    world.subscribe(full)
+    one = world.client.get("/v1/subscriptions", subscription_key=full, subscription_type="vuln_update").json[0]
+    value = json.dumps({"digests": [first.digest, second.digest, "sha256:" + 64 * "0"]})
+    answer = world.client("PUT", f"/v1/subscriptions/{one['subscription_id']}", {**one, "subscription_value": value})
+    assert answer.status == 200, answer
+    world.wait_rounds()
+    assert world.told(full) == [], "what is looked at for the first time is not told"
+    world.records.append(advisory("CVE-2099-2101", "older"))
+    world.sync()
+    payload = world.wait_told(full, 1)
+    assert payload["imageDigest"] == first.digest and payload["subscription_key"] == full
+    assert [x["CVE_ID"] for x in payload["diff_vulnerability_result"]["added"]] == ["CVE-2099-2101"]
+    world.records.append(advisory("CVE-2099-2102", "newer"))
+    world.sync()
+    assert world.wait_told(full, 2)["imageDigest"] == second.digest
+    world.wait_rounds()
+    assert len(world.told(full)) == 2
+    world.records[-2:] = []
+
+
 BUNDLE = {
     "id": "by-severity", "name": "by severity", "version": "1_0", "whitelists": [],
     "policies": [{"id": "p", "name": "p", "version": "1_0", "rules": [

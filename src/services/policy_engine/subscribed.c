@@ -1,5 +1,7 @@
 #include "services/policy_engine/subscribed.h"
 
+#include "base/auto.h"
+#include "codec/json.h"
 #include "services/policy_engine/changes.h"
 
 enum { AT_ONCE = 5000, ROUND_MAX = 1 << 30, PLACE_UNKNOWN = 1 };
@@ -18,20 +20,13 @@ void subscribed_done(struct subscribed *s)
     arena_done(&s->a);
 }
 
-static int add_tag(struct subscribed *s, const struct db_rows *rows, struct err *e)
+/* Takes the struct's texts as they are. */
+static int add_entry(struct subscribed *s, const struct subscribed_tag *entry, struct err *e)
 {
-    struct subscribed_tag *last = s->tags.n ? s->tags.p[s->tags.n - 1] : NULL;
-    str account = db_text(rows, 0), fulltag = db_text(rows, 1);
-    if (last && str_eq(last->account, account) && str_eq(last->fulltag, fulltag))
-        return 0; /* two digests found at the same moment: the first, as everywhere */
     struct subscribed_tag *t = arena_new(&s->a, struct subscribed_tag);
     if (!t)
         return err_no_memory(e);
-    *t = (struct subscribed_tag){.account = arena_dup(&s->a, account),
-                                 .fulltag = arena_dup(&s->a, fulltag),
-                                 .digest = arena_dup(&s->a, db_text(rows, 2)),
-                                 .annotations = arena_dup(&s->a, db_text(rows, 3)),
-                                 .told = arena_dup(&s->a, db_text(rows, 4))};
+    *t = *entry;
     str key = arena_printf(&s->a, "%.*s %.*s", STR_ARG(t->account), STR_ARG(t->digest));
     void **slot = key.p ? map_slot(&s->by_image, key) : NULL;
     struct subscribed_tag **place = vec_push(&s->tags);
@@ -40,6 +35,105 @@ static int add_tag(struct subscribed *s, const struct db_rows *rows, struct err 
     t->next = *slot;
     *slot = *place = t;
     return 0;
+}
+
+static int add_tag(struct subscribed *s, const struct db_rows *rows, struct err *e)
+{
+    struct subscribed_tag *last = s->tags.n ? s->tags.p[s->tags.n - 1] : NULL;
+    str account = db_text(rows, 0), fulltag = db_text(rows, 1);
+    if (last && str_eq(last->account, account) && str_eq(last->fulltag, fulltag))
+        return 0; /* two digests found at the same moment: the first, as everywhere */
+    struct subscribed_tag t = {.account = arena_dup(&s->a, account),
+                               .fulltag = arena_dup(&s->a, fulltag),
+                               .digest = arena_dup(&s->a, db_text(rows, 2)),
+                               .annotations = arena_dup(&s->a, db_text(rows, 3)),
+                               .told = arena_dup(&s->a, db_text(rows, 4))};
+    t.scan_key = t.fulltag;
+    return add_entry(s, &t, e);
+}
+
+/* ---- older images of a tag
+ * ------------------------------------------------------------------------- */
+
+struct older {
+    str account, fulltag, value;
+};
+
+static int read_values(struct db_tx *tx, struct subscribed *s, struct older **out, size_t *n,
+                       struct err *e)
+{
+    auto_rows *rows = NULL;
+    VEC(struct older) list = {0};
+    int rc = db_query(tx,
+                      "SELECT account, subscription_key, subscription_value FROM subscriptions"
+                      " WHERE subscription_type = $1 AND active = 1"
+                      " AND subscription_value LIKE '%\"digests\"%' ESCAPE '!'",
+                      DB(DBZ(s->type)), &rows, e);
+    while (rc >= 0 && (rc = db_next(rows, e)) == 1) {
+        struct older *o = vec_push(&list);
+        if (!o)
+            rc = err_no_memory(e);
+        else
+            *o = (struct older){arena_dup(&s->a, db_text(rows, 0)),
+                                arena_dup(&s->a, db_text(rows, 1)),
+                                arena_dup(&s->a, db_text(rows, 2))};
+    }
+    *out = list.p;
+    *n = list.n;
+    return rc;
+}
+
+static bool is_listed(struct subscribed *s, const struct older *o, str digest)
+{
+    str key = arena_printf(&s->a, "%.*s %.*s", STR_ARG(o->account), STR_ARG(digest));
+    for (struct subscribed_tag *t = map_get(&s->by_image, key); t; t = t->next)
+        if (str_eq(t->fulltag, o->fulltag))
+            return true;
+    return false;
+}
+
+/* One that the tag led to once, and that is analysed. */
+static int add_older(struct db_tx *tx, struct subscribed *s, const struct older *o, str digest,
+                     struct err *e)
+{
+    auto_rows *rows = NULL;
+    struct subscribed_tag t = {.account = o->account, .fulltag = o->fulltag};
+    t.digest = arena_dup(&s->a, digest);
+    t.scan_key = arena_printf(&s->a, "%.*s/%.*s", STR_ARG(digest), STR_ARG(o->fulltag));
+    int rc = db_query(tx,
+                      "SELECT i.annotations, v.image_digest FROM catalog_image_tag t JOIN"
+                      " catalog_image i ON i.account = t.account AND i.image_digest ="
+                      " t.image_digest LEFT JOIN vuln_scan v ON v.account = t.account AND"
+                      " v.fulltag = $4 WHERE t.account = $1 AND t.fulltag = $2 AND"
+                      " t.image_digest = $3 AND i.analysis_status = 'analyzed' AND"
+                      " i.image_status = 'active'",
+                      DB(DBS(t.account), DBS(t.fulltag), DBS(t.digest), DBS(t.scan_key)), &rows, e);
+    if (rc < 0 || (rc = db_next(rows, e)) <= 0)
+        return rc;
+    t.annotations = arena_dup(&s->a, db_text(rows, 0));
+    t.told = arena_dup(&s->a, db_text(rows, 1));
+    return add_entry(s, &t, e);
+}
+
+static int read_older(struct db_tx *tx, struct subscribed *s, struct err *e)
+{
+    struct older *list autofree = NULL;
+    size_t count = 0;
+    int rc = read_values(tx, s, &list, &count, e);
+    for (size_t k = 0; rc >= 0 && k < count; k++) {
+        auto_json *doc = NULL;
+        yyjson_val *v;
+        size_t i, n;
+        if (json_parse(list[k].value, "subscription", &doc, NULL) < 0)
+            continue;
+        yyjson_arr_foreach(json_get(yyjson_doc_get_root(doc), "digests"), i, n, v)
+        {
+            str digest = json_text(v);
+            if (rc >= 0 && digest.n && !is_listed(s, &list[k], digest))
+                rc = add_older(tx, s, &list[k], digest, e);
+        }
+    }
+    return rc;
 }
 
 static int read_tags(struct db_tx *tx, struct subscribed *s, struct err *e)
@@ -92,6 +186,8 @@ static int read_all(struct db_tx *tx, void *ctx, struct err *e)
     if (rc <= 0)
         return rc < 0 ? rc : PLACE_UNKNOWN;
     rc = read_tags(tx, s, e);
+    if (rc >= 0)
+        rc = read_older(tx, s, e);
     if (rc >= 0)
         rc = changes_read(tx, &s->a, s->from, AT_ONCE, &changes, &n, e);
     if (rc >= 0 && n && s->tags.n)

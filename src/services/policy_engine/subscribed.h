@@ -12,10 +12,12 @@
 
 struct subscribed_tag {
     str account, fulltag;
-    str digest;                  /* of the image that it points at, which is analysed */
-    str annotations;             /* of the image, JSON; may be empty */
-    str told;                    /* the image that vuln_update compared last; empty: none */
-    bool due;                    /* a finding of one of the image's packages changed */
+    str digest;      /* of the image that it points at, which is analysed */
+    str scan_key;    /* of vuln_scan: the tag; for one of the older images that the subscription's
+                        value    names ({"digests": [...]}) "DIGEST/TAG" */
+    str annotations; /* of the image, JSON; may be empty */
+    str told;        /* the image that vuln_update compared last; empty: none */
+    bool due;        /* a finding of one of the image's packages changed */
     struct subscribed_tag *next; /* of the same image */
 };
 struct subscribed {

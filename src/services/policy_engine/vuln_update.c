@@ -38,13 +38,13 @@ static int read_scan(struct db_tx *tx, void *ctx, struct err *e)
     buf_clear(&s->before);
     int rc = db_query(
         tx, "SELECT revision, image_digest FROM vuln_scan WHERE account = $1 AND fulltag = $2",
-        DB(DBS(t->account), DBS(t->fulltag)), &rows, e);
+        DB(DBS(t->account), DBS(t->scan_key)), &rows, e);
     if (rc < 0 || (rc = db_next(rows, e)) <= 0)
         return rc;
     s->revision = db_int(rows, 0);
     s->digest = arena_dup(&s->r->s.a, db_text(rows, 1));
     db_rows_close(TAKE(rows));
-    return document_get(s->r->en->documents, tx, t->account, BUCKET, t->fulltag, &s->before, e);
+    return document_get(s->r->en->documents, tx, t->account, BUCKET, t->scan_key, &s->before, e);
 }
 
 static int put_row(struct db_tx *tx, const struct scan *s, struct err *e)
@@ -55,11 +55,11 @@ static int put_row(struct db_tx *tx, const struct scan *s, struct err *e)
             ? db_exec(tx,
                       "UPDATE vuln_scan SET image_digest = $3, revision = revision + 1"
                       " WHERE account = $1 AND fulltag = $2 AND revision = $4",
-                      DB(DBS(t->account), DBS(t->fulltag), DBS(t->digest), DBI(s->revision)), e)
+                      DB(DBS(t->account), DBS(t->scan_key), DBS(t->digest), DBI(s->revision)), e)
             : db_exec(tx,
                       "INSERT INTO vuln_scan (account, fulltag, image_digest, revision)"
                       " VALUES ($1, $2, $3, 1) ON CONFLICT (account, fulltag) DO NOTHING",
-                      DB(DBS(t->account), DBS(t->fulltag), DBS(t->digest)), e);
+                      DB(DBS(t->account), DBS(t->scan_key), DBS(t->digest)), e);
     if (n == 0)
         return err_set(e, ERR_CONFLICT, "another process has done this");
     return n < 0 ? (int)n : 0;
@@ -112,7 +112,7 @@ static int write_scan(struct db_tx *tx, void *ctx, struct err *e)
     const struct scan *s = ctx;
     int rc = put_row(tx, s, e);
     if (rc == 0)
-        rc = document_put(s->r->en->documents, tx, s->t->account, BUCKET, s->t->fulltag,
+        rc = document_put(s->r->en->documents, tx, s->t->account, BUCKET, s->t->scan_key,
                           buf_view(&s->now), e);
     if (rc >= 0 && differs(s))
         rc = put_event(tx, s, e);
@@ -190,7 +190,9 @@ static int forget(struct db_tx *tx, void *ctx, struct err *e)
     int rc = db_query(tx,
                       "SELECT v.account, v.fulltag FROM vuln_scan v LEFT JOIN subscriptions s ON"
                       " s.account = v.account AND s.subscription_type = 'vuln_update' AND"
-                      " s.subscription_key = v.fulltag AND s.active = 1 WHERE s.account IS NULL"
+                      " s.subscription_key = CASE WHEN v.fulltag LIKE 'sha256:%' ESCAPE '!' AND"
+                      " SUBSTR(v.fulltag, 72, 1) = '/' THEN SUBSTR(v.fulltag, 73)"
+                      " ELSE v.fulltag END AND s.active = 1 WHERE s.account IS NULL"
                       " LIMIT 1",
                       DB0, &rows, e);
     if (rc < 0 || (rc = db_next(rows, e)) <= 0)
