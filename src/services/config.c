@@ -146,6 +146,8 @@ static void parts_read(struct config_loader *l)
     c->fair_share = config_get_bool(l, "services.catalog.fair_share_image_analysis_queueing", true);
     c->event_notification =
         config_get_bool(l, "services.catalog.event_log.notification.enabled", false);
+    c->event_days =
+        (unsigned)config_get_int(l, "services.catalog.event_log.retention_days", 365, 0, 36500);
     c->analyzer_threads = (unsigned)config_get_int(l, "services.analyzer.max_threads", 1, 1, 64);
     c->layer_cache_max = cache_limit(l);
     c->hints_enabled = config_get_bool(l, "services.analyzer.enable_hints", false);

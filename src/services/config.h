@@ -92,7 +92,8 @@ struct config {
     unsigned analyzer_threads; /* images at a time in one worker; 1 */
     uint64_t layer_cache_max;  /* bytes */
     bool hints_enabled, owned_package_filtering;
-    bool event_notification;        /* services.catalog.event_log.notification */
+    bool event_notification; /* services.catalog.event_log.notification */
+    unsigned event_days; /* services.catalog.event_log.retention_days: older events go; 0: none */
     const char *policy_bundles_dir; /* *.json go into new accounts */
     const char *analyzer_config;    /* path of analyzer_config.yaml; NULL: built in */
     const char *provider;           /* policy_engine.vulnerabilities.provider, as configured */

@@ -166,8 +166,8 @@ static void put_service(struct buf *b, const struct config *c, int id)
     }
     if (id == SERVICE_CATALOG) {
         put_flag(b, 2, "fair_share_image_analysis_queueing", c->fair_share);
-        buf_addf(b, "    event_log: {notification: {enabled: %s}}\n",
-                 c->event_notification ? "true" : "false");
+        buf_addf(b, "    event_log: {notification: {enabled: %s}, retention_days: %u}\n",
+                 c->event_notification ? "true" : "false", c->event_days);
         put_store(b, c);
     }
     if (id == SERVICE_POLICY_ENGINE)

@@ -1,6 +1,8 @@
 """The memory of findings: newer data reach the images that they name, are told once, and stay known with their dates."""
 import copy
+import json
 import os
+import subprocess
 import time
 
 import pytest
@@ -121,3 +123,33 @@ def test_bad_questions(watched):
     assert client("GET", "/v1/history/vulnerabilities/CVE-2099-1?at=tomorrow").status == 400
     assert client("GET", "/v1/history/vulnerabilities/CVE-2099-1?known=never").status == 400
     assert client("GET", "/v1/history/trends?days=0").status == 400
+
+
+def test_command_line(watched, kellet_binary, tmp_path):
+    """`kellet history` reads the engine's own database."""
+    engine, _, digest = watched
+    environment = {**os.environ, "KELLET_DATA": str(tmp_path)}
+
+    def ask(*arguments):
+        return subprocess.run([kellet_binary, "history", "--config", str(engine.processes[-1].where), *arguments],
+                              env={**environment, "ANCHORE_ADMIN_PASSWORD": engines.PASSWORD}, capture_output=True, text=True, timeout=60)
+
+    api = engine.client("GET", f"/v1/history/images/{digest}").json["findings"]
+    done = ask(digest, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["imageDigest"] == digest and len(told["findings"]) == len(api) > 0
+    for ours, theirs in zip(told["findings"], api):
+        assert {k: ours[k] for k in ("vuln", "package_name", "severity", "fix", "first_seen", "to")} == {
+            k: theirs[k] for k in ("vuln", "package_name", "severity", "fix", "first_seen", "to")}
+    tag = engine.client("GET", f"/v1/images/{digest}").json[0]["image_detail"][0]["fulltag"]
+    table = ask(tag)
+    assert table.returncode == 0 and table.stdout.startswith("VULNERABILITY")
+    assert len(table.stdout.splitlines()) == len(api) + 1 and api[0]["vuln"] in table.stdout
+    nobody = ask("docker.io/library/none:1")
+    assert nobody.returncode == 5 and "has no image" in nobody.stderr
+    assert ask(digest, "--account", "other").returncode == 5
+    assert ask(digest, "-o", "yaml").returncode == 2 and ask().returncode == 2
+    elsewhere = subprocess.run([kellet_binary, "history", "--db-connect", engine.database, digest], env=environment,
+                               capture_output=True, text=True, timeout=60)
+    assert elsewhere.returncode == 0 and elsewhere.stdout == ask(digest).stdout

@@ -22,6 +22,7 @@ enum {
     DIGEST_BYTES = 6 << 20, /* and so much of payloads */
     BACKOFF_MAX = 900,      /* seconds */
     SWEEP_SECONDS = 3600,
+    EVENTS_AT_ONCE = 1000,
 };
 static const char log_name[] = "catalog";
 
@@ -412,15 +413,33 @@ static int sweep(struct db_tx *tx, void *ctx, struct err *e)
     return n < 0 ? (int)n : 0;
 }
 
+struct old_events {
+    int64_t days, n;
+};
+
+static int sweep_events(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct old_events *o = ctx;
+    o->n = db_exec(tx,
+                   "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE created_at <"
+                   " now_us() - $1 ORDER BY created_at LIMIT $2)",
+                   DB(DBI(o->days * 86400LL * 1000000), DBI(EVENTS_AT_ONCE)), e);
+    return o->n < 0 ? (int)o->n : 0;
+}
+
 /* Once an hour: what is swept is days old. */
 static int sweep_at_times(struct engine *en, struct notifier *n, struct err *e)
 {
+    struct old_events old = {.days = en->config->event_days, .n = EVENTS_AT_ONCE};
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (n->sweep_s > now.tv_sec)
         return 0;
     n->sweep_s = now.tv_sec + SWEEP_SECONDS;
-    return db_run(en->db, DB_WRITE, sweep, NULL, e);
+    int rc = db_run(en->db, DB_WRITE, sweep, NULL, e);
+    while (rc >= 0 && old.days && old.n == EVENTS_AT_ONCE && !engine_stopping(en))
+        rc = db_run(en->db, DB_WRITE, sweep_events, &old, e);
+    return rc;
 }
 
 int notifications_run(struct engine *en, struct err *e)
