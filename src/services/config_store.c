@@ -69,6 +69,32 @@ const char *config_store_section(yyjson_val *section, struct arena *a, struct st
     return s3_read(config, a, out);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Archived analyses share most of their documents with the images that are there: all have one
+ * store. Who wanted another one is told. */
+static void archive_read(struct config_loader *l, const struct store_section *documents)
+{
+    static const char path[] = "services.catalog.analysis_archive";
+    yyjson_val *section = config_at(l->text, str_z(path));
+    struct store_section own;
+    if (!json_str(json_get(section, "storage_driver"), "name").n)
+        return;
+    const char *wrong = config_store_section(section, &l->c->arena, &own);
+    if (wrong)
+        config_problem(l, true, path, "%s.storage_driver: %s", path, wrong);
+    else if (!same_text(own.driver, documents->driver) || !same_text(own.dir, documents->dir) ||
+             !same_text(own.s3.bucket, documents->s3.bucket) ||
+             !same_text(own.prefix, documents->prefix))
+        config_problem(l, false, path,
+                       "%s names another store than object_store: archived analyses are kept with "
+                       "the other documents, of which they share most",
+                       path);
+}
+
 static void documents_read(struct config_loader *l)
 {
     static const char *const sections[] = {"services.catalog.object_store",
@@ -86,6 +112,7 @@ static void documents_read(struct config_loader *l)
             config_problem(l, true, path.p, "%s \"%.*s\": %s", path.p, STR_ARG(name), wrong);
         break;
     }
+    archive_read(l, &found);
     c->document_driver = found.driver;
     c->document_dir = found.dir;
     c->document_s3 = found.s3;

@@ -229,6 +229,45 @@ static int setup(void **state)
     return mkdtemp(dir) ? 0 : -1;
 }
 
+/* One store for all: another one for the archive is told of. */
+static void analysis_archive(void **state)
+{
+    static const struct {
+        const char *sections, *says; /* NULL: no problem */
+        bool fatal;
+    } cases[] = {
+        {"analysis_archive: {}", NULL, false},
+        {"analysis_archive: {storage_driver: {name: db}}", NULL, false},
+        {"analysis_archive: {storage_driver: {name: localfs, config: {archive_data_dir: /a}},"
+         "}, object_store: {storage_driver: {name: localfs, config: {archive_data_dir: /a}}}",
+         NULL, false},
+        {"analysis_archive: {storage_driver: {name: localfs, config: {archive_data_dir: /b}},"
+         "}, object_store: {storage_driver: {name: localfs, config: {archive_data_dir: /a}}}",
+         "another store than object_store", false},
+        {"analysis_archive: {storage_driver: {name: s3, config: {bucket: b, iamauto: true}}}",
+         "another store than object_store", false},
+        {"analysis_archive: {storage_driver: {name: s3, config: {iamauto: true}}}",
+         "needs a bucket", true},
+        {"analysis_archive: {storage_driver: {name: tape}}", "no such storage driver", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < KE_ARRAY_LEN(cases); i++) {
+        const struct config_problem *p;
+        size_t n;
+        char text[1000];
+        snprintf(text, sizeof text,
+                 HEAD "services:\n  catalog: {enabled: True, endpoint_hostname: c, listen: 0.0.0.0,"
+                      " port: 8082, %s}\n",
+                 cases[i].sections);
+        struct config *c = load(text, &p, &n);
+        if (cases[i].says)
+            assert_int_equal(find(p, n, cases[i].says)->fatal, cases[i].fatal);
+        else
+            assert_int_equal(n, 0);
+        config_free(c);
+    }
+}
+
 static void object_store(void **state)
 {
     static const struct {
@@ -294,6 +333,7 @@ int main(void)
         cmocka_unit_test(env_file),
         cmocka_unit_test(text_in_the_environment),
         cmocka_unit_test(object_store),
+        cmocka_unit_test(analysis_archive),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
