@@ -1,18 +1,22 @@
 #include "codec/regex.h"
 
 #include "base/auto.h"
+#include "codec/regex_needle.h"
 #include "codec/regex_python.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <ctype.h>
 #include <pcre2.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PATTERN_MAX = 64 << 10, MATCH_STEPS = 1000000, DEPTH = 1000, HEAP_KIB = 8192 };
 
 struct regex {
     pcre2_code *code;
     pcre2_match_context *limits;
+    struct regex *needle; /* finds what every match has in it; NULL: not known */
 };
 
 static uint32_t regex_options(unsigned flags, bool ascii)
@@ -27,6 +31,23 @@ static uint32_t regex_options(unsigned flags, bool ascii)
     if (flags & REGEX_FULL)
         o |= PCRE2_ENDANCHORED;
     return o;
+}
+
+/* Without it lines are only found more slowly. */
+static void needle_make(struct regex *r, str pattern)
+{
+    auto_buf text, quoted;
+    buf_init(&text, PATTERN_MAX);
+    buf_init(&quoted, 2 * PATTERN_MAX);
+    if (!regex_needle(pattern, &text))
+        return;
+    for (size_t i = 0; i < text.n; i++) {
+        if (!isalnum((unsigned char)text.p[i]) && (unsigned char)text.p[i] < 0x80)
+            buf_add_char(&quoted, '\\');
+        buf_add_char(&quoted, text.p[i]);
+    }
+    if (buf_ok(&quoted))
+        regex_compile(buf_view(&quoted), REGEX_CASELESS, &r->needle, NULL);
 }
 
 int regex_compile(str pattern, unsigned flags, struct regex **out, struct err *e)
@@ -60,6 +81,8 @@ int regex_compile(str pattern, unsigned flags, struct regex **out, struct err *e
     pcre2_set_match_limit(r->limits, MATCH_STEPS);
     pcre2_set_depth_limit(r->limits, DEPTH);
     pcre2_set_heap_limit(r->limits, HEAP_KIB);
+    if (flags & REGEX_LINES && !(flags & REGEX_UTF))
+        needle_make(r, pattern);
     *out = r;
     return 0;
 }
@@ -68,6 +91,7 @@ void regex_free(struct regex *r)
 {
     if (!r)
         return;
+    regex_free(r->needle);
     pcre2_match_context_free(r->limits);
     pcre2_code_free(r->code);
     free(r);
@@ -126,4 +150,35 @@ int regex_match(const struct regex *r, str subject, struct err *e)
 {
     size_t start, end;
     return regex_search(r, subject, 0, &start, &end, e);
+}
+
+/* Where the next line begins that may match, from a line's beginning on; text.n: nowhere. */
+static size_t next_candidate(const struct regex *r, str text, size_t from)
+{
+    size_t start, end;
+    if (!r->needle)
+        return from;
+    int found = regex_search(r->needle, text, from, &start, &end, NULL);
+    if (found <= 0)
+        return found < 0 ? from : text.n;
+    const char *newline = memrchr(text.p + from, '\n', start - from);
+    return newline ? (size_t)(newline + 1 - text.p) : from;
+}
+
+void regex_lines(const struct regex *r, str text, bool (*fn)(void *ctx, uint32_t line), void *ctx)
+{
+    uint32_t number = 0;
+    for (size_t at = 0; at < text.n;) {
+        size_t line = next_candidate(r, text, at);
+        if (line == text.n)
+            return;
+        for (; at < line; number++)
+            at += (size_t)str_index(str_from(text, at), '\n') + 1;
+        ptrdiff_t n = str_index(str_from(text, at), '\n');
+        size_t end = n < 0 ? text.n : at + (size_t)n;
+        if (regex_match(r, str_sub(text, at, end), NULL) == 1 && !fn(ctx, number))
+            return;
+        at = end + 1;
+        number++;
+    }
 }

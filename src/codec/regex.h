@@ -15,13 +15,17 @@ enum regex_flags {
     REGEX_CASELESS = 2,
     REGEX_ANCHORED = 4, /* Python's match(): from the beginning of the subject */
     REGEX_FULL = 8,     /* Python's fullmatch() */
+    REGEX_LINES = 16,   /* made ready for regex_lines() in much text */
 };
 /* ERR_USAGE with the reason and the position; ERR_LIMIT for a pattern that is too large. */
 int regex_compile(str pattern, unsigned flags, struct regex **out, struct err *e);
 void regex_free(struct regex *r);
 /* 1: matches, 0: does not, ERR_LIMIT: it took too many steps. */
 int regex_match(const struct regex *r, str subject, struct err *e);
-/* The same with the place of the match. */
+/* Calls fn with the number, from 0, of each line of the text ("\n" ends one) that matches on its
+ * own, until it returns false. A line that took too many steps does not match. */
+void regex_lines(const struct regex *r, str text, bool (*fn)(void *ctx, uint32_t line), void *ctx);
+/* The same as regex_match() with the place of the match. */
 int regex_search(const struct regex *r, str subject, size_t from, size_t *start, size_t *end,
                  struct err *e);
 

@@ -92,7 +92,7 @@ static int get_rules(struct cursor *c, struct analyst_order *o, struct err *e)
         rules[i].name = get_text(c, &o->arena);
         rules[i].pattern = get_text(c, &o->arena);
         rules[i].max_file_size = cursor_varint(c);
-        int r = regex_compile(rules[i].pattern, REGEX_ANCHORED, &compiled, e);
+        int r = regex_compile(rules[i].pattern, REGEX_ANCHORED | REGEX_LINES, &compiled, e);
         if (r < 0)
             return r;
         rules[i].regex = compiled;

@@ -219,23 +219,25 @@ struct stream *listing_file(struct listing *l, const struct tar_entry *entry,
 /* ---- matches
  * --------------------------------------------------------------------------------------------- */
 
+struct match {
+    struct buf *out;
+    uint32_t rule;
+    size_t n;
+};
+
+static bool put_match(void *ctx, uint32_t line)
+{
+    struct match *m = ctx;
+    buf_add_varint(m->out, m->rule);
+    buf_add_varint(m->out, line);
+    return ++m->n < LISTING_MATCHES_MAX;
+}
+
 static size_t match_rule(const struct listing *l, uint32_t rule, str text, struct buf *out)
 {
-    size_t n = 0;
-    uint32_t number = 0;
-    const struct fact_rule *r = &l->wanted->rules[rule];
-    while (text.n && n < LISTING_MATCHES_MAX) {
-        ptrdiff_t end = str_index(text, '\n');
-        str line = end < 0 ? text : str_sub(text, 0, (size_t)end);
-        text = end < 0 ? (str){0} : str_from(text, (size_t)end + 1);
-        if (regex_match(r->regex, line, NULL) == 1) {
-            buf_add_varint(out, rule);
-            buf_add_varint(out, number);
-            n++;
-        }
-        number++;
-    }
-    return n;
+    struct match m = {.out = out, .rule = rule};
+    regex_lines(l->wanted->rules[rule].regex, text, put_match, &m);
+    return m.n;
 }
 
 static void put_matches(struct listing *l, str text)

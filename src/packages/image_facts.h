@@ -16,7 +16,7 @@ enum { FACT_RULES_MAX = 256, FACT_RETRIEVE_MAX = 1024 };
 
 struct fact_rule { /* an expression that lines are matched with, from their beginning */
     str name, pattern;
-    const struct regex *regex; /* compiled (REGEX_ANCHORED); borrowed */
+    const struct regex *regex; /* compiled (REGEX_ANCHORED | REGEX_LINES); borrowed */
     uint64_t max_file_size;    /* larger files are not searched */
 };
 

@@ -36,7 +36,7 @@ static int add_rule(struct loader *l, str name, str pattern, uint64_t max, struc
     struct regex *r;
     if (l->n_rules == FACT_RULES_MAX)
         return err_set(e, ERR_LIMIT, "%s: more than %d expressions", l->file, FACT_RULES_MAX);
-    int rc = regex_compile(pattern, REGEX_ANCHORED, &r, e);
+    int rc = regex_compile(pattern, REGEX_ANCHORED | REGEX_LINES, &r, e);
     if (rc < 0)
         return err_wrap(e, "%s: expression %.*s", l->file, STR_ARG(name));
     l->rules[l->n_rules++] = (struct fact_rule){

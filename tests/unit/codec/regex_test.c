@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "codec/regex.h"
+#include "codec/regex_needle.h"
 
 /* What Python 3's re.match() says (recorded from it; flags in the middle as up to 3.10). */
 static const struct {
@@ -120,12 +121,99 @@ static void an_explosion_is_bounded(void **state)
     regex_free(r);
 }
 
+static const struct {
+    const char *pattern, *needle;
+} needles[] = {
+    {"(?i).*aws_access_key_id( *=+ *).*(?<![A-Z0-9])[A-Z0-9]{20}(?![A-Z0-9]).*",
+     "aws_access_key_id"},
+    {"(?i)-+BEGIN(.*)PRIVATE KEY-+", "PRIVATE KEY-"},
+    {"(?i).*\"auth\": *\".+\"", "\"auth\":"},
+    {"abcd?ef", "abc"},
+    {"abcd*?ef", "abc"},
+    {"abcd+efg", "abcd"},
+    {"ab{2}cde", "cde"},
+    {"ab{2,}+cde", "cde"},
+    {"abc{,3}", ""},
+    {"a{b}cd", "a{b}cd"},
+    {"a{,}bcd", "bcd"},
+    {"abc|def", ""},
+    {"(abc|def)xyz", "xyz"},
+    {"x(abc(d)[)]e)yz1", "yz1"},
+    {"[]abc]def", "def"},
+    {"[^]abc]def", "def"},
+    {"[\\]abc]def", "def"},
+    {"ab\\.cd", "ab.cd"},
+    {"ab\\dcde", "cde"},
+    {"abc\\x41de", ""},
+    {"abc\\p{Lu}", ""},
+    {"(?x) a b c", ""},
+    {"abc(?x: d )", ""},
+    {"abc(?#()d", ""},
+    {"abc(d", ""},
+    {"abc[d", ""},
+    {"abc\\", ""},
+    {"ab\xc3\xa9*cd", ""},
+    {"abc\xc3\xa9?de", "abc"},
+    {"a?b?c?", ""},
+    {"", ""},
+};
+
+static void what_every_match_has(void **state)
+{
+    auto_buf out;
+    buf_init(&out, 1024);
+    for (size_t i = 0; i < KE_ARRAY_LEN(needles); i++) {
+        bool known = regex_needle(str_z(needles[i].pattern), &out);
+        if (!str_eq(buf_view(&out), str_z(needles[i].needle)) || known != (*needles[i].needle != 0))
+            fail_msg("%s: %.*s", needles[i].pattern, STR_ARG(buf_view(&out)));
+    }
+}
+
+static bool note_line(void *ctx, uint32_t line)
+{
+    struct buf *b = ctx;
+    buf_addf(b, "%u ", line);
+    return b->n < 12;
+}
+
+/* With and without a needle: the same lines. */
+static void lines_are_found(void **state)
+{
+    static const struct {
+        const char *pattern, *text, *lines;
+    } rows[] = {
+        {".*abc", "abc\nx\n\nxABC\nxabc", "0 4 "},
+        {"(?i).*abc", "abc\nx\n\nxABC\nxabc\n", "0 3 4 "},
+        {"abc", "xabc\nabc\nab\nc\n", "1 "},
+        {"(?i).*a.*bcd$", "abcd e\nAxBCD\n", "1 "},
+        {".*\\.js\\b", "a.js\nbxjs\n.jsx\n.js", "0 3 "},
+        {"a*", "\n\nb", "0 1 2 "},
+        {"a*", "", ""},
+        {"abc", "abc\nabc\nabc\nabc\nabc\nabc\nabc\nabc", "0 1 2 3 4 5 "},
+        {"x*yz-", "\n\nxxyz-\xff\nyz-", "2 3 "},
+        {"\\Aabc\\Z", "abc\nabcd\nabc", "0 2 "},
+    };
+    struct err e = {0};
+    auto_buf out;
+    buf_init(&out, 1024);
+    for (size_t i = 0; i < 2 * KE_ARRAY_LEN(rows); i++) {
+        struct regex *r = NULL;
+        assert_ok(regex_compile(str_z(rows[i / 2].pattern),
+                                REGEX_ANCHORED | (i % 2 ? REGEX_LINES : 0), &r, &e));
+        buf_clear(&out);
+        regex_lines(r, str_z(rows[i / 2].text), note_line, &out);
+        if (!str_eq(buf_view(&out), str_z(rows[i / 2].lines)))
+            fail_msg("%s: %.*s", rows[i / 2].pattern, STR_ARG(buf_view(&out)));
+        regex_free(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_python_matches),
-        cmocka_unit_test(what_is_no_expression),
-        cmocka_unit_test(an_explosion_is_bounded),
+        cmocka_unit_test(as_python_matches),       cmocka_unit_test(what_is_no_expression),
+        cmocka_unit_test(an_explosion_is_bounded), cmocka_unit_test(what_every_match_has),
+        cmocka_unit_test(lines_are_found),
     };
     return cmocka_run_group_tests_name("regex", tests, NULL, NULL);
 }
