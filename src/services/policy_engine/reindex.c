@@ -436,11 +436,13 @@ static int keep_up(struct engine *en, const struct vulndata_view *view, struct e
                                       .holder = holder,
                                       .stop = is_stopping,
                                       .ctx = en};
-    struct reindex_result result;
+    struct reindex_result result = {0};
     int64_t r = reindex_data(&o, &result, e);
+    /* More images wait for the index than can be looked through: they go into it first. */
+    bool crowded = r == ERR_LIMIT;
     if (r >= 0)
         tell(view, &result);
-    if (r >= 0)
+    if (r >= 0 || crowded)
         r = reindex_packages(&o, e);
     if (r >= 0)
         r = reindex_images(&o, e);
