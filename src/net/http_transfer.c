@@ -111,6 +111,8 @@ static int begin_body(struct http_transfer *t)
     bool has_length = str_to_u64(http_header(t->rs, "content-length"), &length);
     int rc = 0;
     t->mode = HTTP_BODY_DELIVER;
+    if (t->body_out && (t->rq->sink || !t->delivered))
+        t->body_out->n = t->body_start; /* what an attempt before said of its failure */
     if (t->ranged && t->rs->status == 206)
         rc = accept_part(t);
     else if (t->ranged)
@@ -141,8 +143,11 @@ static int headers_end(struct http_transfer *t)
     bool moved = !t->rq->no_redirect && http_status_is_redirect(t->rs->status) &&
                  http_header(t->rs, "location").n;
     t->mode = moved ? HTTP_BODY_DROP : HTTP_BODY_ERROR;
-    if (!moved && t->body_out)
-        t->body_out->n = t->body_start;
+    if (moved || !t->body_out)
+        return 0;
+    t->body_out->n = t->body_start;
+    if (!t->rq->sink)
+        t->delivered = 0; /* it stood there */
     return 0;
 }
 

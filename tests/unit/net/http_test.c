@@ -298,6 +298,37 @@ static void failures_that_stay(void **state)
     check_case(&(struct fetch_case){.path = "/count?k=t1", .status = 200, .has = "6"});
 }
 
+/* What an attempt said of its failure is no part of the body, nor takes the place of what came
+ * before. */
+static void failures_leave_nothing(void **state)
+{
+    static const struct {
+        const char *path, *body; /* NULL: BIG */
+    } cases[] = {
+        {"/seq?k=n1&codes=503,429,200&after=0", "answer 3"},
+        {"/flaky?k=n2&fail=1", NULL},
+        {"/flaky?k=n3&fail=2", NULL},
+        {"/flaky?k=n4&fail=2&ranges=no", NULL},
+        {"/flaky?k=n5&fail=3", NULL},
+    };
+    NEEDS_SERVER
+    for (size_t i = 0; i < KE_ARRAY_LEN(cases); i++) {
+        char url[256];
+        struct http_response rs;
+        struct err e = {0};
+        auto_buf body;
+        buf_init(&body, 16 << 20);
+        buf_add_str(&body, STR("before "));
+        snprintf(url, sizeof url, "http://127.0.0.1:%u%s", server.port, cases[i].path);
+        assert_ok(http_fetch(client, &(struct http_request){.url = url}, &rs, &body, &e));
+        http_response_done(&rs);
+        assert_true(str_starts(buf_view(&body), STR("before ")));
+        str got = str_from(buf_view(&body), 7);
+        if (!str_eq(got, cases[i].body ? str_z(cases[i].body) : buf_view(&big)))
+            fail_msg("%s: %zu bytes of %zu", cases[i].path, got.n, big.n);
+    }
+}
+
 /* A limit of the whole: bytes that arrive do not prolong it, and one that is longer than the time
  * without a byte stands for that. */
 static void a_limit_of_the_whole(void **state)
@@ -835,6 +866,7 @@ int main(void)
         cmocka_unit_test(retry_after_is_waited_for),
         cmocka_unit_test(failures_that_stay),
         cmocka_unit_test(a_limit_of_the_whole),
+        cmocka_unit_test(failures_leave_nothing),
         cmocka_unit_test(resume),
         cmocka_unit_test(start_over),
         cmocka_unit_test(sink_stops),

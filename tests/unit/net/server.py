@@ -123,8 +123,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, b"hello")
 
     def do_flaky(self):
-        """BIG, at most `part` KiB per connection. tag=strong|weak|none|changing, ranges=yes|no, length=yes|no."""
+        """BIG, at most `part` KiB per connection. tag=strong|weak|none|changing, ranges=yes|no, length=yes|no;
+        fail=N: the Nth request is answered 503."""
         n = count(self.q["k"])
+        if self.q.get("fail") == str(n):
+            self.answer(503, b"not now", [("Retry-After", "0")])
+            return
         tag = {"strong": '"a"', "weak": 'W/"a"', "none": None, "changing": '"v%d"' % n}[self.q.get("tag", "strong")]
         first = self.first()
         same = self.headers.get("If-Range") in (None, tag)
