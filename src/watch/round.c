@@ -294,15 +294,16 @@ static int not_listed(struct lane *l, const struct job *j, const struct err *why
     return 0;
 }
 
-static int run_job(struct lane *l, struct client *c, const struct job *j, bool down,
+/* down: why the registry is not asked any more; NULL: it is. */
+static int run_job(struct lane *l, struct client *c, const struct job *j, const struct err *down,
                    bool *unreachable, struct err *e)
 {
     struct watch *w = l->round->w;
     struct err answer = {0};
     if (down && j->kind == WANT_IMAGE)
-        return look_unreachable(w, &j->ref, str_z(l->last.text), e);
+        return look_unreachable(w, &j->ref, str_z(down->text), e);
     if (down)
-        return not_listed(l, j, &l->last, e);
+        return not_listed(l, j, down, e);
     int rc = client_for(c, w, &j->ref, &answer);
     if (rc < 0 && j->kind == WANT_IMAGE)
         return look_unreachable(w, &j->ref, str_z(answer.text), e);
@@ -343,9 +344,9 @@ static void lane_run(struct lane *l)
     pthread_mutex_lock(&r->lock);
     while (take_job(l, &j)) {
         bool down = l->silent >= DOWN_AFTER, unreachable = false;
-        struct err e = {0};
+        struct err e = {0}, last = l->last;
         pthread_mutex_unlock(&r->lock);
-        int rc = run_job(l, &c, &j, down, &unreachable, &e);
+        int rc = run_job(l, &c, &j, down ? &last : NULL, &unreachable, &e);
         pthread_mutex_lock(&r->lock);
         l->silent = unreachable || down ? l->silent + 1 : 0;
         if (unreachable && !l->last.code)
