@@ -17,7 +17,8 @@ import yaml
 import cloudformation
 import engines
 from conftest import ROOT, need
-from registries import Image, apk_files, push, wait_for
+from registries import Image, Quiet, apk_files, free_port, make_certificates, push, serve, wait_for
+from test_aws import ACCOUNT, aws  # noqa: F401 (aws is a fixture)
 
 DEPLOY = ROOT / "deploy"
 TEMPLATES = sorted(p for p in DEPLOY.glob("*/*.yaml") if "AWSTemplateFormatVersion" in p.read_text())
@@ -238,6 +239,54 @@ http {{
         self.process.wait(10)
 
 
+class Role:
+    """Where a task that has a role gets its keys from, as ECS's agent gives them."""
+
+    def __init__(self):
+        outer, self.asked = self, 0
+
+        class Handler(Quiet):
+            def do_GET(self):
+                outer.asked += 1
+                self.answer(200, engines.json.dumps({
+                    "AccessKeyId": "ASIAIOSFODNN7EXAMPLE", "SecretAccessKey": "s", "Token": "t", "Expiration": "2099-01-01T00:00:00Z",
+                    "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/task"}).encode(), {"Content-Type": "application/json"})
+
+        self.server = serve(Handler)
+        self.environment = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{self.server.server_address[1]}/keys"}
+
+
+class TokenCheck:
+    """nginx with TLS in front of a registry: only ECR's token passes. Its host is named as those of ECR are."""
+
+    def __init__(self, where, port):
+        make_certificates(where)
+        self.port = free_port()
+        self.host = f"{ACCOUNT}.dkr.ecr.us-east-1.localhost:{self.port}"
+        login = engines.base64.b64encode(f"AWS:{ACCOUNT}-auth-token".encode()).decode()
+        (where / "nginx.conf").write_text(f"""daemon off; worker_processes 1; pid {where}/pid; error_log {where}/error.log;
+events {{ worker_connections 256; }}
+http {{
+  access_log off; client_body_temp_path {where}/body; proxy_temp_path {where}/proxy; fastcgi_temp_path {where}/fastcgi;
+  uwsgi_temp_path {where}/uwsgi; scgi_temp_path {where}/scgi;
+  server {{
+    listen 127.0.0.1:{self.port} ssl; ssl_certificate {where}/server.pem; ssl_certificate_key {where}/server.key;
+    add_header WWW-Authenticate 'Basic realm="https://{self.host}/",service="ecr"' always;
+    location / {{
+      if ($http_authorization != "Basic {login}") {{ return 401; }}
+      proxy_pass http://127.0.0.1:{port}; proxy_set_header Host $http_host;
+    }}
+  }}
+}}
+""")
+        self.process = subprocess.Popen(["nginx", "-p", str(where), "-c", str(where / "nginx.conf")], stderr=subprocess.DEVNULL)
+        wait_for(self.port, self.process)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+
 def answers(address, port):
     with socket.socket() as s:
         s.settimeout(1)
@@ -247,8 +296,8 @@ def answers(address, port):
 class Fleet:
     """The tasks of the stack: each a process with the environment of its task definition."""
 
-    def __init__(self, binary, where, database, secrets):
-        self.binary, self.where = binary, where
+    def __init__(self, binary, where, database, secrets, aws, role):
+        self.binary, self.where, self.aws, self.role = binary, where, aws, role
         self.template = cloudformation.load(DEPLOY / "ecs/anchore.yaml")
         host, port, name = database
         self.stack = cloudformation.Stack(
@@ -258,11 +307,14 @@ class Fleet:
              "db-KeySecret": "key", "db-SecurityGroup": "sg"})
         self.secrets, self.tasks, self.numbers = secrets, [], iter(range(10, 250))
         resources = self.template["Resources"].values()
-        self.definitions = {}
+        self.definitions, self.with_role = {}, set()
         for r in resources:
             if r["Type"] == "AWS::ECS::TaskDefinition":
                 container = self.stack.resolve(r["Properties"]["ContainerDefinitions"])[0]
                 self.definitions[container["Name"]] = container
+                role = r["Properties"].get("TaskRoleArn")
+                if role and "Fn::If" not in role:  # the others have one with documents in a bucket only
+                    self.with_role.add(container["Name"])
         listeners = [r["Properties"]["Port"] for r in resources if r["Type"] == "AWS::ElasticLoadBalancingV2::Listener"]
         self.configuration = where / "config"
         self.configuration.mkdir()
@@ -278,6 +330,8 @@ class Fleet:
         env = {v["Name"]: str(v["Value"]) for v in container["Environment"]}
         env["ANCHORE_LISTEN_ADDRESS"] = address  # here all tasks are on one machine
         env.update({s["Name"]: self.secrets[s["ValueFrom"].split(":")[0]] for s in container["Secrets"]})
+        env.update(AWS_ENDPOINT_URL=self.aws, AWS_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true")
+        env.update(self.role.environment if name in self.with_role else {})
         return {"PATH": os.environ["PATH"], "KELLET_DATA": str(data), "ANCHORE_CONFIG_DIR": str(self.configuration), **env}
 
     def add(self, name):
@@ -315,7 +369,7 @@ class Fleet:
 
 
 @pytest.fixture(scope="module")
-def fleet(kellet_binary, tmp_path_factory):
+def fleet(kellet_binary, tmp_path_factory, aws):  # noqa: F811
     need("nginx", "openssl")
     if not engines.postgres_bin():
         pytest.skip("PostgreSQL's server is not installed")
@@ -333,7 +387,7 @@ def fleet(kellet_binary, tmp_path_factory):
     server.start()
     server.database("postgres2")
     fleet = Fleet(kellet_binary, where, ("127.0.0.1", server.port, "postgres2"),
-                  {"admin": "a password of 2026", "password": "unused", "key": "k" * 64})
+                  {"admin": "a password of 2026", "password": "unused", "key": "k" * 64}, aws, Role())
     fleet.add("anchore-catalog")  # brings the schema
     for _ in range(2):
         for name in PROCESSES:
@@ -385,6 +439,26 @@ def test_the_client_works_through_the_balancer(fleet, registry_open):
     assert "musl" in cli(fleet, "image", "content", name, "os").stdout
     assert cli(fleet, "image", "vuln", name, "all").returncode == 0
     assert cli(fleet, "system", "status").returncode == 0
+
+
+def test_images_of_ecr_by_the_tasks_role(fleet, registry_open, tmp_path):
+    """awsauto: the token is got with the role of catalog and worker, and opens the registry; nothing else does."""
+    assert fleet.with_role == {"anchore-catalog", "anchore-worker"}
+    image = Image(apk_files({"musl": "1.2.4-r2"}), {"etc/motd": b"from ecr\n"})
+    push(registry_open.port, "ecs/private", "1", image)
+    ecr = TokenCheck(tmp_path, registry_open.port)
+    try:
+        name = f"{ecr.host}/ecs/private:1"
+        assert cli(fleet, "image", "add", name).returncode != 0
+        done = cli(fleet, "registry", "add", ecr.host, "awsauto", "awsauto", "--registry-type", "awsecr", "--insecure", "--skip-validate")
+        assert done.returncode == 0, done.stdout + done.stderr
+        done = cli(fleet, "image", "add", name)
+        assert done.returncode == 0, done.stdout + done.stderr + fleet.log()
+        assert cli(fleet, "image", "wait", name, "--timeout", "120", "--interval", "1").returncode == 0, fleet.log()
+        assert "musl" in cli(fleet, "image", "content", name, "os").stdout
+        assert fleet.role.asked >= 2  # of the catalog and of a worker
+    finally:
+        ecr.stop()
 
 
 def test_the_worker_says_that_it_is_well(fleet):
