@@ -96,6 +96,8 @@ int judge_source(const struct judge_args *a, const char *source, const struct po
     if (!code && policy_scan_settings(a->analyzer_config, a->hints, &out->settings, &e) < 0)
         code = fail(EXIT_USAGE, &e);
     struct source_args args = a->source;
+    if (!code && policy_bundle_needs(b) & PART_DIGESTS)
+        out->settings->facts.digests = FACT_MD5 | FACT_SHA1;
     if (!code) {
         args.facts = &out->settings->facts;
         code = source_open_data(&args, &out->db);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct digest_ctx {
     EVP_MD_CTX *md;
@@ -36,6 +37,31 @@ int digest_new(struct digest_ctx **out, struct err *e)
     }
     *out = d;
     return 0;
+}
+
+int digest_old_new(const char *name, struct digest_ctx **out, struct err *e)
+{
+    struct digest_ctx *d = calloc(1, sizeof *d);
+    if (!d)
+        return err_no_memory(e);
+    d->md = EVP_MD_CTX_new();
+    EVP_MD *algorithm = EVP_MD_fetch(NULL, name, NULL);
+    bool good = d->md && algorithm && EVP_DigestInit_ex2(d->md, algorithm, NULL) == 1;
+    EVP_MD_free(algorithm); /* the context holds it */
+    if (!good) {
+        digest_free(d);
+        return err_set(e, ERR_UNSUPPORTED, "the crypto library offers no %s", name);
+    }
+    *out = d;
+    return 0;
+}
+
+void digest_old_final(struct digest_ctx *d, uint8_t *out, size_t size)
+{
+    uint8_t all[EVP_MAX_MD_SIZE] = {0};
+    EVP_DigestFinal_ex(d->md, all, NULL);
+    EVP_DigestInit_ex2(d->md, NULL, NULL);
+    memcpy(out, all, size);
 }
 
 void digest_update(struct digest_ctx *d, const void *p, size_t n)

@@ -25,6 +25,12 @@ int sha256_parse(str text, struct sha256 *out, struct err *e);
 enum { SHA256_TEXT = 72 };
 const char *sha256_format(const struct sha256 *d, char text[SHA256_TEXT]);
 
+/* A digest of old, to compare with what somebody states, never for security. `name`: "MD5" or
+ * "SHA1". ERR_UNSUPPORTED where the library has none (a FIPS build). */
+int digest_old_new(const char *name, struct digest_ctx **out, struct err *e);
+/* Finishes; the context then starts afresh. size: of the digest, 16 or 20 bytes. */
+void digest_old_final(struct digest_ctx *d, uint8_t *out, size_t size);
+
 /* MD5 of the parts one after the other, as lower-case hex with NUL. False when the library has
  * none (a FIPS build). */
 enum { MD5_TEXT = 33 };

@@ -32,6 +32,7 @@ static void put_facts(const struct facts_wanted *w, struct buf *out)
     for (size_t i = 0; i < w->n_retrieve; i++)
         put_text(out, w->retrieve[i]);
     buf_add_varint(out, w->retrieve_max);
+    buf_add_varint(out, w->digests);
     put_text(out, w->malware);
     buf_add_varint(out, w->malware_max);
 }
@@ -117,6 +118,7 @@ static int get_facts(struct cursor *c, struct analyst_order *o, struct err *e)
     o->facts.retrieve = retrieve;
     o->facts.n_retrieve = n;
     o->facts.retrieve_max = cursor_varint(c);
+    o->facts.digests = (unsigned)cursor_varint(c) & (FACT_MD5 | FACT_SHA1);
     o->facts.malware = get_text(c, &o->arena);
     o->facts.malware_max = cursor_varint(c);
     o->options.facts = &o->facts;

@@ -18,7 +18,7 @@ struct tap { /* passes on what is below, hashes it and keeps a copy of small fil
 struct listing {
     const struct facts_wanted *wanted;
     struct buf out, copy, path;
-    struct digest_ctx *digest;
+    struct digest_ctx *digest, *md5, *sha1; /* the last two: NULL when not wanted */
     struct tap tap;
     struct tar_entry entry; /* the file being read; path in `path` */
     bool keep, full, sent;
@@ -46,6 +46,8 @@ uint64_t listing_fingerprint(const struct facts_wanted *w)
         buf_add_str(&text, w->malware);
         buf_add_u64(&text, w->malware_max);
     }
+    if (w->digests)
+        buf_add_varint(&text, w->digests);
     return hash64_seeded(text.p, text.n, 0);
 }
 
@@ -59,6 +61,10 @@ static int tap_fill(struct stream *s, struct err *e)
         return (int)have;
     stream_consume(t->below, (size_t)have);
     digest_update(l->digest, p, (size_t)have);
+    if (l->md5)
+        digest_update(l->md5, p, (size_t)have);
+    if (l->sha1)
+        digest_update(l->sha1, p, (size_t)have);
     if (l->keep)
         buf_add(&l->copy, p, (size_t)have);
     if (l->sent) {
@@ -85,8 +91,13 @@ int listing_new(const struct facts_wanted *w, struct listing **out, struct err *
     if (!l)
         return err_no_memory(e);
     int r = digest_new(&l->digest, e);
+    if (r == 0 && w->digests & FACT_MD5)
+        r = digest_old_new("MD5", &l->md5, e);
+    if (r == 0 && w->digests & FACT_SHA1)
+        r = digest_old_new("SHA1", &l->sha1, e);
     if (r < 0) {
-        free(l);
+        l->malware = -1;
+        listing_free(l);
         return r;
     }
     l->wanted = w;
@@ -111,6 +122,8 @@ void listing_free(struct listing *l)
     buf_done(&l->copy);
     buf_done(&l->path);
     digest_free(l->digest);
+    digest_free(l->md5);
+    digest_free(l->sha1);
     if (l->malware >= 0)
         close(l->malware);
     free(l);
@@ -272,6 +285,15 @@ static int malware_end(struct listing *l, char signature[CLAMD_TEXT], struct err
     return r;
 }
 
+static void put_old_digest(struct digest_ctx *d, size_t size, struct buf *out)
+{
+    uint8_t bytes[SHA1_SIZE];
+    if (!d)
+        return;
+    digest_old_final(d, bytes, size);
+    buf_add(out, bytes, size);
+}
+
 int listing_file_end(struct listing *l, struct err *e)
 {
     char signature[CLAMD_TEXT];
@@ -284,8 +306,12 @@ int listing_file_end(struct listing *l, struct err *e)
     size_t before = l->out.n;
     bool whole = l->keep && buf_ok(&l->copy);
     bool content = whole && l->copy.n <= l->wanted->retrieve_max && retrieved(l, l->entry.path);
-    put_head(l, &l->entry, 2u | (content ? 4u : 0u) | (*signature ? 8u : 0u));
+    put_head(l, &l->entry,
+             2u | (content ? 4u : 0u) | (*signature ? 8u : 0u) | (l->md5 ? 16u : 0u) |
+                 (l->sha1 ? 32u : 0u));
     buf_add(&l->out, digest.b, sizeof digest.b);
+    put_old_digest(l->md5, MD5_SIZE, &l->out);
+    put_old_digest(l->sha1, SHA1_SIZE, &l->out);
     if (whole)
         put_matches(l, buf_view(&l->copy));
     else

@@ -6,9 +6,9 @@
  * facts and of the listing. Format of a listing, integers as LEB128 varints:
  *     fingerprint (8 bytes, little-endian) of the wishes; then for each entry in the archive's
  * order: type, flags (1 hard link, 2 digest, 4 content,
- * 8 malware), mode, uid, gid, size, path, link (length
- * and bytes each), 32 bytes of digest, number of matches and for each rule and line, content
- * and signature (length and bytes each). */
+ * 8 malware, 16 MD5, 32 SHA-1), mode, uid, gid, size, path, link (length
+ * and bytes each), 32 bytes of digest, 16 of MD5, 20 of SHA-1, number of matches and for each rule
+ * and line, content and signature (length and bytes each). */
 #ifndef KELLET_PACKAGES_FILE_LIST_H
 #define KELLET_PACKAGES_FILE_LIST_H
 

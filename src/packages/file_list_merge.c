@@ -30,6 +30,13 @@ static bool get_matches(struct cursor *c, struct arena *a, struct image_file *f)
     return n == 0 || m;
 }
 
+static void get_old_digest(struct cursor *c, uint8_t *out, size_t size)
+{
+    str bytes = cursor_bytes(c, size);
+    if (bytes.n == size)
+        memcpy(out, bytes.p, size);
+}
+
 static bool get_file(struct cursor *c, struct arena *a, struct image_file *f)
 {
     *f = (struct image_file){0};
@@ -48,6 +55,11 @@ static bool get_file(struct cursor *c, struct arena *a, struct image_file *f)
         if (digest.n == sizeof f->digest.b)
             memcpy(f->digest.b, digest.p, digest.n);
     }
+    f->digests = (flags & 16 ? FACT_MD5 : 0u) | (flags & 32 ? FACT_SHA1 : 0u);
+    if (flags & 16)
+        get_old_digest(c, f->md5, sizeof f->md5);
+    if (flags & 32)
+        get_old_digest(c, f->sha1, sizeof f->sha1);
     bool ok = get_matches(c, a, f);
     if (flags & 4) {
         f->content = cursor_text(c);
@@ -134,6 +146,9 @@ static void merge_links(struct merge *m)
             continue;
         f->has_digest = target->has_digest;
         f->digest = target->digest;
+        f->digests = target->digests;
+        memcpy(f->md5, target->md5, sizeof f->md5);
+        memcpy(f->sha1, target->sha1, sizeof f->sha1);
         f->size = target->size;
         f->matches = target->matches;
         f->n_matches = target->n_matches;

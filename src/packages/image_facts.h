@@ -20,6 +20,10 @@ struct fact_rule { /* an expression that lines are matched with, from their begi
     uint64_t max_file_size;    /* larger files are not searched */
 };
 
+/* What package databases state of their files beside SHA-256: dpkg MD5, apk SHA-1. */
+enum fact_digests { FACT_MD5 = 1, FACT_SHA1 = 2 };
+enum { MD5_SIZE = 16, SHA1_SIZE = 20 };
+
 struct facts_wanted {
     const struct fact_rule *rules; /* of all searches; matches name a rule by its index */
     size_t n_rules;
@@ -28,6 +32,7 @@ struct facts_wanted {
     uint64_t retrieve_max; /* bytes; larger files are not kept */
     str malware; /* clamd's version, with that of its signatures; empty: not searched for */
     uint64_t malware_max; /* bytes; larger files are a problem of the image */
+    unsigned digests;     /* mask of enum fact_digests: of every file, beside SHA-256 */
 };
 
 struct fact_match {
@@ -44,6 +49,8 @@ struct image_file {
     bool hard_link; /* type FACT_FILE: size, mode and digest are those of the file it names */
     bool has_digest;
     struct sha256 digest; /* of the content */
+    unsigned digests;     /* mask of enum fact_digests: which there are */
+    uint8_t md5[MD5_SIZE], sha1[SHA1_SIZE];
     uint64_t size;
     uint32_t mode; /* permission bits with set-id and sticky ones */
     uint32_t uid, gid;

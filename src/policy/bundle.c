@@ -68,6 +68,8 @@ static bool compile_rule(struct compile *x, const struct checked_rule *from, yyj
         if (param_convert(&from->trigger->params[i], from->given[i], x->c.a, &values[i], &why) < 0)
             return broken(x, r, &why);
     x->b->needs |= from->trigger->needs;
+    for (size_t i = 0; i < n; i++)
+        x->b->needs |= values[i].flag ? from->trigger->params[i].needs : 0;
     if (from->trigger->prepare && from->trigger->prepare(&r->params, x->c.a, &r->state, &why) < 0) {
         r->state = NULL;
         return broken(x, r, &why);

@@ -24,6 +24,7 @@ enum policy_part {
     PART_HISTORY = 1 << 8,   /* layers, base images, the tag's image before this one */
     PART_FEEDS = 1 << 9,     /* state of the data: feeds */
     PART_PROBLEMS = 1 << 10, /* what the analysis could not see */
+    PART_DIGESTS = 1 << 12,  /* of files: MD5 and SHA-1 too */
     PART_UPSTREAM = 1 << 11, /* versions that npm and gem registries know */
 };
 
@@ -33,6 +34,7 @@ struct policy_file {
     uint64_t size;
     str sha256; /* lower-case hex; empty: none (directories, links) */
     bool directory;
+    str md5, sha1; /* the same; empty also where the analysis was not asked for them */
 };
 
 /* One file of a package's own list. */

@@ -29,7 +29,8 @@ struct gate_param {
     const char *const *choices; /* PARAM_ENUM, ended by NULL */
     const char *example;        /* NULL: none */
     const char *description;    /* one sentence, our own words */
-    bool own; /* not in the original: left out of its specification unless asked for */
+    bool own;       /* not in the original: left out of its specification unless asked for */
+    unsigned needs; /* PARAM_BOOL that is true: parts that are looked at beside the trigger's */
 };
 
 /* One rule of a policy, compiled: the values by the index of their parameter in the trigger's

@@ -296,6 +296,40 @@ def test_files_of_a_directory(tmp_path):
         assert part in said, (part, said)
 
 
+def test_files_with_other_content_by_the_digests_of_dpkg_and_apk(tmp_path):
+    """MD5 and SHA-1 are computed when a rule asks for them, and compared then only."""
+    good, bad = b"as installed\n", b"changed here\n"
+    sha1 = "Q1" + base64.b64encode(hashlib.sha1(good).digest()).decode()
+    apk = "P:musl\nV:1-r0\nF:usr/bin\n" + "".join(f"R:{n}\na:0:0:644\nZ:{sha1}\n" for n in ("same", "other")) + "\n"
+    dpkg = "".join(f"{hashlib.md5(good).hexdigest()}  usr/bin/{n}\n" for n in ("same", "other"))
+    for name, database, release in (
+            ("apk", {"lib/apk/db/installed": apk}, "ID=alpine\nVERSION_ID=3.18.4\n"),
+            ("dpkg", {"var/lib/dpkg/status": "Package: musl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1-1\n\n",
+                      "var/lib/dpkg/info/musl.list": "/.\n/usr\n/usr/bin\n/usr/bin/same\n/usr/bin/other\n",
+                      "var/lib/dpkg/info/musl.md5sums": dpkg}, "ID=debian\nVERSION_ID=12\n")):
+        root = tmp_path / name
+        for path, text in {**database, "etc/os-release": release, "usr/bin/same": good, "usr/bin/other": bad}.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(text if isinstance(text, bytes) else text.encode())
+            (root / path).chmod(0o644)
+
+        def check(*more, **params):
+            policy = write(tmp_path / "p.json", bundle(rule("packages", "verify", **params)))
+            done = kellet("check", f"dir:{root}", "--policy", policy, "--data", tmp_path / "data", *more)
+            return done.returncode, done.stdout.count("VERIFY check"), done.stdout
+        assert check()[:2] == (0, 0)
+        assert check(digests="false")[:2] == (0, 0)
+        code, rows, text = check(digests="true")
+        assert (code, rows) == (1, 1) and "entry '/usr/bin/other' with status: 'changed'" in text, text
+        assert check(digests="true", check="missing")[:2] == (0, 0)
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("digests: [md5, sha3]\n")
+    code, _, _ = check("--analyzer-config", settings)
+    assert code == 2
+    settings.write_text("digests: [md5]\n")
+    assert check("--analyzer-config", settings)[:2] == (0, 0)
+
+
 def test_scan_with_a_policy(tmp_path, alpine_data):
     def scan(value, *more):
         return kellet("scan", f"oci-dir:{ALPINE}", "--policy", write(tmp_path / "p.json", value), "--data", alpine_data, *more)

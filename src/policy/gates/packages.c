@@ -28,7 +28,7 @@ static const struct gate_param required_params[] = {
     {NULL},
 };
 
-enum { VERIFY_PACKAGES, VERIFY_DIRECTORIES, VERIFY_CHECK };
+enum { VERIFY_PACKAGES, VERIFY_DIRECTORIES, VERIFY_CHECK, VERIFY_DIGESTS };
 static const struct gate_param verify_params[] = {
     {.name = "only_packages",
      .type = PARAM_LIST,
@@ -43,6 +43,14 @@ static const struct gate_param verify_params[] = {
      .choices = verify_checks,
      .example = "changed",
      .description = "How to compare."},
+    {.name = "digests",
+     .type = PARAM_BOOL,
+     .own = true,
+     .needs = PART_DIGESTS,
+     .example = "true",
+     .description =
+         "Compare MD5 and SHA-1 digests too, which dpkg and apk state. The analysis must "
+         "have been asked for them."},
     {NULL},
 };
 
@@ -126,8 +134,33 @@ static bool below_any(const struct rule_value *directories, str path)
     return false;
 }
 
-/* The original knew SHA-256 of files and no other digest. */
-static bool is_changed(const struct policy_manifest_entry *m, const struct policy_file *file)
+/* What the analysis knows of the file by the entry's algorithm; the original knew SHA-256 only.
+ * ERR_NOT_FOUND: it was not asked for it. */
+static int digest_of(const struct policy_manifest_entry *m, const struct policy_file *file,
+                     bool all, str *out, struct err *e)
+{
+    const struct {
+        str algorithm, digest;
+        bool known;
+    } digests[] = {{STR("sha256"), file->sha256, true},
+                   {STR("md5"), file->md5, all},
+                   {STR("sha1"), file->sha1, all}};
+    *out = (str){0};
+    for (size_t i = 0; i < KE_ARRAY_LEN(digests); i++) {
+        if (!digests[i].known || !str_eq(m->algorithm, digests[i].algorithm))
+            continue;
+        *out = digests[i].digest;
+        if (!out->n && i)
+            return err_set(e, ERR_NOT_FOUND,
+                           "the analysis did not compute %.*s of files, which packages state: see "
+                           "\"digests\" in analyzer_config.yaml",
+                           STR_ARG(m->algorithm));
+    }
+    return 0;
+}
+
+static int is_changed(const struct policy_manifest_entry *m, const struct policy_file *file,
+                      bool all, struct err *e)
 {
     bool regular = S_ISREG(file->mode) || (!(file->mode & S_IFMT) && !file->directory);
     if (m->config)
@@ -136,8 +169,11 @@ static bool is_changed(const struct policy_manifest_entry *m, const struct polic
         return true;
     if (!regular)
         return false;
-    if (str_eq(m->algorithm, STR("sha256")) && m->digest.n && file->sha256.n &&
-        !str_eq_nocase(m->digest, file->sha256))
+    str digest;
+    int rc = m->digest.n ? digest_of(m, file, all, &digest, e) : 0;
+    if (rc < 0)
+        return rc;
+    if (m->digest.n && digest.n && !str_eq_nocase(m->digest, digest))
         return true;
     return m->size && file->size && m->size != file->size;
 }
@@ -160,7 +196,10 @@ static int verify(struct firing *f, void *state, struct err *e)
                 continue;
             const struct policy_file *file = gate_file(image, m->path);
             gate_about(f, NULL, p, m->path);
-            int status = !file ? VERIFY_MISSING : is_changed(m, file) ? VERIFY_CHANGED : -1;
+            int changed = file ? is_changed(m, file, v[VERIFY_DIGESTS].flag, e) : 0;
+            if (changed < 0)
+                return changed;
+            int status = !file ? VERIFY_MISSING : changed ? VERIFY_CHANGED : -1;
             if (status >= 0 && (check < 0 || check == status))
                 gate_fire(f, GATE_NO_ID,
                           "VERIFY check against package db for package '%.*s' failed on entry "

@@ -24,13 +24,13 @@ static void put_path(struct buf *b, str path)
     b->p[at + 1] = '/';
 }
 
-static void put_digest(struct buf *b, const struct sha256 *digest)
+static void put_digest(struct buf *b, const uint8_t *digest, size_t n)
 {
     static const char hex[] = "0123456789abcdef";
     buf_add_char(b, '"');
-    for (size_t i = 0; i < sizeof digest->b; i++) {
-        buf_add_char(b, hex[digest->b[i] >> 4]);
-        buf_add_char(b, hex[digest->b[i] & 15]);
+    for (size_t i = 0; i < n; i++) {
+        buf_add_char(b, hex[digest[i] >> 4]);
+        buf_add_char(b, hex[digest[i] & 15]);
     }
     buf_add_char(b, '"');
 }
@@ -45,9 +45,18 @@ static void put_file(struct buf *b, const struct image_file *f)
         json_put_ascii(b, f->link);
     else
         buf_add_str(b, STR("null"));
-    buf_addf(b, ",\n      \"mode\": \"%05o\",\n      \"sha256\": ", f->mode);
+    if (f->digests & FACT_MD5 && f->type == FACT_FILE) {
+        buf_add_str(b, STR(",\n      \"md5\": "));
+        put_digest(b, f->md5, sizeof f->md5);
+    }
+    buf_addf(b, ",\n      \"mode\": \"%05o\"", f->mode);
+    if (f->digests & FACT_SHA1 && f->type == FACT_FILE) {
+        buf_add_str(b, STR(",\n      \"sha1\": "));
+        put_digest(b, f->sha1, sizeof f->sha1);
+    }
+    buf_add_str(b, STR(",\n      \"sha256\": "));
     if (f->has_digest && f->type == FACT_FILE)
-        put_digest(b, &f->digest);
+        put_digest(b, f->digest.b, sizeof f->digest.b);
     else
         buf_add_str(b, STR("null"));
     buf_addf(b, ",\n      \"size\": %llu,\n      \"type\": \"%s\",\n      \"uid\": %u\n    }",

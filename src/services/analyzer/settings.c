@@ -138,6 +138,26 @@ static int load_malware(struct loader *l, yyjson_val *clamav, struct err *e)
     return s->clamd ? 0 : err_no_memory(e);
 }
 
+static int load_digests(struct loader *l, yyjson_val *list, struct err *e)
+{
+    size_t i, n;
+    yyjson_val *v;
+    if (list && !yyjson_is_arr(list))
+        return err_set(e, ERR_USAGE, "%s: digests is a list of md5 and sha1", l->file);
+    yyjson_arr_foreach(list, i, n, v)
+    {
+        str name = json_text(v);
+        unsigned digest = str_eq_nocase(name, STR("md5"))    ? FACT_MD5
+                          : str_eq_nocase(name, STR("sha1")) ? FACT_SHA1
+                                                             : 0;
+        if (!digest && !str_eq_nocase(name, STR("sha256")))
+            return err_set(e, ERR_USAGE, "%s: digests are md5 and sha1, not %.*s", l->file,
+                           STR_ARG(name));
+        l->s->facts.digests |= digest;
+    }
+    return 0;
+}
+
 static int load_tree(struct loader *l, yyjson_val *tree, struct err *e)
 {
     int rc;
@@ -148,6 +168,8 @@ static int load_tree(struct loader *l, yyjson_val *tree, struct err *e)
         return rc;
     l->s->n_secrets = l->n_rules;
     if ((rc = load_search(l, json_get(tree, "content_search"), e)) < 0)
+        return rc;
+    if ((rc = load_digests(l, json_get(tree, "digests"), e)) < 0)
         return rc;
     rc = files ? load_retrieved(l, files, e) : add_retrieved(l, STR("/etc/passwd"), e);
     if (rc < 0)

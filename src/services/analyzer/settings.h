@@ -3,7 +3,9 @@
  * Malware is looked for when malware.clamav.enabled is true, by the clamd at clamd_socket
  * ("unix:/run/clamav/clamd.ctl") in files of at most stream_max_length bytes (25 MiB). Without
  * the file: /etc/passwd is kept, five expressions for secrets are looked for in files of at
- * most 10,000 bytes, and nothing else. */
+ * most 10,000 bytes, and nothing else.
+ *
+ * digests: [md5, sha1] has these computed of every file too, for packages.verify. */
 #ifndef KELLET_SERVICES_ANALYZER_SETTINGS_H
 #define KELLET_SERVICES_ANALYZER_SETTINGS_H
 

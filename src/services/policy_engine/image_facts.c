@@ -93,6 +93,8 @@ static int make_files(struct maker *m)
             .mode = file_mode(v),
             .size = yyjson_get_uint(json_get(v, "size")),
             .sha256 = keep(m, digest),
+            .md5 = keep(m, json_str(v, "md5")),
+            .sha1 = keep(m, json_str(v, "sha1")),
             .directory = str_eq(json_str(v, "type"), STR("dir")),
         };
     }

@@ -128,6 +128,25 @@ static void check_files(const struct inventory *inv)
     assert_true(str_contains(inv->config_json, STR("diff_ids")));
 }
 
+static void check_old_digests(const struct image_file *f, const char *text, size_t n)
+{
+    uint8_t md5[MD5_SIZE], sha1[SHA1_SIZE];
+    struct digest_ctx *d;
+    assert_int_equal(f->digests, FACT_MD5 | FACT_SHA1);
+    assert_int_equal(digest_old_new("MD5", &d, NULL), 0);
+    for (int round = 0; round < 2; round++) { /* a finished one starts afresh */
+        digest_update(d, text, n);
+        digest_old_final(d, md5, sizeof md5);
+        assert_memory_equal(f->md5, md5, sizeof md5);
+    }
+    digest_free(d);
+    assert_int_equal(digest_old_new("SHA1", &d, NULL), 0);
+    digest_update(d, text, n);
+    digest_old_final(d, sha1, sizeof sha1);
+    assert_memory_equal(f->sha1, sha1, sizeof sha1);
+    digest_free(d);
+}
+
 static void test_listing(void **state)
 {
     char dir[] = "/tmp/kellet-listing-XXXXXX", image[64], source[80];
@@ -156,6 +175,16 @@ static void test_listing(void **state)
         check_files(inv);
         inventory_free(inv);
     }
+    wanted.digests = FACT_MD5 | FACT_SHA1;
+    struct inventory *with;
+    assert_int_equal(inventory_scan(&o, &with, NULL), 0);
+    assert_int_equal(with->layers_cached, 0);
+    check_files(with);
+    check_old_digests(file_at(with, "etc/app.conf"), "a\npassword = x\n# TODO\n", 22);
+    assert_int_equal(file_at(with, "bin/hard")->digests, FACT_MD5 | FACT_SHA1);
+    assert_int_equal(file_at(with, "etc")->digests, 0);
+    inventory_free(with);
+    wanted.digests = 0;
     wanted.n_rules = 1; /* other wishes, other records */
     struct inventory *inv;
     assert_int_equal(inventory_scan(&o, &inv, NULL), 0);

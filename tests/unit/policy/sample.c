@@ -23,6 +23,7 @@ static const struct policy_manifest_entry zlib_files[] = {
 static const struct policy_manifest_entry su_files[] = {
     {S("/bin/su"), S("md5"), S("9999"), 0755, 0, false, false}, /* the bit was added */
     {S("/etc"), {0}, {0}, 0755, 0, false, true},
+    {S("/usr/lib/libz.so"), S("md5"), S("1234"), 0755, 7, false, false},
     {S("/var/mail"), {0}, {0}, 0755, 0, false, true},
 };
 static const struct policy_manifest_entry curl_files[] = {
