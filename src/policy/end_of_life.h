@@ -2,7 +2,7 @@
  *
  * The day after which security updates that need no contract end: for Debian that of LTS, for
  * Ubuntu of standard support, for Red Hat and what is rebuilt from it of the maintenance phase.
- * Source: the distributions' own announcements. Data: end_of_life.c. */
+ * Data, with their source: end_of_life.c. */
 #ifndef KELLET_POLICY_END_OF_LIFE_H
 #define KELLET_POLICY_END_OF_LIFE_H
 

@@ -156,10 +156,11 @@ static void ends_of_life(void **state)
         int64_t days; /* since 1970, the first without */
     } cases[] = {
         {"debian", "10", SUPPORT_UNTIL, 19905},     {"debian", "10.13", SUPPORT_UNTIL, 19905},
-        {"alpine", "3.18.4", SUPPORT_UNTIL, 20218}, {"ubuntu", "22.04", SUPPORT_UNTIL, 20939},
+        {"alpine", "3.18.4", SUPPORT_UNTIL, 20218}, {"ubuntu", "22.04", SUPPORT_UNTIL, 20971},
         {"redhat", "8.6", SUPPORT_UNTIL, 21701},    {"debian", "99", SUPPORT_UNKNOWN, 0},
         {"arch", "", SUPPORT_ROLLING, 0},           {"", "", SUPPORT_UNKNOWN, 0},
-        {"nosuch", "1", SUPPORT_UNKNOWN, 0},
+        {"nosuch", "1", SUPPORT_UNKNOWN, 0},        {"alpine", "3.23.3", SUPPORT_UNTIL, 21124},
+        {"centos", "8", SUPPORT_UNTIL, 19875},      {"mariner", "2.0", SUPPORT_UNKNOWN, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t us = 0;
