@@ -64,7 +64,8 @@ static int find_patterns(struct schema_set *s, yyjson_val *v, unsigned depth, st
     }
     yyjson_obj_foreach(v, i, n, key, item)
     {
-        bool pattern = yyjson_is_str(item) && str_eq(json_text(key), STR("pattern"));
+        bool pattern = yyjson_is_str(item) && (str_eq(json_text(key), STR("pattern")) ||
+                                               str_eq(json_text(key), STR("x-pattern-too")));
         k = pattern ? add_pattern(s, json_text(item), e) : find_patterns(s, item, depth + 1, e);
         if (k < 0)
             return k;
@@ -452,7 +453,10 @@ static int key_pattern(struct check *c, yyjson_val *k, yyjson_val *schema, yyjso
     if (!yyjson_is_str(v))
         return 1;
     const struct regex *r = map_get(&c->set->patterns, json_text(k));
+    const struct regex *too = map_get(&c->set->patterns, json_str(schema, "x-pattern-too"));
     struct err e = {0};
+    if (too && regex_match(too, json_text(v), &e) == 1)
+        return 1;
     int found = r ? regex_match(r, json_text(v), &e) : 1;
     return found == 1 ? 1 : invalid(c, w, v, " does not match ", k);
 }

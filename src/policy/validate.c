@@ -1,6 +1,7 @@
 #include "policy/validate.h"
 
 #include "codec/schema.h"
+#include "policy/allowlist.h"
 #include "policy/params.h"
 #include "policy/problems.h"
 #include "policy/when.h"
@@ -280,8 +281,37 @@ yyjson_val *check_allowlist(struct checker *c, yyjson_val *list)
     return members(c, list, "items");
 }
 
+/* An item that an evaluation could not use as it is meant: it would allow too little, or too much.
+ */
+static bool check_item_members(struct checker *c, yyjson_val *item)
+{
+    static const char *const needed[] = {"gate", "trigger_id"};
+    static const char *const own[] = {"vulnerability_id", "package", "version", "purl", "path"};
+    bool extended = false, good = true;
+    for (size_t i = 0; i < KE_ARRAY_LEN(own); i++)
+        extended |= json_str(item, own[i]).n > 0;
+    for (size_t i = 0; i < KE_ARRAY_LEN(needed) && !extended; i++) {
+        if (json_get(item, needed[i]))
+            continue;
+        problem(c, "ValidationError", "'%s' is a required property of an allowlist item",
+                needed[i]);
+        good = false;
+    }
+    str version = json_str(item, "version"), purl = json_str(item, "purl");
+    bool constraint = true;
+    if (version.n)
+        version_within(version, STR(""), STR(""), &constraint);
+    if (!constraint)
+        problem(c, "ValidationError", "\"%.*s\" is no constraint of versions", STR_ARG(version));
+    if (purl.n && !str_starts(purl, STR("pkg:")))
+        problem(c, "ValidationError", "\"%.*s\" is no package URL", STR_ARG(purl));
+    return good && constraint && (!purl.n || str_starts(purl, STR("pkg:")));
+}
+
 bool check_item(struct checker *c, yyjson_val *item, int64_t *until)
 {
+    if (!c->lenient && !check_item_members(c, item))
+        return false;
     yyjson_val *v = json_get(item, "expires_on");
     str text = json_text(v);
     *until = INT64_MAX;

@@ -187,6 +187,36 @@ def test_wrong_types(site):
     assert stored > 20 and refused > 200
 
 
+ALLOWED = {"package": "musl", "version": ">= 1.2, < 2", "purl": "pkg:apk/alpine/musl", "reason": "known", "owner": "me",
+           "created": "2024-01-01", "expires_on": "2199-01-01T00:00:00+02:00"}
+
+
+@pytest.mark.parametrize("change, status, said", [
+    ({}, 200, ""), ({"package": "mus*"}, 200, ""), ({"expires_on": "2199-01-01T00:00:00.5-11:30"}, 200, ""),
+    ({"gate": "packages", "trigger_id": "*"}, 200, ""), ({"version": "< 1"}, 200, "fail"), ({"package": "zlib"}, 200, "fail"),
+    ({"path": "/usr/**"}, 200, "fail"), ({"vulnerability_id": "CVE-1"}, 200, "fail"),
+    ({"expires_on": "2020-01-01T00:00:00+02:00"}, 200, "fail"),
+    ({"version": ">= 1,"}, 400, "no constraint of versions"), ({"purl": "apk/musl"}, 400, "no package URL"),
+    ({"expires_on": "2199-01-01T00:00:00+0200"}, 400, "does not match"),
+    ({"expires_on": "2199-13-01T00:00:00+02:00"}, 400, "could not convert"), ({"version": 5}, 400, "is not of type"),
+    ({"package": ["musl"]}, 400, "is not of type"),
+    ({k: None for k in ("package", "version", "purl")}, 400, "'trigger_id' is a required property")], ids=str)
+def test_members_of_allowlist_items(site, change, status, said):
+    """Those of our own, through the API's schema into the verdict."""
+    entry = {k: v for k, v in {**ALLOWED, **change}.items() if v is not None}
+    value = bundle([rule("packages", "blacklist", name="musl")], [{"id": "i", **entry}])
+    answer = site.client("POST", "/v1/policies", value)
+    assert answer.status == status, answer
+    if status != 200:
+        assert said in answer.json.get("detail", "") or said in str(answer.json), answer
+        return
+    answer = site.client.get(f"/v1/images/{site.digest}/check?tag={site.tag}&policyId=limits")
+    found = answer.json[0][site.digest][site.tag][0]
+    assert found["status"] == (said or "pass"), answer
+    row = list(found["detail"]["result"]["result"].values())[0]["result"]["rows"][0]
+    assert (row[7] is False) == bool(said) and (said or row[7]["matched_rule_id"] == "i"), row
+
+
 def test_the_commands(tmp_path):
     """kellet policy lint and kellet check say the same without an engine."""
     image = tmp_path / "rootfs"

@@ -12,7 +12,8 @@ static const char definitions[] =
     "\"Maybe\":{\"type\":\"object\",\"x-nullable\":true,\"required\":[\"a\"]},"
     "\"Tree\":{\"type\":\"object\",\"properties\":{\"t\":{\"$ref\":\"#/definitions/Tree\"}}},"
     "\"Loop\":{\"$ref\":\"#/definitions/Loop\"}},"
-    "\"patterns\":[{\"pattern\":\"^[a-z]{2,3}$\"},{\"pattern\":\"it's\\\\d\"}]}";
+    "\"patterns\":[{\"pattern\":\"^[a-z]{2,3}$\",\"x-pattern-too\":\"^[0-9]$\"},{\"pattern\":\"it'"
+    "s\\\\d\"}]}";
 
 struct row {
     const char *schema, *value, *message; /* NULL: valid */
@@ -43,6 +44,9 @@ static const struct row rows[] = {
     {"{\"type\":[\"string\",\"null\"]}", "null", NULL},
     {"{\"pattern\":\"^[a-z]{2,3}$\"}", "\"ab\"", NULL},
     {"{\"pattern\":\"^[a-z]{2,3}$\"}", "\"a\"", "'a' does not match '^[a-z]{2,3}$'"},
+    {"{\"pattern\":\"^[a-z]{2,3}$\",\"x-pattern-too\":\"^[0-9]$\"}", "\"7\"", NULL},
+    {"{\"pattern\":\"^[a-z]{2,3}$\",\"x-pattern-too\":\"^[0-9]$\"}", "\"77\"",
+     "'77' does not match '^[a-z]{2,3}$'"},
     {"{\"pattern\":\"it's\\\\d\"}", "\"x\"", "'x' does not match \"it's\\\\d\""},
     {"{\"pattern\":\"^[a-z]{2,3}$\"}", "5", NULL},
     {"{\"minLength\":2}", "\"\xc3\xa9\"", "'\xc3\xa9' is too short"},

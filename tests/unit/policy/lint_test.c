@@ -18,7 +18,11 @@ static const struct {
      "warn AllowlistItemExpired"},
     {BUNDLE("", "{'gate':'allways','trigger_id':'x'}", ""), "warn AllowlistItemUseless"},
     {BUNDLE("", "{'gate':'always','trigger_id':'x','version':'>= 1,'}", ""),
-     "warn AllowlistItemUseless"},
+     "error ValidationError\nwarn AllowlistItemUseless"},
+    {BUNDLE("", "{'vulnerability_id':'CVE-1','expires_on':'2199-01-01T00:00:00+02:00'}", ""), ""},
+    {BUNDLE("", "{'purl':'npm/a'}", ""), "error ValidationError"},
+    {BUNDLE("", "{'reason':'x'}", ""), "error ValidationError\nerror ValidationError"},
+    {BUNDLE("", "{'gate':'always'}", ""), "error ValidationError"},
     {BUNDLE("", "{'gate':'always','trigger_id':'regexp:['}", ""), "warn BrokenPattern"},
     {"{'id':'b','version':'1_0','whitelists':[" LIST("") "],'policies':[" POLICY(
          "") "],'mappings':[" MAPPING("") "," MAPPING("") "]}",
