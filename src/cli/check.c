@@ -23,6 +23,8 @@ static const struct option_spec specs[] = {
     {"analyzer-config", 0, OPT_TEXT, "FILE",
      "an engine's analyzer_config.yaml: which files and secrets are looked for",
      &args.judge.analyzer_config, "@file"},
+    {"vex", 0, OPT_TEXT, "FILE", "what is said of vulnerabilities: OpenVEX, CSAF or CycloneDX",
+     &args.judge.vex, "@file"},
     {"hints", 0, OPT_FLAG, NULL,
      "count packages that the image's /anchore_hints.json names (an engine's enable_hints)",
      &args.judge.hints, NULL},
@@ -120,6 +122,10 @@ const struct command command_check = {
     "evaluated against the bundle. With -o json the answer is that of the engine's API\n"
     "(GET /images/{digest}/check). Rules about other images of an account (the base image, the\n"
     "tag's image before) find none, and findings count as first seen now.\n"
+    "\n"
+    "--vex gives findings the status that the document's statements have for them, which rules "
+    "ask\n"
+    "for with vex_status (none: no statement). By itself it suppresses nothing.\n"
     "\n"
     "A pass that rests on less than the whole image does not look like one: the table says what\n"
     "could not be read or looked up (with -o json standard error does), and so does the exit "

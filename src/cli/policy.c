@@ -84,6 +84,30 @@ static int read_dockerfile(const char *path, struct buf *out, str *text)
     return code;
 }
 
+static int read_vex(const char *path, struct vex **out)
+{
+    struct err e = {0};
+    auto_buf text;
+    buf_init(&text, VEX_BYTES_MAX);
+    *out = NULL;
+    if (!path)
+        return 0;
+    int code = policy_file_read(path, &text);
+    if (code)
+        return code;
+    if (vex_new(out, &e) < 0 || vex_read(*out, buf_view(&text), path, &e) < 0)
+        return fail(EXIT_USAGE, &e);
+    if (vex_unusable(*out))
+        fprintf(stderr, "kellet: %s: %zu statements are about products without a package URL\n",
+                path, vex_unusable(*out));
+    return 0;
+}
+
+static void vex_drop(struct vex **v)
+{
+    vex_free(*v);
+}
+
 int judge_source(const struct judge_args *a, const char *source, const struct policy_bundle *b,
                  struct judged *out)
 {
@@ -92,7 +116,10 @@ int judge_source(const struct judge_args *a, const char *source, const struct po
     str text = {0};
     *out = (struct judged){0};
     buf_init(&dockerfile, 16 << 20);
+    struct vex *vex __attribute__((cleanup(vex_drop))) = NULL;
     int code = read_dockerfile(a->dockerfile, &dockerfile, &text);
+    if (!code)
+        code = read_vex(a->vex, &vex);
     if (!code && policy_scan_settings(a->analyzer_config, a->hints, &out->settings, &e) < 0)
         code = fail(EXIT_USAGE, &e);
     struct source_args args = a->source;
@@ -114,6 +141,7 @@ int judge_source(const struct judge_args *a, const char *source, const struct po
         .db = out->db,
         .tag = str_z(a->tag),
         .dockerfile = text,
+        .vex = vex,
         .now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000,
     };
     if (policy_scan_new(&o, &out->scan, &e) < 0 ||

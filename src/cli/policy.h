@@ -31,7 +31,7 @@ struct judged {
 };
 struct judge_args {
     struct source_args source;
-    const char *tag, *dockerfile, *analyzer_config;
+    const char *tag, *dockerfile, *analyzer_config, *vex;
     bool hints;    /* count the packages of the image's /anchore_hints.json */
     bool findings; /* wanted even if the bundle does not look at them */
 };

@@ -8,6 +8,7 @@
 #include <time.h>
 
 static bool quiet, all;
+static const char *output;
 
 static const struct option_spec lint_specs[] = {
     {"quiet", 'q', OPT_FLAG, NULL, "print errors only", &quiet, NULL},
@@ -15,6 +16,8 @@ static const struct option_spec lint_specs[] = {
 };
 
 static const struct option_spec spec_specs[] = {
+    {"output", 'o', OPT_TEXT, "FORMAT", "json (default), or markdown: all of them in words",
+     &output, "json markdown"},
     {"all", 'a', OPT_FLAG, NULL, "with gates, triggers and parameters of kellet's own", &all, NULL},
     {0},
 };
@@ -99,12 +102,26 @@ static int lint_run(int argc, char **argv)
     return worst;
 }
 
+static int spec_markdown(void)
+{
+    auto_buf text;
+    buf_init(&text, 4 << 20);
+    gate_spec_markdown(&text);
+    if (!buf_z(&text) || fputs(text.p, stdout) < 0 || fflush(stdout))
+        return failf(EXIT_CANNOT, "cannot write");
+    return EXIT_CLEAN;
+}
+
 static int spec_run(int argc, char **argv)
 {
     struct err e = {0};
     int left = options_parse(&command_policy_spec, spec_specs, argc, argv);
     if (left)
         return left == -2 ? EXIT_CLEAN : EXIT_USAGE;
+    if (output && strcmp(output, "markdown") == 0)
+        return spec_markdown();
+    if (output && strcmp(output, "json") != 0)
+        return failf(EXIT_USAGE, "-o takes json or markdown, not \"%s\"", output);
     yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *list = d ? yyjson_mut_arr(d) : NULL;
     int rc = list ? gate_spec_write(d, list, all, &e) : err_no_memory(&e);
@@ -130,8 +147,8 @@ const struct command command_policy_lint = {
 const struct command command_policy_spec = {
     .name = "policy spec",
     .arguments = "",
-    .summary = "Print the gates, triggers and parameters that bundles may use, as JSON",
-    .details = "What GET /system/policy_spec of the API gives.\n",
+    .summary = "Print the gates, triggers and parameters that bundles may use",
+    .details = "As JSON what GET /system/policy_spec of the API gives.\n",
     .options = spec_options,
     .run = spec_run,
 };

@@ -103,6 +103,16 @@ static bool verdict_fits(str name, const struct policy_verdict *v, yyjson_val *t
     return good;
 }
 
+/* A pass that rests on less than the whole image proves nothing. */
+static bool coverage_fits(str name, const struct judged *j, yyjson_val *test)
+{
+    if (!policy_passes(j->verdict) || judged_complete(j) ||
+        str_eq_nocase(json_str(test, "allow_incomplete"), STR("true")))
+        return true;
+    return told(name, "the verdict is pass, but not everything could be seen that it rests on",
+                STR(" (allow_incomplete: true accepts that)"));
+}
+
 static int run_one(str dir, yyjson_val *test, size_t at, const struct policy_bundle *b)
 {
     char source[PATH_SIZE], dockerfile[PATH_SIZE], number[32];
@@ -127,6 +137,7 @@ static int run_one(str dir, yyjson_val *test, size_t at, const struct policy_bun
     int code = judge_source(&judge, near(dir, image, source), b, &j);
     if (!code) {
         bool good = verdict_fits(name, j.verdict, test);
+        good &= coverage_fits(name, &j, test);
         if (good)
             printf("ok   %.*s\n", STR_ARG(name));
         if (args.verbose || !good) {
@@ -202,6 +213,11 @@ const struct command command_policy_test = {
         "        - {gate: dockerfile, trigger: exposed_ports, message: port (22)}\n"
         "      no_rows:                       (none may be there)\n"
         "        - {gate: secret_scans}\n"
+        "      allow_incomplete: true         (or a pass on missing data fails the test)\n"
+        "\n"
+        "A test whose verdict is pass fails when something in the image could not be read, or when "
+        "a\n"
+        "rule asks for vulnerabilities and there are no data for what was found.\n"
         "\n"
         "Exit codes: 0 all as expected; 1 some are not; 2 wrong usage; 5 an image could not be\n"
         "scanned.\n",

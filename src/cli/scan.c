@@ -25,6 +25,8 @@ static const struct option_spec specs[] = {
     COVERAGE_OPTIONS(args.coverage),
     {"policy", 'p', OPT_TEXT, "FILE", "judge by this bundle too; exit with 1 when it says stop",
      &args.policy, "@file"},
+    {"vex", 0, OPT_TEXT, "FILE", "with --policy: OpenVEX, CSAF or CycloneDX statements",
+     &args.judge.vex, "@file"},
     {"tag", 0, OPT_TEXT, "NAME", "with --policy: the name to judge the image as", &args.judge.tag,
      NULL},
     {"dockerfile", 0, OPT_TEXT, "FILE", "with --policy: what the image was built from",
@@ -86,8 +88,8 @@ static int request_parse(struct request *r)
                      "--fail-on takes unknown, negligible, low, medium, high or "
                      "critical, not \"%s\"",
                      args.fail_on);
-    if (!args.policy && (args.judge.tag || args.judge.dockerfile))
-        return failf(EXIT_USAGE, "--tag and --dockerfile are for --policy");
+    if (!args.policy && (args.judge.tag || args.judge.dockerfile || args.judge.vex))
+        return failf(EXIT_USAGE, "--tag, --dockerfile and --vex are for --policy");
     if (args.policy && args.explain)
         return failf(EXIT_USAGE, "--explain and --policy do not go together");
     return coverage_check(&args.coverage);

@@ -2,9 +2,10 @@
  * Swagger restricts it, with x-nullable).
  *
  * Known: $ref (#/definitions/...), type, enum, properties, required, additionalProperties, items,
- * minItems, maxItems, uniqueItems, minLength, maxLength, pattern, minimum, maximum (exclusive too),
- * x-pattern-too (a text that matches it need not match pattern), multipleOf, allOf, anyOf, oneOf, not, format (date-time, int32, int64). Messages are worded as
- * users of the original's API know them
+ * minItems, maxItems, uniqueItems, minLength, maxLength, pattern, x-pattern-too (a text that
+ * matches it need not match pattern), minimum, maximum (exclusive too), multipleOf, allOf, anyOf,
+ * oneOf, not, format (date-time, int32, int64). Messages are worded as users of the original's API
+ * know them
  * ("'version' is a required property", "5 is not of type 'string' - 'tag'"); the first in document
  * order is given. */
 #ifndef KELLET_CODEC_SCHEMA_H

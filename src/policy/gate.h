@@ -124,5 +124,7 @@ void gate_regex_release(void *state);
 /* The gates as GET /system/policy_spec gives them, appended to the array; `own`: with our own gates
  * and triggers. */
 int gate_spec_write(yyjson_mut_doc *d, yyjson_mut_val *out, bool own, struct err *e);
+/* docs/policy-gates.md: all of them in words. */
+void gate_spec_markdown(struct buf *out);
 
 #endif

@@ -183,6 +183,14 @@ def test_policy_commands(tmp_path):
     assert kellet("policy").returncode == 2 and kellet("policy", "nothing").returncode == 2
 
 
+def test_the_documentation_of_gates_is_what_the_tables_say():
+    done = kellet("policy", "spec", "-o", "markdown")
+    assert done.returncode == 0
+    assert (ROOT / "docs/policy-gates.md").read_text() == done.stdout, \
+        "write it again: kellet policy spec -o markdown > docs/policy-gates.md"
+    assert kellet("policy", "spec", "-o", "yaml").returncode == 2
+
+
 def test_policy_tests(tmp_path):
     write(tmp_path / "p.json", bundle(rule("always", "always"), rule("packages", "blacklist", "WARN", name="musl")))
     os.symlink(ALPINE, tmp_path / "alpine")
@@ -259,6 +267,55 @@ def test_a_pass_on_no_data_does_not_look_like_one(tmp_path, alpine_data):
     # a bundle that asks for neither
     done = check(debian, alpine_data, bundle=other)
     assert done.returncode == 0 and "Incomplete" not in done.stdout, done
+
+
+def test_policy_tests_do_not_pass_on_missing_data(tmp_path, alpine_data):
+    write(tmp_path / "p.json", bundle(rule("vulnerabilities", "package", package_type="all")))
+    os.symlink(ALPINE, tmp_path / "alpine")
+    tests = tmp_path / "tests.yaml"
+    text = "bundle: p.json\ntests:\n  - {name: clean, image: \"oci-dir:alpine\", expect: pass}\n"
+    tests.write_text(text)
+    done = kellet("policy", "test", tests, "--data", tmp_path / "none")
+    assert done.returncode == 1 and "FAIL clean" in done.stdout and "not everything could be seen" in done.stdout, done
+    assert kellet("policy", "test", tests, "--data", alpine_data).returncode == 0
+    tests.write_text(text.replace("expect: pass", "expect: pass, allow_incomplete: true"))
+    assert kellet("policy", "test", tests, "--data", tmp_path / "none").returncode == 0
+
+
+def test_vex(tmp_path):
+    """Statements of the three formats reach the gate; without a rule that asks they change nothing."""
+    where = tmp_path / "v3.18.json"
+    where.write_text(json.dumps({
+        "distroversion": "v3.18", "reponame": "main", "urlprefix": "https://x", "apkurl": "x", "archs": ["x86_64"],
+        "packages": [{"pkg": {"name": "musl", "secfixes": {"99.0-r0": ["CVE-2000-0001"]}}}]}))
+    assert kellet("feeds", "load", "alpine", where, "--data", tmp_path / "data", "-q").returncode == 0
+    musl, vex = "pkg:apk/alpine/musl", tmp_path / "vex.json"
+
+    def rows(document, **params):
+        write(vex, document)
+        policy = write(tmp_path / "p.json", bundle(rule("vulnerabilities", "package", package_type="all",
+                                                        severity_comparison=">=", severity="unknown", **params)))
+        done = kellet("check", f"oci-dir:{ALPINE}", "--policy", policy, "--data", tmp_path / "data", "--vex", vex, "-o", "json")
+        assert done.returncode in (0, 1), done
+        result = list(list(json.loads(done.stdout)[0].values())[0].values())[0][0]["detail"]["result"]["result"]
+        return sorted(r[2] for r in list(result.values())[0]["result"]["rows"])
+    both = ["CVE-2000-0001+musl", "CVE-2000-0001+musl-utils"]
+    openvex = {"@context": "https://openvex.dev/ns/v0.2.0", "timestamp": "2024-01-01T00:00:00Z", "statements": [
+        {"vulnerability": {"name": "CVE-2000-0001"}, "products": [{"@id": musl}], "status": "not_affected"}]}
+    csaf = {"document": {"csaf_version": "2.0", "category": "csaf_vex"}, "product_tree": {"full_product_names": [
+        {"product_id": "M", "name": "m", "product_identification_helper": {"purl": musl}}]},
+        "vulnerabilities": [{"cve": "CVE-2000-0001", "product_status": {"known_not_affected": ["M"]}}]}
+    cyclonedx = {"bomFormat": "CycloneDX", "specVersion": "1.5", "vulnerabilities": [
+        {"id": "CVE-2000-0001", "analysis": {"state": "not_affected"}, "affects": [{"ref": musl}]}]}
+    for document in (openvex, csaf, cyclonedx):
+        assert rows(document) == both
+        assert rows(document, vex_status="none, affected") == both[1:]
+        assert rows(document, vex_status="not_affected") == both[:1]
+    vex.write_text("{}")
+    policy = write(tmp_path / "p.json", bundle())
+    done = kellet("check", f"oci-dir:{ALPINE}", "--policy", policy, "--vex", vex, "--data", tmp_path / "data")
+    assert done.returncode == 2 and "neither an OpenVEX nor a CSAF nor a CycloneDX" in done.stderr, done
+    assert kellet("scan", f"oci-dir:{ALPINE}", "--vex", vex).returncode == 2
 
 
 def test_files_of_a_directory(tmp_path):

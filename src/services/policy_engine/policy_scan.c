@@ -161,8 +161,13 @@ static int find(struct policy_scan *s, const struct policy_scan_options *o, stru
     yyjson_mut_doc_free(doc);
     if (rc < 0 || !s->rows)
         return rc < 0 ? rc : err_no_memory(e);
-    return finding_facts_new(yyjson_doc_get_root(s->rows), s->image, o->inv, o->db, &s->findings,
-                             e);
+    rc = finding_facts_new(yyjson_doc_get_root(s->rows), s->image, o->inv, o->db, &s->findings, e);
+    if (rc >= 0 && o->vex) {
+        const struct policy_findings *f = &s->findings->findings;
+        vex_mark(o->vex, &s->image->image, tag_of(s, o),
+                 (struct policy_finding *)(uintptr_t)f->items, f->n);
+    }
+    return rc;
 }
 
 static void fill_data(struct policy_scan *s, const struct policy_scan_options *o)

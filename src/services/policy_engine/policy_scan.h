@@ -4,7 +4,7 @@
 #define KELLET_SERVICES_POLICY_ENGINE_POLICY_SCAN_H
 
 #include "packages/inventory.h"
-#include "policy/facts.h"
+#include "policy/vex.h"
 #include "services/analyzer/settings.h"
 #include "services/policy_engine/policy_facts.h"
 #include "vulndb/vulndb.h"
@@ -21,6 +21,7 @@ struct policy_scan_options {
     const struct vulndb *db; /* NULL: there are no data */
     str tag;                 /* empty: made of what the source says */
     str dockerfile;          /* text; p NULL: guessed from the history */
+    const struct vex *vex;   /* what is said of the findings; NULL: nothing */
     int64_t now_us;          /* findings are first seen now, or as `kept` says */
     /* MAY. What policy_scan_keep() gave of an earlier scan: nothing is analysed again, settings and
      * dockerfile are not looked at. */
