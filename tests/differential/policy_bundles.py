@@ -259,3 +259,83 @@ def random_bundle(r, f, tag, evaluate):
         if r.random() < .25:
             bundle[name] = [selection(r, f, i) for i in range(r.randint(1, 2))]
     return bundle
+
+
+# ---- mistakes
+
+def rule_mistakes(r, rule):
+    """Makes one mistake in a rule: [(problem type, part of the details)]."""
+    kind = r.choice(["gate", "trigger", "action", "params", "missing", "value", "unknown", "ended"])
+    if kind == "gate":
+        rule["gate"] = "nogate"
+        return [("GateNotFoundError", "(gate=nogate,")]
+    if kind == "trigger":
+        rule["trigger"] = "notrigger"
+        return [("TriggerNotFoundError", "Valid triggers are: [")]
+    if kind == "action":
+        rule["action"] = "Block"
+        return [("PolicyError", "block")]
+    if kind == "params":
+        rule["params"] = r.choice([None, 5])
+        return [("PolicyError", "'NoneType' object is not iterable")]
+    if kind == "ended":
+        gate = r.choice(list(ENDED))
+        rule.update(gate=gate, trigger=r.choice(ENDED[gate]))
+        return [("EndOfLifedError", f"Gate {gate} has been End-of-Lifed")]
+    if kind == "missing":
+        rule.update(gate="dockerfile", trigger="exposed_ports", params=[])
+        return [("ParameterValueInvalidError", "Required parameter")] * 2
+    if kind == "value":
+        rule.update(gate="passwd_file", trigger="blacklist_userids", params=[{"name": "user_ids", "value": r.choice(["x", "", "1;2"])}])
+        return [("ParameterValueInvalidError", "Parameter validation failed: JSON Schema validation failed.")]
+    rule.update(gate="always", trigger="always", params=[{"name": n, "value": "1"} for n in r.sample(["a", "b", "c"], r.randint(1, 3))])
+    return [("InvalidParameterError", "Rule validation error (gate=always,trigger=always,")]
+
+
+def bundle_mistakes(r, bundle):
+    """Makes one mistake beside the rules."""
+    mapping = {"id": "extra", "name": "extra", "registry": "*", "repository": "*", "image": {"type": "tag", "value": "*"},
+               "policy_ids": [bundle["policies"][0]["id"]], "whitelist_ids": []}
+    kind = r.choice(["both", "neither", "lists", "policy", "allowlist", "date", "duplicate", "version"])
+    bundle["mappings"].append(mapping)
+    if kind == "both":
+        mapping["policy_id"] = "p0"
+        return [("ValidationError", "Cannot specify both policy_id and policy_ids")]
+    if kind == "neither":
+        del mapping["policy_ids"]
+        return [("ValidationError", "No policy_id or policy_ids property found for mapping rule: {")]
+    if kind == "lists":
+        del mapping["whitelist_ids"]
+        return [("TypeError", "'NoneType' object is not iterable")]
+    if kind == "policy":
+        mapping["policy_ids"] = ["zz"]
+        return [("ReferencedObjectNotFoundError", "(reference_type=policy,reference_id=zz)")]
+    if kind == "allowlist":
+        mapping["whitelist_ids"] = ["zz"]
+        return [("ReferencedObjectNotFoundError", "(reference_type=whitelist,reference_id=zz)")]
+    extra = {"id": "extra", "version": "1_0", "name": "extra", "items": [{"gate": "always", "trigger_id": "x"}]}
+    bundle["whitelists"].append(extra)
+    mapping["whitelist_ids"] = ["extra"]
+    if kind == "date":
+        extra["items"][0]["expires_on"] = "tomorrow"
+        return [("Exception", "could not convert input value (tomorrow) into datetime using formats in [")]
+    if kind == "duplicate":
+        bundle["whitelists"].append(dict(extra))
+        return [("DuplicateIdentifierFoundError", "(identifier=extra,identifier_type=whitelist)")]
+    extra["version"] = "2_0"
+    return [("UnsupportedVersionError", "Found version 2_0, expected one of supported versions ['1_0'].")]
+
+
+def with_mistakes(r, bundle):
+    """What must be said of the bundle after some mistakes were made in it."""
+    whole = {"name": "all", "registry": "*", "repository": "*", "image": {"type": "tag", "value": "*"}, "id": "whole",
+             "policy_ids": [p["id"] for p in bundle["policies"]], "whitelist_ids": []}
+    bundle["mappings"].append(whole)  # so that all of its rules are looked at
+    if r.random() < .05:
+        bundle["version"] = "2_0"
+        return [("UnsupportedVersionError", "found_version=2_0")]
+    rules = [x for p in bundle["policies"] for x in p["rules"] if x["gate"].lower() not in ENDED]
+    for p in bundle["policies"]:
+        p["rules"] = [x for x in p["rules"] if x["gate"].lower() not in ENDED]
+    said = [x for rule in r.sample(rules, r.randint(0, min(5, len(rules)))) for x in rule_mistakes(r, rule)]
+    return said + (bundle_mistakes(r, bundle) if r.random() < .6 else [])

@@ -87,6 +87,29 @@ class Corpus:
         return f"{source} {tag} {policy}\n" + "\n".join(found) if found else ""
 
 
+    def mistakes(self, n):
+        """`kellet policy lint` over bundles with mistakes: what differs."""
+        r, want, wrong = self.r, {}, []
+        for i in range(n):
+            _, _, facts = self.images[i % len(self.images)]
+            bundle = policy_bundles.random_bundle(r, facts, "app:2", policy_model.evaluate)
+            path = self.where / f"mistakes{i}.json"
+            want[str(path)] = sorted(policy_bundles.with_mistakes(r, bundle))
+            path.write_text(json.dumps(bundle))
+        done = kellet("policy", "lint", "-q", *want)
+        found = collections.defaultdict(list)
+        for line in done.stdout.splitlines():
+            path, _, kind, details = line.split(": ", 3)
+            found[path].append((kind, details))
+        for path, expected in want.items():
+            got = sorted(found[path])
+            if [k for k, _ in got] != [k for k, _ in expected] or not all(
+                    any(kind == k and part in d for k, d in got) for kind, part in expected):
+                wrong.append(f"{path}\n  the specification says {expected}\n  kellet {got}")
+        self.counts.update(mistakes=sum(map(len, want.values())), mistaken=n)
+        return wrong
+
+
 def runs(rows):
     """Rows of a rule come in no order that the specification gives, but for Dockerfiles: sorted within each run of one
     trigger."""
@@ -136,6 +159,13 @@ def test_random_bundles(tmp_path):
     assert not never, f"these triggers never fired: {sorted(never)}"
 
 
+def test_random_mistakes(tmp_path):
+    corpus = Corpus(tmp_path, 20260102, 3)
+    wrong = corpus.mistakes(60)
+    assert not wrong, f"{len(wrong)} of 60 differ:\n" + "\n".join(wrong[:5])
+    assert corpus.counts["mistakes"] > 60
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60)
@@ -154,10 +184,14 @@ def main():
                     print(f"seed {seed}, case {corpus.counts['cases']}: {found}", flush=True)
                 if time.monotonic() >= end or wrong >= o.stop_after:
                     break
+            for found in corpus.mistakes(100):
+                wrong += 1
+                print(f"seed {seed}: {found}", flush=True)
             total += corpus.counts
             fired += corpus.fired
         seed += 1
-    print(f"{total['cases']} cases, {total['rules']} rules, {total['rows']} rows, {wrong} differ; seeds {o.seed} to {seed - 1}")
+    print(f"{total['cases']} cases, {total['rules']} rules, {total['rows']} rows, {total['mistaken']} bundles with {total['mistakes']} "
+          f"mistakes, {wrong} differ; seeds {o.seed} to {seed - 1}")
     for name, n in sorted(fired.items()):
         print(f"  {n:8} {name}")
     return 1 if wrong else 0
