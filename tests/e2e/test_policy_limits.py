@@ -52,8 +52,8 @@ BUNDLES = {
     "200,001 rules": (lambda: bundle([rule("always", "always")] * 200_001), 413, "capacity limit", None),
     "20,000 rules about nothing": (lambda: bundle([rule("nogate", "x")] * 20_000), 400, "GateNotFoundError", None),
     "20,000 expressions": (lambda: bundle([rule("files", "name_match", regex=f".*{n}x.*") for n in range(20_000)]), 200, "", "go"),
-    "100,000 allowlist items": (lambda: bundle([rule("always", "always")], [
-        item(f"CVE-2099-{n}+p*", "vulnerabilities", expires_on="2099-01-01T00:00:00Z") for n in range(100_000)]), 200, "", "stop"),
+    "50,000 allowlist items": (lambda: bundle([rule("always", "always")], [
+        item(f"CVE-2099-{n}+p*", "vulnerabilities", expires_on="2099-01-01T00:00:00Z") for n in range(50_000)]), 200, "", "stop"),
     "20,000 items without a date": (lambda: bundle([rule("always", "always")], [
         item("x", expires_on=f"2020-13-45T99:99:{n % 60:02}Z") for n in range(20_000)]), 400, "could not convert input value", None),
     "20,000 policies of one id": (lambda: bundle([], policies=[
@@ -81,7 +81,9 @@ def text_of(name):
     return json.dumps(BUNDLES[name][0]())
 
 
-IN_BOTH_STORES = ("15 MB of text", "100,000 allowlist items", "expressions that are none", "65 MiB")
+WITHOUT_AN_ENGINE = ("50 MB of text", "65 MiB", "200,001 rules", "20,000 rules about nothing", "20,000 items without a date",
+                     "expressions that explode", "allowlists that explode")
+IN_BOTH_STORES = ("15 MB of text", "50,000 allowlist items", "expressions that are none", "65 MiB")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -224,7 +226,8 @@ def test_the_commands(tmp_path):
     (image / "lib/apk/db/installed").write_text("P:musl\nV:1-r0\n\n")
     (image / "etc").mkdir()
     (image / LONG).write_text("x")
-    for name, (_, status, said, verdict) in BUNDLES.items():
+    for name in WITHOUT_AN_ENGINE:
+        _, status, said, verdict = BUNDLES[name]
         path = tmp_path / "bundle.json"
         path.write_text(text_of(name))
         for command in (["policy", "lint", path], ["check", f"dir:{image}", "--policy", path, "--data", tmp_path / "data", "-q"]):
