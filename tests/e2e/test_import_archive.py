@@ -172,6 +172,20 @@ def test_record(site):
     assert again.status == 409 and "already exists" in again.json["message"], again
 
 
+def test_forced_again(site):
+    """There is no registry to read it from again: refused, with what to do, and the analysis stays as it is."""
+    digest, members = image(77)
+    assert send(site, pack(members)).status == 200
+    before = site.client.get(f"/v1/images/{digest}").json
+    for body in ({"tag": TAG}, {"source": {"digest": {"pullstring": f"localbuild/app@{digest}", "tag": TAG}}}):
+        answer = site.client("POST", "/v1/images?force=true", body)
+        assert answer.status == 400 and answer.json["message"] == "cannot fetch image digest/manifest from registry", answer
+        assert "importing it again" in answer.json["detail"]["stored_image"] and answer.json["detail"]["error_codes"]
+        answer = site.client("POST", "/v1/images", body)
+        assert answer.status == 400 and "stored_image" not in answer.json["detail"], answer
+    assert site.client.get(f"/v1/images/{digest}").json == before
+
+
 def test_content(site):
     digest, members = image(2)
     assert send(site, pack(members)).status == 200

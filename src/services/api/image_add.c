@@ -248,6 +248,48 @@ static int refuse_size(struct call *c, const struct catalog_lookup *found)
     return call_error_detail(c, 400, str_z(c->err->text), d, detail);
 }
 
+struct stored {
+    struct call *c;
+    const struct fulltag *name;
+    struct image_record record;
+};
+
+static int read_stored(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct stored *s = ctx;
+    struct arena *a = &s->c->arena;
+    str account = s->c->account;
+
+    if (s->name->digest.p)
+        return image_get(tx, a, account, s->name->digest, &s->record, e);
+    return image_get_by_tag(tx, a, account, s->name->fulltag, &s->record, e);
+}
+
+/* The registry's refusal was sent; when an image is stored under the name, how it stands is added:
+ * one that was imported has no registry to be read from again. */
+static int refuse_again(struct request *r)
+{
+    struct call *c = r->c;
+    struct stored s = {.c = c, .name = &r->add.name};
+    auto_json *doc = NULL;
+    str answer = arena_dup(&c->arena, buf_view(&c->answer));
+
+    if (!r->add.force || c->status != 400 || json_parse(answer, "refusal", &doc, NULL) < 0)
+        return 0;
+    int rc = db_run(c->engine->db, DB_READ, read_stored, &s, c->err);
+    if (rc <= 0)
+        return rc;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_mut_doc *d = call_doc(c);
+    yyjson_mut_val *detail = yyjson_val_mut_copy(d, json_get(root, "detail"));
+    put_str(d, detail, "stored_image",
+            arena_printf(&c->arena,
+                         "the analysis of %.*s is kept as it is; an image that was imported is "
+                         "analysed again by importing it again",
+                         STR_ARG(s.record.digest)));
+    return call_error_detail(c, 400, json_str(root, "message"), d, detail);
+}
+
 static int add(struct request *r)
 {
     struct call *c = r->c;
@@ -255,7 +297,7 @@ static int add(struct request *r)
     struct image_record record;
     int rc = lookup_ask(c, &r->add.name, &found);
     if (rc)
-        return rc < 0 ? rc : 0;
+        return rc < 0 ? rc : refuse_again(r);
     rc = catalog_add_found(c->engine, &c->arena, &r->add, &found, &record, c->err);
     if (rc == ERR_LIMIT)
         return refuse_size(c, &found);
