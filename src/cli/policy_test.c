@@ -176,7 +176,7 @@ static int run_all(str dir, yyjson_val *root)
 static int test_run(int argc, char **argv)
 {
     struct err e = {0};
-    auto_buf text;
+    auto_buf text = {0};
     auto_json *doc = NULL;
     int left = options_parse(&command_policy_test, specs, argc, argv);
     if (left < 0)

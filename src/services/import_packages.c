@@ -154,7 +154,7 @@ static int add(struct reader *r, const struct package *p, struct err *e)
 {
     struct inventory *inv = r->s->inv;
     struct evidence *evidence = arena_new(&inv->arena, struct evidence);
-    auto_buf purl;
+    auto_buf purl = {0};
     if (inv->n_packages == r->room)
         return err_set(e, ERR_LIMIT, "more than %d packages", IMPORT_PACKAGES_MAX);
     if (!evidence)

@@ -166,6 +166,9 @@ def test_dry_run(site):
                                      "new": {"stop": 1, "warn": 0, "go": 1}}
     assert answer.json["policyId"] == "base" and answer.json["next"] is None
     # page by page, and all
+    nowhere = [{"id": "p", "version": "1_0", "rules": [{"id": "r", "gate": "nogate", "trigger": "x", "action": "stop"}]}]
+    for _ in range(20):
+        assert dry_run({**new, "policies": nowhere}).status == 400
     first = dry_run(new, all="true", limit=1).json
     assert [i["tag"] for i in first["images"]] == [site.tag] and first["next"]
     last = dry_run(new, all="true", limit=1, after=first["next"]).json

@@ -86,7 +86,7 @@ static int put_malware(struct db_tx *tx, struct importing *im, struct err *e)
 {
     struct call *c = im->c;
     auto_json *doc = NULL;
-    auto_buf text;
+    auto_buf text = {0};
     char key[300];
     if (!im->found.malware.p)
         return 0;

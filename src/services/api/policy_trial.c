@@ -25,10 +25,10 @@ static int lint_policy(struct call *c)
 
 static int dry_run_policy(struct call *c)
 {
-    auto_buf path;
     int rc = policy_accept(c, c->body);
     if (rc != 1)
         return rc;
+    auto_buf path;
     buf_init(&path, 64 << 10);
     buf_add_str(&path, STR("/users/"));
     policy_engine_escape(&path, c->account);

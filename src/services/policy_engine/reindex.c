@@ -348,7 +348,7 @@ static int add_missing(struct db_tx *tx, void *ctx, struct err *e)
     struct missing *m = ctx;
     str account = m->list[m->at].account, digest = m->list[m->at].digest;
     struct inventory *inv = NULL;
-    auto_buf bytes;
+    auto_buf bytes = {0};
     int64_t n = 0;
     int r = db_query_int(tx,
                          "SELECT 1 FROM catalog_image WHERE account = $1 AND image_digest = $2"
