@@ -42,20 +42,6 @@ int posting_package_id(struct db_tx *tx, const struct posting_package *p, int64_
     return rc < 0 ? rc : add_names(tx, p, *id, e);
 }
 
-int posting_by_name(struct db_tx *tx, uint64_t name, posting_ids *out, struct err *e)
-{
-    auto_rows *r = NULL;
-    int rc = db_query(tx, "SELECT package FROM posting_name WHERE name = $1",
-                      DB(DBI((int64_t)name)), &r, e);
-    while (rc >= 0 && (rc = db_next(r, e)) == 1) {
-        int64_t *slot = vec_push(out);
-        if (!slot)
-            return err_no_memory(e);
-        *slot = db_int(r, 0);
-    }
-    return rc;
-}
-
 /* ---- lists of packages */
 
 static int by_number(const void *a, const void *b)

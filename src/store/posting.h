@@ -27,8 +27,20 @@ typedef VEC(int64_t) posting_ids;
 /* The package's number, given when it is new. *fresh (MAY be NULL): it is. */
 int posting_package_id(struct db_tx *tx, const struct posting_package *p, int64_t *id, bool *fresh,
                        struct err *e);
-/* Appends the numbers of all packages of that name. */
-int posting_by_name(struct db_tx *tx, uint64_t name, posting_ids *out, struct err *e);
+/* Appends the numbers of all packages that have one of the names; some come twice. */
+int posting_by_names(struct db_tx *tx, const int64_t *names, size_t n, posting_ids *out,
+                     struct err *e);
+
+struct posting_row { /* of a package */
+    int64_t id;
+    bool matched;
+    str identity, counts; /* counts: the caller's bytes; empty: none */
+};
+/* Calls fn for each of these packages that is there, by number when the list is; a hundred in one
+ * question. The row lives during the call. A negative value of fn ends it. */
+int posting_rows(struct db_tx *tx, const int64_t *packages, size_t n,
+                 int (*fn)(void *ctx, const struct posting_row *row, struct err *e), void *ctx,
+                 struct err *e);
 
 /* Makes the image's packages exactly these (any order, repetitions are fine; at most a million).
  * `since`: when it came, microseconds; 0: now. An image that is known keeps the time it has; with
@@ -56,8 +68,10 @@ static inline void posting_close_(struct posting_reader **r)
 }
 #define auto_posting struct posting_reader KE_CLEANUP(posting_close_)
 
-/* Adds the images that have the package. */
+/* Adds the images that have one of the packages. */
 int posting_read(struct posting_reader *r, int64_t package, struct posting_set *out, struct err *e);
+int posting_read_all(struct posting_reader *r, const int64_t *packages, size_t n,
+                     struct posting_set *out, struct err *e);
 
 struct posting_image {
     int64_t id, since; /* since: microseconds */

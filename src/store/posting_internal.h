@@ -8,4 +8,10 @@
 /* Calls fn for each package of a stored list, ascending. A negative value of fn: memory is out. */
 int posting_unpack(str bytes, int (*fn)(void *ctx, int64_t package), void *ctx, struct err *e);
 
+enum { POSTING_MANY = 128 };
+/* A query that ends with "IN" gets its list of values; *used of the n numbers stand in it, so that
+ * few texts have to be prepared. */
+int posting_query(struct db_tx *tx, const char *head, const char *tail, const int64_t *list,
+                  size_t n, size_t *used, struct db_rows **out, struct err *e);
+
 #endif

@@ -102,25 +102,45 @@ static size_t first_waiting(const struct posting_reader *r, int64_t package)
     return lo;
 }
 
-int posting_read(struct posting_reader *r, int64_t package, struct posting_set *out, struct err *e)
+static int add_merged(struct posting_reader *r, const int64_t *packages, size_t n,
+                      struct posting_set *out, struct err *e)
 {
-    auto_rows *rows = NULL;
-    int rc = db_query(r->tx, "SELECT block, images FROM posting WHERE package = $1",
-                      DB(DBI(package)), &rows, e);
-    while (rc >= 0 && (rc = db_next(rows, e)) == 1) {
-        uint64_t *words = posting_set_block(out, (uint64_t)db_int(rows, 0));
-        rc = words ? posting_decode(db_blob(rows, 1), words, e) : err_no_memory(e);
+    int rc = 0;
+    for (size_t used = 0; rc >= 0 && n; packages += used, n -= used) {
+        auto_rows *rows = NULL;
+        rc = n == 1 ? db_query(r->tx, "SELECT block, images FROM posting WHERE package = $1",
+                               DB(DBI(*packages)), &rows, e)
+                    : posting_query(r->tx, "SELECT block, images FROM posting WHERE package IN", "",
+                                    packages, n, &used, &rows, e);
+        used = n == 1 ? 1 : used;
+        while (rc >= 0 && (rc = db_next(rows, e)) == 1) {
+            uint64_t *words = posting_set_block(out, (uint64_t)db_int(rows, 0));
+            rc = words ? posting_decode(db_blob(rows, 1), words, e) : err_no_memory(e);
+        }
     }
-    for (size_t i = first_waiting(r, package);
-         rc >= 0 && i < r->fresh.n && r->fresh.p[i].package == package; i++)
-        if (!posting_set_add(out, r->fresh.p[i].image))
-            rc = err_no_memory(e);
+    return rc;
+}
+
+int posting_read_all(struct posting_reader *r, const int64_t *packages, size_t n,
+                     struct posting_set *out, struct err *e)
+{
+    int rc = add_merged(r, packages, n, out, e);
+    for (size_t k = 0; rc >= 0 && r->fresh.n && k < n; k++)
+        for (size_t i = first_waiting(r, packages[k]);
+             rc >= 0 && i < r->fresh.n && r->fresh.p[i].package == packages[k]; i++)
+            if (!posting_set_add(out, r->fresh.p[i].image))
+                rc = err_no_memory(e);
     for (size_t i = 0; rc >= 0 && i < r->dead.n; i++) {
         uint64_t at = (uint64_t)r->dead.p[i];
         if (posting_set_has(out, r->dead.p[i]))
             out->blocks[at / POSTING_BLOCK][at % POSTING_BLOCK / 64] &= ~((uint64_t)1 << at % 64);
     }
-    return rc;
+    return rc < 0 ? rc : 0;
+}
+
+int posting_read(struct posting_reader *r, int64_t package, struct posting_set *out, struct err *e)
+{
+    return posting_read_all(r, &package, 1, out, e);
 }
 
 /* ---- images */

@@ -52,6 +52,18 @@ bool posting_set_has(const struct posting_set *s, int64_t image)
            s->blocks[block][(uint64_t)image % POSTING_BLOCK / 64] >> image % 64 & 1;
 }
 
+bool posting_set_join(struct posting_set *s, const struct posting_set *more)
+{
+    for (size_t i = 0; i < more->n; i++) {
+        uint64_t *words = more->blocks[i] ? posting_set_block(s, i) : NULL;
+        if (more->blocks[i] && !words)
+            return false;
+        for (size_t k = 0; words && k < POSTING_WORDS; k++)
+            words[k] |= more->blocks[i][k];
+    }
+    return true;
+}
+
 static unsigned count_of(const uint64_t *words)
 {
     unsigned n = 0;

@@ -29,6 +29,8 @@ uint64_t *posting_set_block(struct posting_set *s, uint64_t block);
 /* False as above. */
 bool posting_set_add(struct posting_set *s, int64_t image);
 bool posting_set_has(const struct posting_set *s, int64_t image);
+/* Adds all of `more`. False as above. */
+bool posting_set_join(struct posting_set *s, const struct posting_set *more);
 uint64_t posting_set_count(const struct posting_set *s);
 /* The smallest member >= from; -1: none. */
 int64_t posting_set_next(const struct posting_set *s, int64_t from);

@@ -308,6 +308,14 @@ static const char batch_column[] =
     "ALTER TABLE outbox_delivery ADD COLUMN batch BIGINT NOT NULL DEFAULT 0;"
     "CREATE INDEX outbox_delivery_batch ON outbox_delivery (target, batch) WHERE batch > 0;";
 
+/* The images that a batch changes something for, as soon as they are known
+ * (policy_engine/affected.h). */
+static const char affected_tables[] =
+    "CREATE TABLE finding_affected ("
+    " batch BIGINT NOT NULL, block BIGINT NOT NULL, images {blob} NOT NULL,"
+    " PRIMARY KEY (batch, block)) {no_rowid};"
+    "ALTER TABLE finding_batch ADD COLUMN listed_at BIGINT;";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -323,5 +331,6 @@ const struct schema_step schema_steps[] = {
     {.title = "what images are built on", .sql = chain_columns},
     {.title = "findings that subscribers were told", .sql = scan_tables},
     {.title = "messages of several notices", .sql = batch_column},
+    {.title = "the images that newer data change something for", .sql = affected_tables},
     {.title = NULL},
 };

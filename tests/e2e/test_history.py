@@ -100,6 +100,18 @@ def test_newer_data_are_told_once_and_remembered(watched):
     assert affected(client, "CVE-2099-3") == []
 
 
+def test_the_list_of_images_of_an_update(watched):
+    client, digest = watched[0].client, watched[2]
+    update = client("GET", "/v1/history/updates?limit=1").json["updates"][0]
+    assert update["started_at"] <= update["listed_at"]
+    assert update["data_generation"] != update["data_generation_before"]
+    listed = client("GET", f"/v1/history/updates/{update['id']}/images").json
+    assert [i["imageDigest"] for i in listed["images"]] == [digest]
+    assert client("GET", f"/v1/history/updates/{update['id']}/images?after={listed['next']}").json["images"] == []
+    assert client("GET", f"/v1/history/updates/{update['id'] + 1000}/images").status == 404
+    assert client("GET", f"/v1/history/updates?before={update['id']}").json["updates"][0]["id"] < update["id"]
+
+
 def test_days_are_counted(watched):
     client = watched[0].client
     days = until(lambda: client("GET", "/v1/history/trends?days=2").json["days"])
@@ -115,6 +127,8 @@ def test_nobody_sees_others_images(watched):
     assert other("GET", f"/v1/history/images/{digest}").status == 404
     assert affected(other, "CVE-2099-1") == []
     assert other("GET", "/v1/history/changes").json["images"] == []
+    update = client("GET", "/v1/history/updates?limit=1").json["updates"][0]["id"]
+    assert other("GET", f"/v1/history/updates/{update}/images").json["images"] == []
 
 
 def test_bad_questions(watched):

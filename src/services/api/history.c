@@ -1,5 +1,6 @@
 /* history.c - /history/...: the memory of findings (kellet's own, not the original's). */
 #include "services/api/operations.h"
+#include "services/policy_engine/affected.h"
 #include "services/policy_engine/changes.h"
 #include "services/policy_engine/history.h"
 
@@ -180,10 +181,71 @@ static int get_changes(struct call *c)
     return call_send(c, 200, q.d, root);
 }
 
+static int read_updates(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct asked *q = ctx;
+    struct affected_batch *list;
+    size_t n;
+    yyjson_mut_arr_clear(q->list);
+    int r = affected_batches(tx, &q->c->arena, call_int(q->c, "before", 0),
+                             (size_t)call_int(q->c, "limit", 100), &list, &n, e);
+    for (size_t i = 0; r >= 0 && i < n; i++) {
+        yyjson_mut_val *o = yyjson_mut_arr_add_obj(q->d, q->list);
+        put_int(q->d, o, "id", list[i].id);
+        put_str(q->d, o, "data_generation_before", list[i].generation_before);
+        put_str(q->d, o, "data_generation", list[i].generation);
+        put_time(q->d, o, "started_at", list[i].started);
+        put_time(q->d, o, "listed_at", list[i].listed);
+        put_time(q->d, o, "ended_at", list[i].ended);
+    }
+    return r;
+}
+
+static int get_updates(struct call *c)
+{
+    struct asked q = begin(c);
+    int r = api_run(c, DB_READ, read_updates, &q);
+    return r < 0 ? r : send_list(&q, "account", c->account, "updates");
+}
+
+static int add_listed(void *ctx, const struct posting_image *i, struct err *e)
+{
+    struct asked *q = ctx;
+    q->at = i->id;
+    return add_affected(ctx, i, e);
+}
+
+static int read_update_images(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct asked *q = ctx;
+    int64_t after = call_int(q->c, "after", 0);
+    yyjson_mut_arr_clear(q->list);
+    q->at = after;
+    q->found = affected_images(tx, q->c->account, call_int(q->c, "updateId", 0), after,
+                               (size_t)call_int(q->c, "limit", 1000), add_listed, q, e);
+    return q->found;
+}
+
+static int get_update_images(struct call *c)
+{
+    struct asked q = begin(c);
+    int r = api_run(c, DB_READ, read_update_images, &q);
+    if (r < 0)
+        return r;
+    if (!q.found)
+        return call_error(c, 404, "no list of images: there was no such update, or it is at work");
+    yyjson_mut_val *root = yyjson_mut_obj(q.d);
+    put_int(q.d, root, "next", q.at);
+    yyjson_mut_obj_add_val(q.d, root, "images", q.list);
+    return call_send(c, 200, q.d, root);
+}
+
 const struct operation history_operations[] = {
     {"get_image_history", get_image, ROUTE_SLOW},
     {"get_vulnerability_history", get_affected, ROUTE_SLOW},
     {"get_finding_trends", get_trends, ROUTE_SLOW},
     {"get_finding_changes", get_changes, ROUTE_SLOW},
+    {"get_data_updates", get_updates, ROUTE_SLOW},
+    {"get_data_update_images", get_update_images, ROUTE_SLOW},
     {0},
 };

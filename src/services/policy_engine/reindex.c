@@ -4,6 +4,7 @@
 #include "services/image_packages.h"
 #include "services/inventory_document.h"
 #include "services/log.h"
+#include "services/policy_engine/affected.h"
 #include "services/policy_engine/history.h"
 #include "services/policy_engine/reindex_internal.h"
 #include "services/policy_engine/vulndata.h"
@@ -108,6 +109,8 @@ struct pass {
     int64_t rules, batch;
     struct buf before, now;
     posting_ids keys, packages;
+    struct reindex_judgement judged;
+    struct posting_set images;
     bool all; /* every package has to be looked at */
 };
 
@@ -159,27 +162,36 @@ static int begin_batch(struct db_tx *tx, void *ctx, struct err *e)
     return rc;
 }
 
+/* From here on whoever reads changes gets them: the summaries may take their time. */
+static int tell_changes(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct pass *p = ctx;
+    int64_t n = reindex_fence(tx, p->o, e);
+    if (n == 0)
+        n = db_exec(tx,
+                    "UPDATE finding_batch SET names = $2, packages = $3,"
+                    " changes = (SELECT COUNT(*) FROM finding_change WHERE batch = $1),"
+                    " last_seq = (SELECT COALESCE(MAX(seq), 0) FROM finding_change"
+                    " WHERE batch = $1) WHERE id = $1",
+                    DB(DBI(p->batch), DBI(p->out->names), DBI(p->out->packages)), e);
+    return n < 0 ? (int)n : db_notify(tx, CHANGES_CHANNEL, STR(""), e);
+}
+
 static int end_batch(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct pass *p = ctx;
     int64_t n = reindex_fence(tx, p->o, e);
     if (n == 0)
         n = db_exec(tx,
-                    "UPDATE finding_batch SET ended_at = now_us(), generation = $2, names = $3,"
-                    " packages = $4, images = $5,"
-                    " changes = (SELECT COUNT(*) FROM finding_change WHERE batch = $1),"
-                    " last_seq = (SELECT COALESCE(MAX(seq), 0) FROM finding_change"
-                    " WHERE batch = $1) WHERE id = $1",
-                    DB(DBI(p->batch), DBZ(p->o->generation), DBI(p->out->names),
-                       DBI(p->out->packages), DBI(p->out->images)),
-                    e);
+                    "UPDATE finding_batch SET ended_at = now_us(), generation = $2 WHERE id = $1",
+                    DB(DBI(p->batch), DBZ(p->o->generation)), e);
     if (n >= 0)
         n = db_exec(tx, "UPDATE finding_state SET generation = $1, rules = $2 WHERE name = 'index'",
                     DB(DBZ(p->o->generation), DBI(REINDEX_RULES)), e);
     if (n >= 0)
         n = document_put(p->o->documents, tx, STR(VULNDATA_ACCOUNT), STR(VULNDATA_BUCKET),
                          STR(prints_key), buf_view(&p->now), e);
-    return n < 0 ? (int)n : db_notify(tx, CHANGES_CHANNEL, STR(""), e);
+    return n < 0 ? (int)n : 0;
 }
 
 static int add_key(void *ctx, const struct vulndb_change *c, struct err *e)
@@ -217,9 +229,9 @@ static int find_packages(struct db_tx *tx, void *ctx, struct err *e)
     auto_rows *r = NULL;
     int rc = 0;
     p->packages.n = 0;
-    for (size_t i = 0; rc >= 0 && !p->all && i < p->keys.n; i++)
-        rc = posting_by_name(tx, (uint64_t)p->keys.p[i], &p->packages, e);
-    if (rc >= 0 && p->all)
+    if (!p->all)
+        rc = posting_by_names(tx, p->keys.p, p->keys.n, &p->packages, e);
+    else
         rc = db_query(tx, "SELECT id FROM posting_package WHERE matched = 1 ORDER BY id", DB0, &r,
                       e);
     while (p->all && rc >= 0 && (rc = db_next(r, e)) == 1) {
@@ -230,18 +242,6 @@ static int find_packages(struct db_tx *tx, void *ctx, struct err *e)
     }
     sort_unique(&p->packages);
     return rc;
-}
-
-struct affecting {
-    int64_t batch;
-    struct posting_set set;
-};
-
-static int find_images(struct db_tx *tx, void *ctx, struct err *e)
-{
-    struct affecting *f = ctx;
-    posting_set_done(&f->set);
-    return reindex_affected(tx, f->batch, &f->set, e);
 }
 
 static int diff(struct pass *p, struct err *e)
@@ -263,28 +263,38 @@ static int diff(struct pass *p, struct err *e)
     return r < 0 ? r : 0;
 }
 
-static int apply(struct pass *p, struct err *e)
+/* What is found again is nothing new: those of a process that was killed are among these. */
+static int list_images(struct pass *p, struct err *e)
 {
     double from = seconds();
-    int64_t r = db_run(p->o->db, DB_WRITE, begin_batch, p, e);
+    int r = db_run(p->o->db, DB_WRITE, begin_batch, p, e);
     if (r >= 0)
         r = db_run(p->o->db, DB_READ, find_packages, p, e);
     if (r >= 0)
-        r = go_through(p->o, p->batch, p->packages.p, p->packages.n, e);
+        r = reindex_judge(p->o, p->packages.p, p->packages.n, &p->judged, e);
+    p->out->packages = p->packages.n;
+    p->out->match_seconds = seconds() - from;
+    from = seconds();
+    if (r >= 0)
+        r = reindex_images_of(p->o, p->judged.told.p, p->judged.told.n, &p->images, e);
+    if (r >= 0)
+        r = reindex_publish(p->o, p->batch, &p->images, e);
+    p->out->images = r < 0 ? 0 : posting_set_count(&p->images);
+    p->out->image_seconds = seconds() - from;
+    return r;
+}
+
+static int apply(struct pass *p, struct err *e)
+{
+    double from = seconds();
+    int64_t r = go_through(p->o, p->batch, p->judged.written.p, p->judged.written.n, e);
     if (r < 0)
         return (int)r;
-    p->out->packages = p->packages.n;
     p->out->changes = (uint64_t)r;
-    p->out->match_seconds = seconds() - from;
-    struct affecting f = {.batch = p->batch};
-    posting_set_init(&f.set);
-    from = seconds();
-    r = db_run(p->o->db, DB_READ, find_images, &f, e);
-    p->out->images = r < 0 ? 0 : posting_set_count(&f.set);
-    p->out->image_seconds = seconds() - from;
+    r = db_run(p->o->db, DB_WRITE, tell_changes, p, e);
+    p->out->write_seconds = seconds() - from;
     if (r >= 0)
-        r = reindex_summaries(p->o, &f.set, p->batch, e);
-    posting_set_done(&f.set);
+        r = reindex_summaries(p->o, &p->images, p->batch, e);
     return r < 0 ? (int)r : db_run(p->o->db, DB_WRITE, end_batch, p, e);
 }
 
@@ -300,12 +310,19 @@ int reindex_data(const struct reindex_options *o, struct reindex_result *out, st
     if (r >= 0 && (strcmp(p.generation, o->generation) != 0 || p.rules != REINDEX_RULES)) {
         r = diff(&p, e);
         if (r >= 0)
+            r = list_images(&p, e);
+        if (r >= 0 && o->listed)
+            o->listed(o->ctx, out);
+        if (r >= 0)
             r = apply(&p, e);
     }
     buf_done(&p.before);
     buf_done(&p.now);
     vec_done(&p.keys);
     vec_done(&p.packages);
+    vec_done(&p.judged.told);
+    vec_done(&p.judged.written);
+    posting_set_done(&p.images);
     return r < 0 ? r : 0;
 }
 
@@ -395,6 +412,18 @@ static bool is_stopping(void *ctx)
     return engine_stopping(ctx);
 }
 
+static void tell_listed(void *ctx, const struct reindex_result *r)
+{
+    (void)ctx;
+    if (r->packages)
+        log_info(
+            "policy_engine",
+            "newer vulnerability data: %llu names differ, %llu packages were matched again; the"
+            " list of %llu images was complete after %.2f s",
+            (unsigned long long)r->names, (unsigned long long)r->packages,
+            (unsigned long long)r->images, r->diff_seconds + r->match_seconds + r->image_seconds);
+}
+
 static void tell(const struct vulndata_view *view, const struct reindex_result *r)
 {
     if (r->packages)
@@ -435,6 +464,7 @@ static int keep_up(struct engine *en, const struct vulndata_view *view, struct e
                                       .generation = view->generation,
                                       .holder = holder,
                                       .stop = is_stopping,
+                                      .listed = tell_listed,
                                       .ctx = en};
     struct reindex_result result = {0};
     int64_t r = reindex_data(&o, &result, e);

@@ -2,9 +2,11 @@
  *
  * Findings are kept for each distinct package (finding_span: from when to when they were held for
  * true), never for each image. When the data become others, only the names that claims speak of
- * differently (vulndb/diff.h) are looked at; the packages of those names are matched again; what
- * comes out otherwise is written as spans and changes (changes.h); the images that have such a
- * package (store/posting.h) get their summaries anew. Nothing else is read or written.
+ * differently (vulndb/diff.h) are looked at; the packages of those names are matched again, on a
+ * few threads, and compared by prints with what is stored; the posting lists (store/posting.h) of
+ * those that come out otherwise are the complete list of images, which is stored at once
+ * (affected.h). Then what differs is written as spans and changes (changes.h), and last these
+ * images get their summaries anew. Nothing else is read or written.
  *
  * The watcher runs in one process at a time. Each step compares what should be with what is stored
  * and writes the difference in one transaction that only the holder of the watch can commit: killed
@@ -20,6 +22,14 @@
 /* One round: images that the index lacks, new packages, newer data, summaries, trends. */
 int reindex_run(struct engine *en, struct err *e);
 
+struct reindex_result {
+    uint64_t names;    /* that claims speak of differently */
+    uint64_t packages; /* matched again */
+    uint64_t changes;
+    uint64_t images; /* that have a package with a change */
+    /* What differs; the names' packages matched; the list of images stored; the changes written. */
+    double diff_seconds, match_seconds, image_seconds, write_seconds;
+};
 /* The same for one database, whose generation is named: what the round and the benchmark share. */
 struct reindex_options {
     struct db *db;
@@ -28,14 +38,9 @@ struct reindex_options {
     const char *generation;
     const char *holder;      /* of the watch */
     bool (*stop)(void *ctx); /* MAY */
+    /* MAY: the complete list of images is stored (affected.h), all else is not yet. */
+    void (*listed)(void *ctx, const struct reindex_result *so_far);
     void *ctx;
-};
-struct reindex_result {
-    uint64_t names;    /* that claims speak of differently */
-    uint64_t packages; /* matched again */
-    uint64_t changes;
-    uint64_t images; /* that have a package with a change */
-    double diff_seconds, match_seconds, image_seconds;
 };
 /* Goes through newer data; *out all zero when these were gone through. */
 int reindex_data(const struct reindex_options *o, struct reindex_result *out, struct err *e);

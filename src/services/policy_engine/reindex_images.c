@@ -2,45 +2,22 @@
 #include "services/policy_engine/reindex_internal.h"
 
 #include "base/auto.h"
-#include "base/cursor.h"
 
 enum { WRITES = 1000, MERGE_AT = 1024, MERGE_MOST = 8192, NEW_MOST = 8192 };
-
-int reindex_affected(struct db_tx *tx, int64_t batch, struct posting_set *out, struct err *e)
-{
-    auto_posting *reader = NULL;
-    auto_rows *r = NULL;
-    int rc = posting_open(tx, &reader, e);
-    if (rc == 0)
-        rc = db_query(tx, "SELECT DISTINCT package FROM finding_change WHERE batch = $1",
-                      DB(DBI(batch)), &r, e);
-    while (rc >= 0 && (rc = db_next(r, e)) == 1)
-        if ((rc = posting_read(reader, db_int(r, 0), out, e)) < 0)
-            return rc;
-    return rc;
-}
 
 /* ---- summaries ---------------------------------------------------------------------------------
  */
 
-struct counts {
+struct package_count {
     uint32_t of[SEVERITIES];
     bool known; /* the package was matched */
 };
 struct summing {
     const struct reindex_options *o;
-    VEC(struct counts) packages; /* by id */
-    VEC(int64_t) images;         /* of the transaction at hand */
+    VEC(struct package_count) packages; /* by id */
+    VEC(int64_t) images;                /* of the transaction at hand */
     int64_t batch;
 };
-
-static void take_counts(str bytes, struct counts *out)
-{
-    struct cursor c = cursor_over(bytes.p, bytes.n);
-    *out = (struct counts){.known = true};
-    for (size_t i = 0; i < SEVERITIES && cursor_left(&c); i++)
-        out->of[i] = (uint32_t)cursor_varint(&c);
-}
 
 static int read_counts(struct db_tx *tx, void *ctx, struct err *e)
 {
@@ -50,11 +27,14 @@ static int read_counts(struct db_tx *tx, void *ctx, struct err *e)
     int rc = db_query(tx, "SELECT id, counts FROM posting_package WHERE matched = 1 ORDER BY id",
                       DB0, &r, e);
     while (rc >= 0 && (rc = db_next(r, e)) == 1) {
-        struct counts *slot = NULL;
+        struct package_count *slot = NULL;
+        struct package_sum sum;
         while (s->packages.n <= (size_t)db_int(r, 0))
             if (!(slot = vec_push(&s->packages)))
                 return err_no_memory(e);
-        take_counts(db_blob(r, 1), slot);
+        package_sum_read(db_blob(r, 1), &sum);
+        memcpy(slot->of, sum.of, sizeof slot->of);
+        slot->known = true;
     }
     return rc;
 }
@@ -78,7 +58,7 @@ static int put_summary(struct db_tx *tx, int64_t image, int64_t batch, str count
 static int sum_image(struct db_tx *tx, struct summing *s, int64_t image, posting_ids *list,
                      struct err *e)
 {
-    struct counts sum = {0};
+    struct package_sum sum = {0};
     auto_buf text;
     buf_init(&text, 100);
     list->n = 0;

@@ -19,16 +19,18 @@ int reindex_fence(struct db_tx *tx, const struct reindex_options *o, struct err 
 static int read_package(struct db_tx *tx, struct candidate *c, struct arena *a, struct err *e)
 {
     auto_rows *r = NULL;
-    int rc = db_query(tx, "SELECT identity, matched FROM posting_package WHERE id = $1",
+    int rc = db_query(tx, "SELECT identity, matched, counts FROM posting_package WHERE id = $1",
                       DB(DBI(c->id)), &r, e);
     if (rc < 0 || (rc = db_next(r, e)) <= 0)
         return rc;
+    struct package_sum sum;
     c->identity = arena_dup(a, db_blob(r, 0));
     c->first = db_int(r, 1) == 0;
+    c->printed = package_sum_read(db_blob(r, 2), &sum) && sum.printed;
     return c->identity.p ? 1 : err_no_memory(e);
 }
 
-static int read_spans(struct db_tx *tx, struct candidate *c, struct arena *a, struct err *e)
+int reindex_read_spans(struct db_tx *tx, struct candidate *c, struct arena *a, struct err *e)
 {
     auto_rows *r = NULL;
     size_t room = 0;
@@ -62,7 +64,7 @@ int reindex_read(struct db_tx *tx, struct candidate *c, size_t *n, struct arena 
         struct candidate one = {.id = c[i].id};
         rc = read_package(tx, &one, a, e);
         if (rc == 1 && !one.first)
-            rc = read_spans(tx, &one, a, e) < 0 ? (e ? e->code : ERR_IO) : 1;
+            rc = reindex_read_spans(tx, &one, a, e) < 0 ? (e ? e->code : ERR_IO) : 1;
         if (rc == 1)
             c[kept++] = one;
     }
@@ -154,16 +156,12 @@ static int write_one(struct db_tx *tx, struct writing *w, const struct candidate
     return n < 0 ? (int)n : 1;
 }
 
-/* How many findings of each severity. */
 static int write_counts(struct db_tx *tx, const struct candidate *c, struct err *e)
 {
-    uint64_t counts[SEVERITIES] = {0};
+    const struct package_sum sum = package_sum_of(c->now, c->n_now);
     auto_buf text;
     buf_init(&text, 100);
-    for (size_t i = 0; i < c->n_now; i++)
-        counts[c->now[i].severity]++;
-    for (size_t i = 0; i < SEVERITIES; i++)
-        buf_add_varint(&text, counts[i]);
+    package_sum_write(&sum, &text);
     int64_t n = db_exec(tx, "UPDATE posting_package SET matched = 1, counts = $2 WHERE id = $1",
                         DB(DBI(c->id), DBB(buf_view(&text))), e);
     return n < 0 ? (int)n : 0;
@@ -174,7 +172,7 @@ static int write_package(struct db_tx *tx, struct writing *w, const struct candi
 {
     size_t i = 0, k = 0;
     int rc = 0;
-    bool changed = c->first;
+    bool changed = c->first || !c->printed;
     while (rc >= 0 && (i < c->n_before || k < c->n_now)) {
         int order = i == c->n_before ? 1
                     : k == c->n_now  ? -1
@@ -202,7 +200,7 @@ static int write_all(struct db_tx *tx, void *ctx, struct err *e)
 
 static bool unchanged(const struct candidate *c)
 {
-    if (c->first || c->n_before != c->n_now)
+    if (c->first || !c->printed || c->n_before != c->n_now)
         return false;
     for (size_t i = 0; i < c->n_now; i++)
         if (!str_eq(c->before[i].id, c->now[i].id) || differ(&c->before[i], &c->now[i]))

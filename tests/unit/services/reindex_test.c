@@ -3,6 +3,7 @@
 
 #include "base/auto.h"
 #include "services/image_packages.h"
+#include "services/policy_engine/affected.h"
 #include "services/policy_engine/changes.h"
 #include "services/policy_engine/history.h"
 #include "services/policy_engine/reindex.h"
@@ -168,6 +169,20 @@ static const char *affected(const char *account, const char *id, int64_t at, boo
     return buf_z(&told);
 }
 
+/* Of the last batch (0) or one by number. */
+static const char *listed_images(const char *account, int64_t batch, int64_t after, size_t limit)
+{
+    struct db_tx *tx;
+    buf_clear(&told);
+    if (!batch)
+        batch = count("SELECT MAX(id) FROM finding_batch");
+    assert_ok(db_begin(store, DB_READ, &tx, &e));
+    int r = affected_images(tx, str_z(account), batch, after, limit, tell_image, NULL, &e);
+    assert_true(r == 0 || r == 1);
+    db_rollback(tx);
+    return r ? buf_z(&told) : "none";
+}
+
 static const char *memory_of(const char *account, const char *digest)
 {
     struct db_tx *tx;
@@ -282,7 +297,7 @@ static void the_same_data_write_nothing(void **state)
 static void stopped_anywhere_it_goes_on(void **state)
 {
     static const char want[] = "a/2: curl CVE-3 removed\nb/4: curl CVE-3 removed\n";
-    for (int after = 0; after < 6; after++) {
+    for (int after = 0; after < 8; after++) {
         struct reindex_result r;
         int64_t place = count("SELECT COALESCE(MAX(seq), 0) FROM finding_change");
         calls_left = -1;
@@ -298,13 +313,68 @@ static void stopped_anywhere_it_goes_on(void **state)
         assert_true(rc == 0 || rc == ERR_CONFLICT);
         int64_t open = count("SELECT COUNT(*) FROM finding_batch WHERE ended_at IS NULL");
         assert_int_equal(open, rc == 0 ? 0 : 1);
-        if (rc < 0)
-            assert_string_equal(changes_since(&place, STR("")), "");
+        bool told_early = *changes_since(&place, STR("")) != '\0';
+        if (told_early)
+            assert_string_equal(buf_z(&told), want);
+        /* The list is whole or not there; what was listed stays when another goes on. */
+        bool listed = count("SELECT COUNT(*) FROM finding_batch WHERE listed_at IS NOT NULL AND"
+                            " id = (SELECT MAX(id) FROM finding_batch)");
+        assert_true(listed || !told_early);
+        assert_string_equal(listed_images("", 0, 0, 0), listed ? "a/2 b/4 " : "none");
         calls_left = -1;
         go_through("two");
-        assert_string_equal(changes_since(&place, STR("")), want);
+        assert_string_equal(changes_since(&place, STR("")), told_early ? "" : want);
         assert_string_equal(changes_since(&place, STR("")), "");
+        assert_string_equal(listed_images("", 0, 0, 0), "a/2 b/4 ");
     }
+}
+
+static int put_other_images(struct db_tx *tx, void *ctx, struct err *err)
+{
+    (void)ctx;
+    int r = 0;
+    for (int i = 0; r == 0 && i < 700; i++) {
+        char digest[40], version[40];
+        struct image image = {"c", digest, "", "", version};
+        snprintf(digest, sizeof digest, "sha256:c%d", i);
+        snprintf(version, sizeof version, "6.%d", i); /* of curl: more than a chunk of packages */
+        r = put_one(tx, &image, err);
+    }
+    return r;
+}
+
+/* The list has just the images of which a change is told, whatever number of threads looked. */
+static void the_list_is_complete_and_no_more(void **state)
+{
+    struct row rows[CLAIMS];
+    begin();
+    assert_ok(db_run(store, DB_WRITE, put_other_images, NULL, &e));
+    go_through("one");
+    memcpy(rows, claims, sizeof claims);
+    rows[2].fixed = rows[2].hi = "6.350-1"; /* curl 6.350 and newer, 7.0: no longer */
+    install(rows, CLAIMS);
+    struct reindex_result r = go_through("one");
+    assert_int_equal(r.packages, 701);
+    assert_int_equal(r.images, 702); /* the others have another fix */
+    assert_string_equal(listed_images("a", 0, 0, 0), "a/2 ");
+    assert_string_equal(listed_images("b", 0, 0, 0), "b/4 ");
+    assert_string_equal(listed_images("c", 0, 0, 2), "c/c0 c/c1 ");
+    int64_t second = count("SELECT id FROM posting_image WHERE image_digest = 'sha256:c1'");
+    assert_string_equal(listed_images("c", 0, second, 1), "c/c2 ");
+    assert_string_equal(listed_images("", 999999, 0, 0), "none");
+    /* What an older build stored of packages has no prints: the same list. */
+    struct db_tx *tx;
+    assert_ok(db_begin(store, DB_WRITE, &tx, &e));
+    assert_int_equal(
+        db_exec(tx, "UPDATE posting_package SET counts = SUBSTR(counts, 1, 6)", DB0, &e), 704);
+    assert_ok(db_commit(tx, &e));
+    rows[0].severity = SEV_LOW;
+    install(rows, CLAIMS);
+    r = go_through("one");
+    assert_int_equal(r.changes, 1);
+    assert_string_equal(listed_images("", 0, 0, 0), "a/1 a/2 b/5 ");
+    assert_int_equal(count("SELECT COUNT(*) FROM posting_package WHERE LENGTH(counts) = 22"),
+                     2); /* both versions of openssl */
 }
 
 static void who_was_overtaken_writes_nothing(void **state)
@@ -402,6 +472,7 @@ int main(void)
         reindex_test(only_what_changed_is_told),
         reindex_test(the_same_data_write_nothing),
         reindex_test(stopped_anywhere_it_goes_on),
+        reindex_test(the_list_is_complete_and_no_more),
         reindex_test(who_was_overtaken_writes_nothing),
         reindex_test(consumers_keep_their_place),
         reindex_test(days_are_counted),

@@ -239,10 +239,10 @@ static void an_image_keeps_its_time(void **state)
     assert_int_equal(posting_list(tx, image, &list, &e), 0);
     assert_int_equal(
         posting_image_packages(tx, STR("b"), STR("sha256:1"), &other, &since, &list, &e), 0);
-    assert_ok(posting_by_name(tx, 3, &list, &e));
+    assert_ok(posting_by_names(tx, (const int64_t[]){3}, 1, &list, &e));
     assert_int_equal(list.n, 6);
     list.n = 0;
-    assert_ok(posting_by_name(tx, UINT64_MAX, &list, &e));
+    assert_ok(posting_by_names(tx, (const int64_t[]){-1}, 1, &list, &e));
     assert_int_equal(list.n, 1);
     assert_int_equal(list.p[0], ids[0]);
     assert_ok(db_commit(tx, &e));

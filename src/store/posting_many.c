@@ -1,0 +1,69 @@
+/* posting_many.c - questions about many packages at a time. */
+#include "base/auto.h"
+#include "store/posting_internal.h"
+
+static int add_places(struct buf *sql, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        buf_addf(sql, i ? ", $%zu" : " ($%zu", i + 1);
+    buf_add_char(sql, ')');
+    return 0;
+}
+
+int posting_query(struct db_tx *tx, const char *head, const char *tail, const int64_t *list,
+                  size_t n, size_t *used, struct db_rows **out, struct err *e)
+{
+    struct db_value values[POSTING_MANY];
+    auto_buf sql;
+    /* One text for all full questions, and one for what is left, filled up. */
+    size_t places = n < 8 ? 8 : POSTING_MANY;
+    *used = n < places ? n : places;
+    for (size_t i = 0; i < places; i++)
+        values[i] = DBI(list[i < *used ? i : *used - 1]);
+    buf_init(&sql, 4000);
+    buf_add_str(&sql, str_z(head));
+    add_places(&sql, places);
+    buf_add_str(&sql, str_z(tail));
+    int rc = buf_check(&sql, "a question about packages", e);
+    return rc < 0 ? rc : db_query(tx, buf_z(&sql), values, places, out, e);
+}
+
+int posting_by_names(struct db_tx *tx, const int64_t *names, size_t n, posting_ids *out,
+                     struct err *e)
+{
+    int rc = 0;
+    for (size_t used = 0; rc >= 0 && n; names += used, n -= used) {
+        auto_rows *r = NULL;
+        rc = posting_query(tx, "SELECT package FROM posting_name WHERE name IN", "", names, n,
+                           &used, &r, e);
+        while (rc >= 0 && (rc = db_next(r, e)) == 1) {
+            int64_t *slot = vec_push(out);
+            if (!slot)
+                return err_no_memory(e);
+            *slot = db_int(r, 0);
+        }
+    }
+    return rc < 0 ? rc : 0;
+}
+
+int posting_rows(struct db_tx *tx, const int64_t *packages, size_t n,
+                 int (*fn)(void *ctx, const struct posting_row *row, struct err *e), void *ctx,
+                 struct err *e)
+{
+    int rc = 0;
+    for (size_t used = 0; rc >= 0 && n; packages += used, n -= used) {
+        auto_rows *r = NULL;
+        rc = posting_query(tx,
+                           "SELECT id, matched, identity, counts FROM posting_package WHERE id IN",
+                           " ORDER BY id", packages, n, &used, &r, e);
+        while (rc >= 0 && (rc = db_next(r, e)) == 1) {
+            const struct posting_row row = {.id = db_int(r, 0),
+                                            .matched = db_int(r, 1) != 0,
+                                            .identity = db_blob(r, 2),
+                                            .counts = db_blob(r, 3)};
+            if ((rc = fn(ctx, &row, e)) < 0)
+                return rc;
+        }
+    }
+    return rc < 0 ? rc : 0;
+}
