@@ -153,6 +153,7 @@ static void parts_read(struct config_loader *l)
     c->hints_enabled = config_get_bool(l, "services.analyzer.enable_hints", false);
     c->owned_package_filtering =
         config_get_bool(l, "services.analyzer.enable_owned_package_filtering", true);
+    c->changes_days = config_get_int(l, "services.policy_engine.changes_days", 365, 0, 36500);
     c->provider = text_or_null(l, VULNS ".provider");
     c->feeds_sync_enabled =
         config_get_bool(l, VULNS ".sync.enabled", config_get_bool(l, "feeds.sync_enabled", true));

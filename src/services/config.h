@@ -96,6 +96,7 @@ struct config {
     unsigned event_days; /* services.catalog.event_log.retention_days: older events go; 0: none */
     const char *policy_bundles_dir; /* *.json go into new accounts */
     const char *analyzer_config;    /* path of analyzer_config.yaml; NULL: built in */
+    int64_t changes_days;           /* changes of findings are kept; 0: for ever */
     const char *provider;           /* policy_engine.vulnerabilities.provider, as configured */
     bool feeds_sync_enabled, feeds_ssl_verify;
     const char *legacy_feeds_url; /* of the original's feed service, when configured; NULL */

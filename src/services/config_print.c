@@ -170,9 +170,11 @@ static void put_service(struct buf *b, const struct config *c, int id)
                  c->event_notification ? "true" : "false", c->event_days);
         put_store(b, c);
     }
-    if (id == SERVICE_POLICY_ENGINE)
+    if (id == SERVICE_POLICY_ENGINE) {
+        put_number(b, 2, "changes_days", c->changes_days);
         buf_addf(b, "    vulnerabilities: {sync: {enabled: %s, ssl_verify: %s}}\n",
                  c->feeds_sync_enabled ? "true" : "false", c->feeds_ssl_verify ? "true" : "false");
+    }
 }
 
 static void put_general(struct buf *b, const struct config *c)

@@ -612,7 +612,8 @@ static int ask_memory(struct db_tx *tx, void *ctx, struct err *e)
     struct question *q = ctx;
     q->l.n = 0;
     posting_set_done(&q->l.set);
-    return history_affected(tx, STR(""), str_z(q->id), q->at, q->now, collect, &q->l, e);
+    str id = str_z(q->id);
+    return history_affected(tx, STR(""), &id, 1, q->at, q->now, collect, &q->l, e);
 }
 
 /* By walking the images' own lists and each package's spans. */

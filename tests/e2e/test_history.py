@@ -30,7 +30,9 @@ FIRST = [record("CVE-2099-1", "zlib", "1.2.12-r0", "Medium"), record("CVE-2099-2
 def watched(request, kellet_binary, tmp_path_factory, registry_open):
     """(engine, feed service, digest) of an image that is in the index."""
     database = request.getfixturevalue("postgres").database("t_history") if request.param == "postgres" else None
-    service = FeedService({"vulnerabilities": {"alpine:3.10": copy.deepcopy(FIRST)}})
+    ghsa = {"Advisory": {"ghsaId": "GHSA-2222-3333-4444", "CVE": ["CVE-2099-1"], "Severity": "Medium", "Summary": "", "Metadata": {},
+                         "url": "https://advisories.example/GHSA-2222-3333-4444", "FixedIn": []}}
+    service = FeedService({"vulnerabilities": {"alpine:3.10": copy.deepcopy(FIRST)}, "github": {"github:python": [ghsa]}})
     environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
     engine = engines.Engine(kellet_binary, tmp_path_factory.mktemp("history"), database, environment=environment,
                             extra=f"feeds: {{url: '{service.url}'}}")
@@ -110,6 +112,16 @@ def test_the_list_of_images_of_an_update(watched):
     assert client("GET", f"/v1/history/updates/{update['id']}/images?after={listed['next']}").json["images"] == []
     assert client("GET", f"/v1/history/updates/{update['id'] + 1000}/images").status == 404
     assert client("GET", f"/v1/history/updates?before={update['id']}").json["updates"][0]["id"] < update["id"]
+
+
+def test_any_name_of_a_vulnerability_is_asked_for(watched):
+    client, digest = watched[0].client, watched[2]
+    answer = client("GET", "/v1/history/vulnerabilities/GHSA-2222-3333-4444").json
+    assert [i["imageDigest"] for i in answer["images"]] == [digest]
+    assert answer["aliases"] == ["CVE-2099-1"]
+    assert client("GET", "/v1/history/vulnerabilities/CVE-2099-1").json["aliases"] == ["GHSA-2222-3333-4444"]
+    assert client("GET", "/v1/history/vulnerabilities/CVE-2099-3").json == {"vuln": "CVE-2099-3", "aliases": [], "images": []}
+    assert affected(client, "no%2Fsuch%20name") == []
 
 
 def test_days_are_counted(watched):

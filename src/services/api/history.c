@@ -1,5 +1,6 @@
 /* history.c - /history/...: the memory of findings (kellet's own, not the original's). */
 #include "services/api/operations.h"
+#include "services/api/policy_engine.h"
 #include "services/policy_engine/affected.h"
 #include "services/policy_engine/changes.h"
 #include "services/policy_engine/history.h"
@@ -11,6 +12,7 @@ struct asked {
     int64_t at;
     bool now;
     int found;
+    VEC(str) ids; /* of the vulnerability */
 };
 
 static void put_history(yyjson_mut_doc *d, yyjson_mut_val *list, const struct history_row *r)
@@ -84,19 +86,64 @@ static int read_affected(struct db_tx *tx, void *ctx, struct err *e)
     int r = q->at ? 0 : db_query_int(tx, "SELECT now_us()", DB0, &q->at, e);
     yyjson_mut_arr_clear(q->list);
     return r < 0 ? r
-                 : history_affected(tx, q->c->account, call_param(q->c, "vulnerabilityId"), q->at,
-                                    q->now, add_affected, q, e);
+                 : history_affected(tx, q->c->account, q->ids.p, q->ids.n, q->at, q->now,
+                                    add_affected, q, e);
+}
+
+/* The policy engine has the vulnerability data, and so the other names. */
+static int ask_names(struct asked *q, yyjson_doc **out)
+{
+    auto_buf path, body;
+    int status = 0;
+    buf_init(&path, 4000);
+    buf_add_str(&path, STR("/vulnerabilities/"));
+    policy_engine_escape(&path, call_param(q->c, "vulnerabilityId"));
+    buf_add_str(&path, STR("/aliases"));
+    int r = policy_engine_ask(q->c, "GET", buf_ok(&path) ? buf_z(&path) : NULL, &status, &body);
+    if (r >= 0 && status != 200)
+        r = err_set(q->c->err, ERR_NET, "the policy engine answered %d", status);
+    if (r >= 0)
+        r = json_parse(buf_view(&body), "the policy engine's answer", out, q->c->err);
+    return r < 0 ? r : 0;
+}
+
+static int take_names(struct asked *q, yyjson_doc *answer, yyjson_mut_val *aliases)
+{
+    size_t i, n;
+    yyjson_val *id;
+    yyjson_arr_foreach(json_get(yyjson_doc_get_root(answer), "ids"), i, n, id)
+    {
+        str *slot = vec_push(&q->ids);
+        if (!slot)
+            return err_no_memory(q->c->err);
+        *slot = json_text(id);
+        if (i)
+            yyjson_mut_arr_add_strncpy(q->d, aliases, slot->p, slot->n);
+    }
+    return 0;
 }
 
 static int get_affected(struct call *c)
 {
+    auto_json *names = NULL;
     struct asked q = begin(c);
-    str at = call_param(c, "at");
+    yyjson_mut_val *root = yyjson_mut_obj(q.d), *aliases = yyjson_mut_arr(q.d);
+    str at = call_param(c, "at"), id = call_param(c, "vulnerabilityId");
     q.now = str_eq(call_param(c, "known"), STR("now"));
     if (at.n && !time_parse(at, &q.at))
         return call_error(c, 400, "not a time: %.*s", STR_ARG(at));
-    int r = api_run(c, DB_READ, read_affected, &q);
-    return r < 0 ? r : send_list(&q, "vuln", call_param(c, "vulnerabilityId"), "images");
+    int r = ask_names(&q, &names);
+    if (r >= 0)
+        r = take_names(&q, names, aliases);
+    if (r >= 0)
+        r = api_run(c, DB_READ, read_affected, &q);
+    vec_done(&q.ids);
+    if (r < 0)
+        return r;
+    put_str(q.d, root, "vuln", id);
+    yyjson_mut_obj_add_val(q.d, root, "aliases", aliases);
+    yyjson_mut_obj_add_val(q.d, root, "images", q.list);
+    return call_send(c, 200, q.d, root);
 }
 
 static int read_trends(struct db_tx *tx, void *ctx, struct err *e)

@@ -4,6 +4,8 @@
 #include "services/package_identity.h"
 #include "store/posting.h"
 
+enum { EXPIRE_AT_ONCE = 5000 };
+
 static const struct {
     enum change_kind kind;
     const char *name;
@@ -235,17 +237,52 @@ int changes_move(struct db_tx *tx, str consumer, int64_t from, int64_t to, struc
     return n < 0 ? (int)n : 0;
 }
 
-static int expire(struct db_tx *tx, void *ctx, struct err *e)
+/* ---- forgetting
+ */
+
+struct expiring {
+    int64_t age, n;
+};
+
+static int expire_some(struct db_tx *tx, void *ctx, struct err *e)
 {
+    struct expiring *x = ctx;
+    x->n = db_exec(tx,
+                   "DELETE FROM finding_change WHERE seq IN (SELECT seq FROM finding_change WHERE"
+                   " at < now_us() - $1 AND seq <= (SELECT COALESCE(MIN(seq),"
+                   " 9000000000000000000) FROM finding_consumer) ORDER BY seq LIMIT $2)",
+                   DB(DBI(x->age), DBI(EXPIRE_AT_ONCE)), e);
+    return x->n < 0 ? (int)x->n : 0;
+}
+
+/* The newest stays, and the one that says how far the changes go. */
+static int expire_batches(struct db_tx *tx, void *ctx, struct err *e)
+{
+    const struct expiring *x = ctx;
     int64_t n = db_exec(tx,
-                        "DELETE FROM finding_change WHERE at < now_us() - $1 AND seq <="
-                        " (SELECT COALESCE(MIN(seq), 9000000000000000000) FROM finding_consumer)",
-                        DB(DBI(*(const int64_t *)ctx)), e);
+                        "DELETE FROM finding_batch WHERE ended_at < now_us() - $1 AND id <>"
+                        " (SELECT MAX(id) FROM finding_batch) AND last_seq <>"
+                        " (SELECT MAX(last_seq) FROM finding_batch) AND NOT EXISTS (SELECT 1 FROM"
+                        " finding_change c WHERE c.batch = finding_batch.id)",
+                        DB(DBI(x->age)), e);
+    if (n >= 0)
+        n = db_exec(tx,
+                    "DELETE FROM finding_affected WHERE batch NOT IN (SELECT id FROM"
+                    " finding_batch)",
+                    DB0, e);
     return n < 0 ? (int)n : 0;
 }
 
-int changes_expire(struct db *db, int64_t days, struct err *e)
+int64_t changes_expire(struct db *db, int64_t days, struct err *e)
 {
-    int64_t age = days * 86400 * 1000000;
-    return db_run(db, DB_WRITE, expire, &age, e);
+    struct expiring x = {.age = days * 86400 * 1000000};
+    int64_t all = 0;
+    int rc;
+    do {
+        rc = db_run(db, DB_WRITE, expire_some, &x, e);
+        all += rc >= 0 ? x.n : 0;
+    } while (rc >= 0 && x.n == EXPIRE_AT_ONCE);
+    if (rc >= 0)
+        rc = db_run(db, DB_WRITE, expire_batches, &x, e);
+    return rc < 0 ? rc : all;
 }

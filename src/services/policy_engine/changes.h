@@ -57,7 +57,9 @@ int changes_known(struct db_tx *tx, str consumer, int64_t *seq, struct err *e);
 int changes_place(struct db_tx *tx, str consumer, int64_t *seq, struct err *e);
 /* ERR_CONFLICT when it is not at `from` (another process was faster): roll back. */
 int changes_move(struct db_tx *tx, str consumer, int64_t from, int64_t to, struct err *e);
-/* Forgets changes older than `days`, but none that a consumer has not read. */
-int changes_expire(struct db *db, int64_t days, struct err *e);
+/* Forgets changes older than `days`, some thousand in a transaction, but none that a consumer has
+ * not read; and the batches and lists of images (affected.h) that have no changes any more.
+ * Returns how many changes went. */
+int64_t changes_expire(struct db *db, int64_t days, struct err *e);
 
 #endif

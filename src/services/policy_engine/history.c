@@ -128,28 +128,42 @@ static int tell_affected(void *ctx, const struct posting_image *i, struct err *e
     return i->since <= f->at ? f->fn(f->ctx, i, e) : 0;
 }
 
-int history_affected(struct db_tx *tx, str account, str vulnerability, int64_t at, bool known_now,
+static int add_packages(struct db_tx *tx, str vulnerability, const struct affected *f,
+                        bool known_now, posting_ids *out, struct err *e)
+{
+    auto_rows *r = NULL;
+    int64_t from = known_now ? SPAN_OPEN : f->at, to = known_now ? SPAN_OPEN - 1 : f->at;
+    int rc = db_query(tx,
+                      "SELECT DISTINCT package FROM finding_span WHERE vulnerability = $1 AND"
+                      " opened_at <= $2 AND closed_at > $3",
+                      DB(DBS(vulnerability), DBI(from), DBI(to)), &r, e);
+    while (rc >= 0 && (rc = db_next(r, e)) == 1) {
+        int64_t *slot = vec_push(out);
+        if (!slot)
+            return err_no_memory(e);
+        *slot = db_int(r, 0);
+    }
+    return rc;
+}
+
+int history_affected(struct db_tx *tx, str account, const str *ids, size_t n_ids, int64_t at,
+                     bool known_now,
                      int (*fn)(void *ctx, const struct posting_image *i, struct err *e), void *ctx,
                      struct err *e)
 {
     struct affected f = {at, fn, ctx};
     struct posting_set set;
+    posting_ids packages = {0};
     auto_posting *reader = NULL;
-    auto_rows *r = NULL;
-    int64_t from = known_now ? SPAN_OPEN : at, to = known_now ? SPAN_OPEN - 1 : at;
     posting_set_init(&set);
     int rc = posting_open(tx, &reader, e);
-    if (rc == 0)
-        rc = db_query(tx,
-                      "SELECT DISTINCT package FROM finding_span WHERE vulnerability = $1 AND"
-                      " opened_at <= $2 AND closed_at > $3",
-                      DB(DBS(vulnerability), DBI(from), DBI(to)), &r, e);
-    while (rc >= 0 && (rc = db_next(r, e)) == 1)
-        if ((rc = posting_read(reader, db_int(r, 0), &set, e)) < 0)
-            break;
-    db_rows_close(TAKE(r));
+    for (size_t i = 0; rc >= 0 && i < n_ids; i++)
+        rc = add_packages(tx, ids[i], &f, known_now, &packages, e);
+    if (rc >= 0)
+        rc = posting_read_all(reader, packages.p, packages.n, &set, e);
     if (rc >= 0)
         rc = posting_images(tx, &set, account, tell_affected, &f, e);
+    vec_done(&packages);
     posting_set_done(&set);
     return rc < 0 ? rc : 0;
 }

@@ -22,9 +22,11 @@ struct history_row {
 int history_image(struct db_tx *tx, struct arena *a, str account, str digest,
                   struct history_row **out, size_t *n, struct err *e);
 
-/* Calls fn for each of the account's images (all accounts' when it is empty) that were there at the
- * time `at` and had the vulnerability: by what was known then, or by what is known now. */
-int history_affected(struct db_tx *tx, str account, str vulnerability, int64_t at, bool known_now,
+/* Calls fn once for each of the account's images (all accounts' when it is empty) that were there
+ * at the time `at` and had the vulnerability: by what was known then, or by what is known now. ids:
+ * all its names; findings stand under the CVE, or under an advisory's id while there is none. */
+int history_affected(struct db_tx *tx, str account, const str *ids, size_t n_ids, int64_t at,
+                     bool known_now,
                      int (*fn)(void *ctx, const struct posting_image *i, struct err *e), void *ctx,
                      struct err *e);
 

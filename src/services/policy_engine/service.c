@@ -52,6 +52,24 @@ static int send_list(struct call *c, yyjson_mut_doc *d, const char *key, yyjson_
     return call_send(c, 200, d, root);
 }
 
+/* All names of a vulnerability, the given one first. Advisories about several CVEs do not make them
+ * one: of a CVE no other CVE is told. */
+static int get_aliases(struct call *c)
+{
+    auto_vulndata *view = vulndata_take(c->engine->vulndata);
+    str id = call_param(c, "vulnerability_id"), *ids = NULL;
+    size_t n = 0;
+    int r = view->db ? vulndb_aliases(view->db, id, &c->arena, &ids, &n, c->err) : 0;
+    yyjson_mut_doc *d = call_doc(c);
+    yyjson_mut_val *list = yyjson_mut_arr(d);
+    yyjson_mut_arr_add_strncpy(d, list, id.p, id.n);
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        if (!str_eq(ids[i], id) &&
+            !(str_starts(id, STR("CVE-")) && str_starts(ids[i], STR("CVE-"))))
+            yyjson_mut_arr_add_strncpy(d, list, ids[i].p, ids[i].n);
+    return r < 0 ? r : send_list(c, d, "ids", list);
+}
+
 static int query_vulnerabilities(struct call *c)
 {
     auto_vulndata *view = vulndata_take(c->engine->vulndata);
@@ -366,6 +384,16 @@ static int watch_findings(struct engine *en, struct err *e)
     return vuln_update_run(en, pe->reports, e);
 }
 
+static int forget_changes(struct engine *en, struct err *e)
+{
+    int64_t days = en->config->changes_days;
+    int64_t n = days ? changes_expire(en->db, days, e) : 0;
+    if (n > 0)
+        log_info("policy_engine", "%lld changes of findings older than %lld days were forgotten",
+                 (long long)n, (long long)days);
+    return n < 0 ? (int)n : 0;
+}
+
 static int start(struct engine *en, struct err *e)
 {
     struct policy_engine *pe = calloc(1, sizeof *pe);
@@ -428,6 +456,7 @@ static const struct route routes[] = {
      ROUTE_SLOW | ROUTE_INTERNAL},
     {"GET", "/users/{user_id}/query/images/by_vulnerability", query_by_vulnerability,
      ROUTE_SLOW | ROUTE_INTERNAL},
+    {"GET", "/vulnerabilities/{vulnerability_id}/aliases", get_aliases, ROUTE_INTERNAL},
     {"GET", "/query/vulnerabilities", query_vulnerabilities, ROUTE_SLOW | ROUTE_INTERNAL},
     {"GET", "/feeds", list_feeds, ROUTE_INTERNAL},
     {"POST", "/feeds", sync_feeds, ROUTE_SLOW | ROUTE_INTERNAL},
@@ -465,6 +494,7 @@ static const struct watcher watchers[] = {
      .max = 600,
      .wake = CHANGES_CHANNEL,
      .run = policy_update_run},
+    {.name = "changes_expire", .seconds = 3600, .min = 60, .max = 604800, .run = forget_changes},
     {0},
 };
 

@@ -164,7 +164,14 @@ static const char *affected(const char *account, const char *id, int64_t at, boo
     struct db_tx *tx;
     buf_clear(&told);
     assert_ok(db_begin(store, DB_READ, &tx, &e));
-    assert_ok(history_affected(tx, str_z(account), str_z(id), at, known_now, tell_image, NULL, &e));
+    str ids[4], rest = str_z(id);
+    size_t n = 0;
+    while (n < 4 && rest.n) { /* names with commas between */
+        ptrdiff_t end = str_index(rest, ',');
+        ids[n++] = end < 0 ? rest : (str){rest.p, (size_t)end};
+        rest = end < 0 ? STR("") : str_from(rest, (size_t)end + 1);
+    }
+    assert_ok(history_affected(tx, str_z(account), ids, n, at, known_now, tell_image, NULL, &e));
     db_rollback(tx);
     return buf_z(&told);
 }
@@ -226,6 +233,7 @@ static void first_sight_is_no_change(void **state)
     assert_string_equal(affected("", "CVE-2", now_us(), true), "a/1 b/3 ");
     assert_string_equal(affected("", "CVE-1", 1, false), "");
     assert_string_equal(affected("", "CVE-4", now_us(), false), "");
+    assert_string_equal(affected("", "GHSA-1,CVE-1,CVE-2", now_us(), false), "a/1 a/2 b/3 b/5 ");
     assert_string_equal(memory_of("a", "sha256:1"),
                         "CVE-1 openssl High fix=1.5\nCVE-2 zlib Low fix=\n");
 }
@@ -416,8 +424,46 @@ static void consumers_keep_their_place(void **state)
     assert_int_equal(db_run(store, DB_WRITE, move, ends, &e), ERR_CONFLICT);
     assert_ok(db_run(store, DB_WRITE, place_of, &place, &e));
     assert_int_equal(place, none);
-    assert_ok(changes_expire(store, -1, &e));
+    assert_int_equal(changes_expire(store, 1, &e), 0);
+    assert_true(changes_expire(store, -1, &e) > 0);
     assert_int_equal(count("SELECT COUNT(*) FROM finding_change"), 0);
+}
+
+static void what_is_old_is_forgotten_but_not_unread(void **state)
+{
+    int64_t place = -1, all = 0, next = 0;
+    begin();
+    assert_ok(db_run(store, DB_WRITE, place_of, &place, &e));
+    install(claims, 2);
+    go_through("one");
+    (void)changes_since(&all, STR("")); /* all: where this update's changes end */
+    int64_t batch = count("SELECT MAX(id) FROM finding_batch");
+    install(claims, CLAIMS);
+    go_through("one");
+    assert_int_equal(changes_expire(store, -1, &e), 0); /* nobody has read them */
+    assert_string_equal(listed_images("", batch, 0, 0), "a/2 b/4 ");
+    int64_t ends[2] = {place, all};
+    assert_ok(db_run(store, DB_WRITE, move, ends, &e));
+    assert_int_equal(changes_expire(store, -1, &e), 1);
+    assert_int_equal(count("SELECT COUNT(*) FROM finding_change"), 1);
+    assert_string_equal(listed_images("", batch, 0, 0), "none");
+    assert_string_equal(listed_images("", 0, 0, 0), "a/2 b/4 ");
+    next = all;
+    assert_string_equal(changes_since(&next, STR("")), "a/2: curl CVE-3 added\n"
+                                                       "b/4: curl CVE-3 added\n");
+    /* An update that changes nothing, and all changes gone: the place is not lost. */
+    ends[0] = all, ends[1] = next;
+    assert_ok(db_run(store, DB_WRITE, move, ends, &e));
+    install(claims, CLAIMS);
+    go_through("one");
+    assert_int_equal(changes_expire(store, -1, &e), 1);
+    assert_int_equal(count("SELECT COUNT(*) FROM finding_batch"), 2);
+    install(claims, 2);
+    go_through("one");
+    assert_string_equal(changes_since(&next, STR("")), "a/2: curl CVE-3 removed\n"
+                                                       "b/4: curl CVE-3 removed\n");
+    assert_string_equal(memory_of("b", "sha256:4"), "CVE-3 curl Medium fix=7.5 gone\n"
+                                                    "CVE-3 curl Medium fix=7.5 gone\n");
 }
 
 static void days_are_counted(void **state)
@@ -475,6 +521,7 @@ int main(void)
         reindex_test(the_list_is_complete_and_no_more),
         reindex_test(who_was_overtaken_writes_nothing),
         reindex_test(consumers_keep_their_place),
+        reindex_test(what_is_old_is_forgotten_but_not_unread),
         reindex_test(days_are_counted),
     };
     return store_run("reindex", tests);

@@ -143,6 +143,37 @@ static int note(void *ctx, const struct posting_image *i, struct err *err)
     return 0;
 }
 
+/* All lists at once, and sets joined, are the lists one by one. */
+static void compare_union(struct posting_reader *r, size_t from, size_t n)
+{
+    struct posting_set all, one, joined;
+    posting_set_init(&all);
+    posting_set_init(&joined);
+    assert_ok(posting_read_all(r, ids + from, n, &all, &e));
+    for (size_t p = from; p < from + n; p++) {
+        posting_set_init(&one);
+        assert_ok(posting_read(r, ids[p], &one, &e));
+        assert_true(posting_set_join(&joined, &one));
+        posting_set_done(&one);
+    }
+    assert_int_equal(posting_set_count(&all), posting_set_count(&joined));
+    for (int64_t i = posting_set_next(&joined, 0); i >= 0; i = posting_set_next(&joined, i + 1))
+        assert_true(posting_set_has(&all, i));
+    posting_set_done(&all);
+    posting_set_done(&joined);
+}
+
+static int count_row(void *ctx, const struct posting_row *row, struct err *err)
+{
+    size_t *n = ctx;
+    char identity[32];
+    snprintf(identity, sizeof identity, "package %zu", *n);
+    assert_int_equal(row->id, ids[(*n)++]);
+    assert_true(str_eq(row->identity, str_z(identity)));
+    assert_false(row->matched);
+    return 0;
+}
+
 static void compare(str account)
 {
     struct db_tx *tx;
@@ -164,6 +195,12 @@ static void compare(str account)
         assert_int_equal(posting_set_count(&set), n);
         posting_set_done(&set);
     }
+    size_t rows = 0;
+    assert_ok(posting_rows(tx, ids, PACKAGES, count_row, &rows, &e));
+    assert_int_equal(rows, PACKAGES);
+    compare_union(r, 0, PACKAGES);
+    compare_union(r, 3, 2);
+    compare_union(r, 0, 0);
     posting_close(r);
     db_rollback(tx);
 }
