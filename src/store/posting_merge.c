@@ -137,7 +137,8 @@ static int merge(struct db_tx *tx, void *ctx, struct err *e)
     struct pairs pairs = {0};
     m->images.n = 0;
     const char *fresh = m->summed ? "DELETE FROM posting_fresh WHERE image IN (SELECT f.image FROM"
-                                    " posting_fresh f JOIN finding_summary s ON s.image = f.image"
+                                    " posting_fresh f CROSS JOIN finding_summary s WHERE s.image ="
+                                    " f.image"
                                     " ORDER BY f.image LIMIT $1) RETURNING image"
                                   : "DELETE FROM posting_fresh WHERE image IN (SELECT image FROM"
                                     " posting_fresh ORDER BY image LIMIT $1) RETURNING image";

@@ -36,8 +36,9 @@ static int read_fresh(struct posting_reader *r, struct err *e)
     auto_rows *rows = NULL;
     size_t images = 0;
     int rc = db_query(r->tx,
-                      "SELECT f.image, l.packages FROM posting_fresh f JOIN posting_list l ON"
-                      " l.image = f.image",
+                      /* CROSS JOIN: SQLite would walk the list of all images instead. */
+                      "SELECT f.image, l.packages FROM posting_fresh f CROSS JOIN posting_list l"
+                      " WHERE l.image = f.image",
                       DB0, &rows, e);
     while (rc >= 0 && (rc = db_next(rows, e)) == 1) {
         if (images++ == WAITING_MAX)
