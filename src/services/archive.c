@@ -328,7 +328,7 @@ static int restore_packages(struct db_tx *tx, struct documents *d, str account, 
     auto_buf bytes;
     struct inventory *inv = NULL;
     buf_init(&bytes, INVENTORY_DOCUMENT_MAX);
-    int r = document_get(d, tx, account, STR(INVENTORY_BUCKET), digest, &bytes, e);
+    int r = inventory_document_get(d, tx, account, digest, &bytes, e);
     if (r == ERR_NOT_FOUND)
         return 0;
     if (r >= 0)

@@ -145,6 +145,18 @@ int inventory_document_write(const struct inventory *inv, struct buf *out, struc
     return buf_check(out, "an image's inventory", e);
 }
 
+int inventory_document_get(struct documents *d, struct db_tx *tx, str account, str digest,
+                           struct buf *out, struct err *e)
+{
+    char key[300];
+    struct err missing = {0};
+    snprintf(key, sizeof key, "%.*s/" INVENTORY_PART, STR_ARG(str_sub(digest, 0, 200)));
+    int rc = document_get(d, tx, account, STR("image_content_data"), str_z(key), out, &missing);
+    if (rc == ERR_NOT_FOUND)
+        return document_get(d, tx, account, STR(INVENTORY_BUCKET), digest, out, e);
+    return rc < 0 ? err_set(e, missing.code, "%s", missing.text) : rc;
+}
+
 /* ---- reading -----------------------------------------------------------------------------------
  */
 

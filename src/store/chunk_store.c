@@ -323,7 +323,8 @@ static int put_all(struct putting *p, struct err *e)
     return rc < 0 ? rc : 0;
 }
 
-int chunks_put(struct documents *d, struct db_tx *tx, struct chunk *chunks, size_t n, struct err *e)
+static int put_or_find(struct documents *d, struct db_tx *tx, struct chunk *chunks, size_t n,
+                       bool write, struct err *e)
 {
     struct putting p = {.d = d, .tx = tx};
     autofree struct chunk **sorted = malloc((n + 1) * sizeof *sorted);
@@ -341,14 +342,25 @@ int chunks_put(struct documents *d, struct db_tx *tx, struct chunk *chunks, size
         for (size_t i = 0; i < n; i++)
             if (!i || by_digest(&sorted[i - 1], &sorted[i]) != 0)
                 p.open[p.n++] = sorted[i];
-        rc = put_all(&p, e);
+        rc = write ? put_all(&p, e) : find(&p, e);
     }
-    for (size_t i = 1; i < n && rc == 0; i++)
+    for (size_t i = 1; i < n && rc >= 0; i++)
         if (by_digest(&sorted[i - 1], &sorted[i]) == 0 && !sorted[i]->id)
             sorted[i]->id = sorted[i - 1]->id;
     ZSTD_freeCCtx(p.z);
     free(p.open);
-    return rc;
+    return rc < 0 ? rc : 0;
+}
+
+int chunks_put(struct documents *d, struct db_tx *tx, struct chunk *chunks, size_t n, struct err *e)
+{
+    return put_or_find(d, tx, chunks, n, true, e);
+}
+
+int chunks_find(struct documents *d, struct db_tx *tx, struct chunk *chunks, size_t n,
+                struct err *e)
+{
+    return put_or_find(d, tx, chunks, n, false, e);
 }
 
 /* The row keeps its id, so what the other driver still has is named by no row of that driver. */

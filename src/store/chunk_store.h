@@ -43,6 +43,9 @@ struct chunk {
  * of the same chunks wait for each other, one after the other. */
 int chunks_put(struct documents *d, struct db_tx *tx, struct chunk *chunks, size_t n,
                struct err *e);
+/* Only finds them: id 0 where there is none. */
+int chunks_find(struct documents *d, struct db_tx *tx, struct chunk *chunks, size_t n,
+                struct err *e);
 /* Of chunks that another driver has, after chunks_put(): moves them to d's. */
 int chunks_move_here(struct documents *d, struct db_tx *tx, struct chunk *chunks, size_t n,
                      struct err *e);

@@ -118,11 +118,11 @@ static int insert_content(struct documents *d, struct db_tx *tx, str digest, str
     if (rc < 0)
         return rc;
     struct db_value v = DBB(buf_view(&b));
-    return db_query_int(tx,
-                        "INSERT INTO content (digest, size, chunks, data) VALUES ($1, $2, $3, $4)"
-                        " ON CONFLICT (digest) DO NOTHING RETURNING id",
-                        DB(DBB(digest), DBI(bytes.n), whole ? DBNULL : v, whole ? v : DBNULL), id,
-                        e);
+    rc = db_query_int(tx,
+                      "INSERT INTO content (digest, size, chunks, data, named)"
+                      " VALUES ($1, $2, $3, $4, 1) ON CONFLICT (digest) DO NOTHING RETURNING id",
+                      DB(DBB(digest), DBI(bytes.n), whole ? DBNULL : v, whole ? v : DBNULL), id, e);
+    return rc < 0 || whole ? rc : content_chunks_named(tx, *id, buf_view(&b), false, e);
 }
 
 /* The row must not go away before tx ends: a sweep waits for whoever names it now. */
@@ -234,6 +234,7 @@ void content_row_init(struct content_row *c)
     buf_init(&c->data, RECIPE_MAX);
     buf_init(&c->chunks, RECIPE_MAX);
     buf_init(&c->parts, RECIPE_MAX);
+    buf_init(&c->delta, RECIPE_MAX);
 }
 
 void content_row_done(struct content_row *c)
@@ -241,6 +242,7 @@ void content_row_done(struct content_row *c)
     buf_done(&c->data);
     buf_done(&c->chunks);
     buf_done(&c->parts);
+    buf_done(&c->delta);
 }
 
 int content_row_copy(const struct db_rows *r, str key, struct content_row *c, struct err *e)
@@ -253,14 +255,17 @@ int content_row_copy(const struct db_rows *r, str key, struct content_row *c, st
     memcpy(c->digest.b, digest.p, digest.n);
     c->in_chunks = !db_is_null(r, 4);
     c->has_parts = !db_is_null(r, 5);
-    str found = db_text(r, 6);
+    c->base = db_int(r, 6);
+    str found = db_text(r, 8);
     if (found.n < key.n)
         c->part = str_from(key, found.n + 1);
     buf_add_str(&c->data, db_blob(r, 3));
     buf_add_str(&c->chunks, db_blob(r, 4));
     buf_add_str(&c->parts, db_blob(r, 5));
-    return buf_ok(&c->data) && buf_ok(&c->chunks) ? buf_check(&c->parts, "document", e)
-                                                  : err_no_memory(e);
+    buf_add_str(&c->delta, db_blob(r, 7));
+    return buf_ok(&c->data) && buf_ok(&c->chunks) && buf_ok(&c->parts)
+               ? buf_check(&c->delta, "document", e)
+               : err_no_memory(e);
 }
 
 int content_row_find(struct db_tx *tx, str account, str bucket, str key, struct content_row *c,
@@ -271,7 +276,7 @@ int content_row_find(struct db_tx *tx, str account, str bucket, str key, struct 
     auto_rows *r = NULL;
     content_row_init(c);
     int rc = db_query(tx,
-                      "SELECT c.id, c.size, c.digest, c.data, c.chunks, c.parts, d.key"
+                      "SELECT " CONTENT_COLUMNS ", d.key"
                       " FROM document d JOIN content c ON c.id = d.content_id"
                       " WHERE d.account = $1 AND d.bucket = $2 AND d.key IN ($3, $4)"
                       " ORDER BY d.key DESC",

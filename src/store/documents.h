@@ -3,7 +3,8 @@
  * A document is bytes under (account, bucket, key). Bytes are kept once whatever the number of
  * documents that hold them: large ones are cut into chunks by content, so that two images that
  * share base layers share most of their file lists. Each chunk is zstd-compressed and addressed by
- * its SHA-256, which is checked on each read. Drivers keep the chunks: the database, a directory,
+ * its SHA-256, which is checked on each read. Documents of one family (document_put_parts()) are
+ * kept as what differs from one another. Drivers keep the chunks: the database, a directory,
  * S3 (there a document is one object: chunk_store_s3.h). Which driver holds a chunk is recorded
  * with it, so that after a change of the configuration old documents stay readable as long as the
  * old driver is configured too (the database always is); documents_migrate.h moves them. */
@@ -44,8 +45,11 @@ struct document_part {
     str name, bytes;
     bool own; /* no other document has such bytes: up to 64 KiB are kept in the row */
 };
+/* family: any bytes that documents which are much alike have in common (versions of an image: the
+ * repository); empty: none. In a database, what a document has for itself is then kept as what
+ * differs from an earlier one of its family, which stays as long as it is needed. */
 int document_put_parts(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
-                       const struct document_part *parts, size_t n, struct err *e);
+                       str family, const struct document_part *parts, size_t n, struct err *e);
 
 /* Appends to *out (initialised by the caller, whose max is the limit). ERR_NOT_FOUND; ERR_MISMATCH
  * when a chunk is not what was written. */

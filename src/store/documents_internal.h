@@ -23,11 +23,11 @@ int document_name_content(struct db_tx *tx, str account, str bucket, str key, in
 #define RECIPE_MAX ((size_t)64 << 20)
 
 struct content_row {
-    int64_t id;
+    int64_t id, base; /* base: from which content it differs (documents_chain.h); 0: whole */
     uint64_t size;
     struct sha256 digest;
     bool in_chunks, has_parts;
-    struct buf data, chunks, parts;
+    struct buf data, chunks, parts, delta;
     str part; /* which part was asked for */
 };
 /* 1: *c is the row of the document, or of the one that has it as a part; 0: there is none. To be
@@ -46,10 +46,13 @@ int content_chunks_get(struct documents *d, struct db_tx *tx, str recipe, uint64
 /* fn for each chunk of a content's list; runs: it has parts. */
 int content_each_chunk(str list, bool runs, int (*fn)(void *ctx, int64_t id), void *ctx,
                        struct err *e);
-/* A content named these chunks and does no longer: documents_sweep() looks whether others do. */
-int content_chunks_left(struct db_tx *tx, str list, bool runs, struct err *e);
+/* The content names these chunks from now on, or no longer: documents_sweep() looks whether others
+ * do. Which content may name a chunk is known by blocks of ids (table chunk_use). */
+int content_chunks_named(struct db_tx *tx, int64_t content, str list, bool runs, struct err *e);
+int content_chunks_left(struct db_tx *tx, int64_t content, str list, bool runs, struct err *e);
 
-/* The row of "SELECT id, size, digest, data, chunks, parts, KEY"; key as it was asked for. */
+/* The row of "SELECT " CONTENT_COLUMNS ", KEY" of content c; key as it was asked for. */
+#define CONTENT_COLUMNS "c.id, c.size, c.digest, c.data, c.chunks, c.parts, c.base, c.delta"
 void content_row_init(struct content_row *c);
 int content_row_copy(const struct db_rows *r, str key, struct content_row *c, struct err *e);
 /* What is kept whole in rows: `usual`, or more where a chunk is dear. */

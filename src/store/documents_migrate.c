@@ -114,6 +114,10 @@ int content_chunks_rewrite(struct documents *d, struct db_tx *tx, const struct c
         return rc;
     int64_t n = db_exec(tx, "UPDATE content SET chunks = $2 WHERE id = $1",
                         DB(DBI(c->id), DBB(buf_view(&list))), e);
+    if (n >= 0)
+        n = content_chunks_left(tx, c->id, buf_view(&c->chunks), false, e);
+    if (n >= 0)
+        n = content_chunks_named(tx, c->id, buf_view(&list), false, e);
     return n < 0 ? (int)n : 0;
 }
 
@@ -122,7 +126,7 @@ static int read_content(struct move *m, struct db_tx *tx, struct content_row *c,
 {
     auto_rows *r = NULL;
     int rc = db_query(tx,
-                      "SELECT id, size, digest, data, chunks, parts, '' FROM content"
+                      "SELECT " CONTENT_COLUMNS ", '' FROM content c"
                       " WHERE id = $1 AND chunks IS NOT NULL {for_update}",
                       DB(DBI(m->id)), &r, e);
     if (rc == 0)
@@ -145,8 +149,6 @@ static int move_one(struct db_tx *tx, void *ctx, struct err *e)
     if (rc == 1) {
         rc = c.has_parts ? content_parts_rewrite(m->d, tx, &c, &how, e)
                          : content_chunks_rewrite(m->d, tx, &c, &how, e);
-        if (rc == 0)
-            rc = content_chunks_left(tx, buf_view(&c.chunks), c.has_parts, e);
         rc = rc < 0 ? rc : 1;
     }
     content_row_done(&c);

@@ -3,8 +3,7 @@
 #include <zstd.h>
 
 #include "base/auto.h"
-#include "base/cursor.h"
-#include "store/documents_internal.h"
+#include "store/documents_chain.h"
 
 /* Parts up to INLINE_MAX bytes are kept whole in the row, of larger ones the last TAIL bytes: that
  * is where the answers of the API name their image. */
@@ -12,8 +11,8 @@ enum {
     INLINE_MAX = 1 << 10,
     OWN_MAX = 64 << 10,
     TAIL = 160,
-    TABLE_MAX = 16 << 20,
-    PARTS_MAX = 1000,
+    TABLE_MAX = CHAIN_TABLE_MAX,
+    FAMILY_BYTES = 16,
     LEVEL = 9
 };
 
@@ -43,13 +42,16 @@ static void packing_done(struct packing *p)
     buf_done(&p->runs);
 }
 
-/* Table: number of parts; for each its name, size, number of chunks, length of its tail; then all
- * tails. Integers and lengths are varints. */
+size_t content_part_tail(const struct documents *d, const struct document_part *part)
+{
+    size_t most = content_inline_max(d, part->own ? OWN_MAX : INLINE_MAX);
+    return part->bytes.n > most ? TAIL : part->bytes.n;
+}
+
 static int add_part(struct documents *d, struct packing *p, const struct document_part *part,
                     struct err *e)
 {
-    size_t before = p->chunks.n, most = content_inline_max(d, part->own ? OWN_MAX : INLINE_MAX);
-    size_t head = part->bytes.n > most ? part->bytes.n - TAIL : 0;
+    size_t before = p->chunks.n, head = part->bytes.n - content_part_tail(d, part);
     int rc = chunk_vec_cut(d, str_sub(part->bytes, 0, head), &p->chunks, e);
     buf_add_varint(&p->table, part->name.n);
     buf_add_str(&p->table, part->name);
@@ -89,49 +91,126 @@ static int pack(struct documents *d, struct db_tx *tx, struct packing *p,
     return 0;
 }
 
-static struct sha256 digest_of(str table, str runs)
-{
-    struct sha256 both[2] = {sha256_of(table.p, table.n), sha256_of(runs.p ? runs.p : "", runs.n)};
-    return sha256_of(both, sizeof both);
-}
-
 static int insert_content(struct db_tx *tx, const struct packing *p, int64_t *id, struct err *e)
 {
-    struct sha256 sum = digest_of(buf_view(&p->table), buf_view(&p->runs));
+    struct sha256 sum =
+        content_parts_digest(buf_view(&p->table), buf_view(&p->runs), (str){0}, NULL);
     str digest = {(const char *)sum.b, sizeof sum.b};
     for (int attempt = 0; attempt < 3; attempt++) {
         int rc = content_find(tx, digest, id, e);
         if (rc == ERR_NOT_FOUND)
             rc = db_query_int(
                 tx,
-                "INSERT INTO content (digest, size, chunks, parts)"
-                " VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO NOTHING"
+                "INSERT INTO content (digest, size, chunks, parts, named)"
+                " VALUES ($1, $2, $3, $4, 1) ON CONFLICT (digest) DO NOTHING"
                 " RETURNING id",
                 DB(DBB(digest), DBI(p->size), DBB(buf_view(&p->runs)), DBB(buf_view(&p->packed))),
                 id, e);
+        else
+            return rc;
+        if (rc == 0)
+            return content_chunks_named(tx, *id, buf_view(&p->runs), true, e);
         if (rc != ERR_NOT_FOUND)
             return rc;
     }
     return err_set(e, ERR_CONFLICT, "the content of a document comes and goes");
 }
 
-int document_put_parts(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
-                       const struct document_part *parts, size_t n, struct err *e)
+static int put_whole(struct documents *d, struct db_tx *tx, const struct document_part *parts,
+                     size_t n, int64_t *id, struct err *e)
 {
     struct packing p;
+    packing_init(&p);
+    int rc = pack(d, tx, &p, parts, n, NULL, e);
+    if (rc == 0)
+        rc = insert_content(tx, &p, id, e);
+    packing_done(&p);
+    return rc;
+}
+
+/* ---- families */
+
+/* The number k of a family differs from the one before, every fourth from the fourth before, every
+ * sixteenth from the sixteenth before, and each GENERATION-th is whole: no more than nine steps
+ * lead to a whole one, and most are small. */
+enum { GENERATION = 64 };
+
+struct family {
+    struct sha256 key;
+    int64_t number, last, fourth, sixteenth;
+    bool known;
+};
+
+static int family_read(struct db_tx *tx, struct family *f, struct err *e)
+{
+    auto_rows *r = NULL;
+    int rc = db_query(tx,
+                      "SELECT number, last, fourth, sixteenth FROM document_family"
+                      " WHERE family = $1",
+                      DB(DBB(((str){(const char *)f->key.b, FAMILY_BYTES}))), &r, e);
+    if (rc == 0)
+        rc = db_next(r, e);
+    f->known = rc == 1;
+    if (rc == 1) {
+        f->number = db_int(r, 0);
+        f->last = db_int(r, 1);
+        f->fourth = db_int(r, 2);
+        f->sixteenth = db_int(r, 3);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int family_write(struct db_tx *tx, const struct family *f, struct err *e)
+{
+    int64_t n = db_exec(tx,
+                        "INSERT INTO document_family (family, number, last, fourth, sixteenth)"
+                        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (family) DO UPDATE SET"
+                        " number = excluded.number, last = excluded.last,"
+                        " fourth = excluded.fourth, sixteenth = excluded.sixteenth",
+                        DB(DBB(((str){(const char *)f->key.b, FAMILY_BYTES})), DBI(f->number),
+                           DBI(f->last), DBI(f->fourth), DBI(f->sixteenth)),
+                        e);
+    return n < 0 ? (int)n : 0;
+}
+
+static int put_in_family(struct documents *d, struct db_tx *tx, str family,
+                         const struct document_part *parts, size_t n, int64_t *id, struct err *e)
+{
+    struct family f = {.key = sha256_of(family.p, family.n)};
+    int rc = family_read(tx, &f, e);
+    int64_t k = f.number + 1;
+    bool whole = !f.known || k >= GENERATION;
+    if (rc == 0 && !whole)
+        rc = content_delta_insert(d, tx,
+                                  k % 4    ? f.last
+                                  : k % 16 ? f.fourth
+                                           : f.sixteenth,
+                                  parts, n, id, e);
+    if (rc < 0)
+        return rc;
+    whole = rc == 0;
+    if (whole && (rc = put_whole(d, tx, parts, n, id, e)) < 0)
+        return rc;
+    f.number = whole ? 0 : k;
+    f.last = *id;
+    f.fourth = f.number % 4 ? f.fourth : *id;
+    f.sixteenth = f.number % 16 ? f.sixteenth : *id;
+    return family_write(tx, &f, e);
+}
+
+int document_put_parts(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
+                       str family, const struct document_part *parts, size_t n, struct err *e)
+{
     auto_buf prefix;
     int64_t content = 0, gone = 0;
-    packing_init(&p);
     buf_init(&prefix, 64 << 10);
     buf_add_str(&prefix, key);
     buf_add_char(&prefix, '/');
-    int rc = n > PARTS_MAX ? err_set(e, ERR_LIMIT, "a document of %zu parts", n)
-                           : buf_check(&prefix, "key", e);
+    int rc = n > CHAIN_PARTS_MAX ? err_set(e, ERR_LIMIT, "a document of %zu parts", n)
+                                 : buf_check(&prefix, "key", e);
     if (rc == 0)
-        rc = pack(d, tx, &p, parts, n, NULL, e);
-    if (rc == 0)
-        rc = insert_content(tx, &p, &content, e);
-    packing_done(&p);
+        rc = family.n && d->driver == CHUNK_DB ? put_in_family(d, tx, family, parts, n, &content, e)
+                                               : put_whole(d, tx, parts, n, &content, e);
     if (rc == 0)
         rc = document_name_content(tx, account, bucket, key, content, e);
     if (rc == 0) /* what stood there one by one */
@@ -140,176 +219,61 @@ int document_put_parts(struct documents *d, struct db_tx *tx, str account, str b
     return rc < 0 ? err_wrap(e, "document %.*s/%.*s", STR_ARG(bucket), STR_ARG(key)) : 0;
 }
 
-/* ---- reading */
-
-struct wanted {
-    uint64_t size, skip, chunks; /* chunks before the part's, and its own */
-    str tail;
-    bool found;
-};
-
-static int damaged(struct err *e)
-{
-    return err_set(e, ERR_MISMATCH, "a stored document is damaged (parts)");
-}
-
-static int unpack(const struct content_row *c, struct buf *table, struct err *e)
-{
-    struct cursor in = cursor_over(c->parts.p, c->parts.n);
-    uint64_t size = cursor_varint(&in);
-    str packed = cursor_bytes(&in, cursor_left(&in));
-    char *to = size < TABLE_MAX ? buf_reserve(table, size + 1) : NULL;
-    if (!cursor_ok(&in) || !to)
-        return damaged(e);
-    if (ZSTD_decompress(to, size, packed.p, packed.n) != size)
-        return damaged(e);
-    table->n = size;
-    struct sha256 is = digest_of(buf_view(table), buf_view(&c->chunks));
-    return sha256_eq(&is, &c->digest) ? 0 : damaged(e);
-}
-
-static int look_up(str table, str name, struct wanted *w, struct err *e)
-{
-    struct cursor in = cursor_over(table.p, table.n);
-    uint64_t n = cursor_varint(&in), before = 0, length = 0, chunks = 0;
-    for (uint64_t i = 0; i < n && cursor_ok(&in); i++) {
-        str is = cursor_bytes(&in, cursor_varint(&in));
-        uint64_t size = cursor_varint(&in), count = cursor_varint(&in), tail = cursor_varint(&in);
-        if (!w->found && str_eq(is, name)) {
-            *w = (struct wanted){.size = size, .skip = chunks, .chunks = count, .found = true};
-            length = tail;
-        }
-        before += w->found ? 0 : tail;
-        chunks += count;
-    }
-    cursor_skip(&in, before);
-    w->tail = cursor_bytes(&in, length);
-    return cursor_ok(&in) ? 0 : damaged(e);
-}
-
-struct picking {
-    const struct wanted *w;
-    uint64_t seen;
-    int64_t *ids;
-};
-
-static int pick(void *ctx, int64_t id)
-{
-    struct picking *p = ctx;
-    uint64_t at = p->seen++;
-    if (at >= p->w->skip && at - p->w->skip < p->w->chunks)
-        p->ids[at - p->w->skip] = id;
-    return 0;
-}
-
-static int read_part(struct documents *d, struct db_tx *tx, const struct content_row *c,
-                     const struct wanted *w, struct buf *out, struct err *e)
-{
-    size_t before = out->n;
-    int rc = content_fits(w->size, out, e);
-    if (rc < 0)
-        return rc;
-    if (w->chunks > w->size) /* each has a byte at least */
-        return damaged(e);
-    struct picking p = {.w = w, .ids = calloc(w->chunks + 1, sizeof *p.ids)};
-    if (!p.ids || !buf_reserve(out, w->size + 1))
-        rc = err_no_memory(e);
-    if (rc == 0)
-        rc = chunk_runs_read(buf_view(&c->chunks), pick, &p, e);
-    if (rc == 0)
-        rc = chunks_get(d, tx, p.ids, w->chunks, out, e);
-    free(p.ids);
-    buf_add_str(out, w->tail);
-    if (rc == 0 && out->n - before != w->size)
-        rc = damaged(e);
-    return rc < 0 ? rc : buf_check(out, "document", e);
-}
-
-int content_part_get(struct documents *d, struct db_tx *tx, const struct content_row *c,
-                     struct buf *out, struct err *e)
-{
-    struct wanted w = {0};
-    auto_buf table;
-    buf_init(&table, TABLE_MAX);
-    int rc = unpack(c, &table, e);
-    if (rc == 0)
-        rc = look_up(buf_view(&table), c->part, &w, e);
-    if (rc == 0 && w.found)
-        rc = read_part(d, tx, c, &w, out, e);
-    return rc < 0 ? rc : w.found;
-}
-
 /* ---- writing all of them once more */
 
-struct reading {
-    int64_t *ids;
-    size_t n, max;
-};
-
-static int collect(void *ctx, int64_t id)
+/* bytes of the parts point into *bytes, which holds all of them. */
+static int read_all(struct documents *d, struct db_tx *tx, const struct content_chain *ch,
+                    struct document_part *parts, struct buf *bytes, struct err *e)
 {
-    struct reading *r = ctx;
-    if (r->n < r->max)
-        r->ids[r->n++] = id;
-    return 0;
-}
-
-/* The parts out of the table: bytes point into `bytes`, which holds all of them afterwards. */
-static int read_all(struct documents *d, struct db_tx *tx, const struct content_row *c, str table,
-                    struct document_part *parts, size_t n, struct buf *bytes, struct err *e)
-{
-    struct cursor in = cursor_over(table.p, table.n), tails = in;
-    struct reading r = {.max = c->size + 1};
-    uint64_t at = 0;
-    cursor_varint(&tails);
-    for (size_t i = 0; i < n; i++) {
-        cursor_skip(&tails, cursor_varint(&tails));
-        for (int k = 0; k < 3; k++)
-            cursor_varint(&tails);
-    }
-    r.ids = calloc(r.max, sizeof *r.ids);
-    int rc = r.ids && buf_reserve(bytes, c->size + 1) ? 0 : err_no_memory(e);
-    if (rc == 0)
-        rc = chunk_runs_read(buf_view(&c->chunks), collect, &r, e);
-    cursor_varint(&in);
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        str name = cursor_bytes(&in, cursor_varint(&in));
-        uint64_t size = cursor_varint(&in), count = cursor_varint(&in), tail = cursor_varint(&in);
+    const struct content_level *l = &ch->levels[0];
+    int rc = buf_reserve(bytes, l->row->size + 1) ? 0 : err_no_memory(e);
+    for (size_t i = 0; i < l->entries.n && rc == 0; i++) {
+        const struct content_entry *x = &l->entries.p[i];
         size_t from = bytes->n;
-        if (!cursor_ok(&in) || count > r.n - at || size > c->size - from)
-            rc = damaged(e);
-        else
-            rc = chunks_get(d, tx, r.ids + at, count, bytes, e);
-        buf_add_str(bytes, cursor_bytes(&tails, tail));
-        at += count;
-        if (rc == 0 && (!cursor_ok(&tails) || bytes->n - from != size))
-            rc = damaged(e);
-        parts[i] = (struct document_part){name, {bytes->p + from, size}, size && tail == size};
+        rc = content_chain_read(d, tx, ch, x, bytes, e);
+        parts[i] = (struct document_part){
+            x->name, {bytes->p + from, x->size}, x->size && x->tail.n == x->size};
     }
-    free(r.ids);
     return rc;
 }
 
-/* Another content may be the same by now: its documents name that one then. */
-static int replace_row(struct db_tx *tx, int64_t id, const struct packing *p, struct err *e)
+/* Documents that named one content name another one. When there are none, nobody names either. */
+static int rename_content(struct db_tx *tx, int64_t from, int64_t to, struct err *e)
 {
-    struct sha256 sum = digest_of(buf_view(&p->table), buf_view(&p->runs));
+    int64_t n = db_exec(tx, "UPDATE document SET content_id = $2 WHERE content_id = $1",
+                        DB(DBI(from), DBI(to)), e);
+    if (n >= 0)
+        n = db_exec(tx, "UPDATE content SET unnamed_since = now_us() WHERE id IN ($1, $2)",
+                    DB(DBI(from), DBI(n ? from : to)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+/* A row that others differ from must stay what it is, and one that differs cannot become whole
+ * while they are read: both get a successor. Another content may be that already. */
+static int replace_row(struct db_tx *tx, const struct content_row *c, const struct packing *p,
+                       struct err *e)
+{
+    struct sha256 sum =
+        content_parts_digest(buf_view(&p->table), buf_view(&p->runs), (str){0}, NULL);
     str digest = {(const char *)sum.b, sizeof sum.b};
-    int64_t other = 0, n;
+    int64_t other = 0, dependents = 0;
     int rc = content_find(tx, digest, &other, e);
-    if (rc < 0 && rc != ERR_NOT_FOUND)
+    if (rc == ERR_NOT_FOUND)
+        rc = db_query_int(tx, "SELECT COUNT(*) FROM content WHERE base = $1", DB(DBI(c->id)),
+                          &dependents, e);
+    if (rc < 0)
         return rc;
-    if (rc == 0 && other != id) {
-        n = db_exec(tx, "UPDATE document SET content_id = $2 WHERE content_id = $1",
-                    DB(DBI(id), DBI(other)), e);
-        if (n >= 0)
-            n = db_exec(tx, "UPDATE content SET unnamed_since = now_us() WHERE id = $1",
-                        DB(DBI(id)), e);
-    } else {
-        n = db_exec(tx, "UPDATE content SET digest = $2, chunks = $3, parts = $4 WHERE id = $1",
-                    DB(DBI(id), DBB(digest), DBB(buf_view(&p->runs)), DBB(buf_view(&p->packed))),
-                    e);
-    }
+    if (!other && (dependents || c->base))
+        rc = insert_content(tx, p, &other, e);
+    if (rc < 0 || (other && other != c->id))
+        return rc < 0 ? rc : rename_content(tx, c->id, other, e);
+    int64_t n =
+        db_exec(tx, "UPDATE content SET digest = $2, chunks = $3, parts = $4 WHERE id = $1",
+                DB(DBI(c->id), DBB(digest), DBB(buf_view(&p->runs)), DBB(buf_view(&p->packed))), e);
+    if (n >= 0)
+        n = content_chunks_left(tx, c->id, buf_view(&c->chunks), true, e);
+    if (n >= 0)
+        n = content_chunks_named(tx, c->id, buf_view(&p->runs), true, e);
     return n < 0 ? (int)n : 0;
 }
 
@@ -317,24 +281,21 @@ int content_parts_rewrite(struct documents *d, struct db_tx *tx, const struct co
                           const struct content_move *m, struct err *e)
 {
     struct packing p;
-    auto_buf table, bytes;
-    buf_init(&table, TABLE_MAX);
+    auto_buf bytes;
+    autofree struct content_chain *ch = calloc(1, sizeof *ch);
+    autofree struct document_part *parts = calloc(CHAIN_PARTS_MAX, sizeof *parts);
+    if (!ch || !parts)
+        return err_no_memory(e);
     buf_init(&bytes, c->size + 2);
     packing_init(&p);
-    int rc = unpack(c, &table, e);
-    struct cursor in = cursor_over(table.p, table.n);
-    uint64_t n = rc == 0 ? cursor_varint(&in) : 0;
-    if (rc == 0 && n > PARTS_MAX)
-        rc = damaged(e);
-    autofree struct document_part *parts = calloc((rc == 0 ? n : 0) + 1, sizeof *parts);
-    if (rc == 0 && !parts)
-        rc = err_no_memory(e);
+    int rc = content_chain_open(tx, c, ch, e);
     if (rc == 0)
-        rc = read_all(d, tx, c, buf_view(&table), parts, n, &bytes, e);
+        rc = read_all(d, tx, ch, parts, &bytes, e);
     if (rc == 0)
-        rc = pack(d, tx, &p, parts, n, m, e);
+        rc = pack(d, tx, &p, parts, ch->levels[0].entries.n, m, e);
     if (rc == 0)
-        rc = replace_row(tx, c->id, &p, e);
+        rc = replace_row(tx, c, &p, e);
     packing_done(&p);
+    content_chain_close(ch);
     return rc;
 }

@@ -2,7 +2,7 @@
 #include "store/chunk_store_s3.h"
 #include "store/documents_internal.h"
 
-enum { LIMIT_MAX = 100000 };
+enum { LIMIT_MAX = 100000, NOTE_BATCH = 500, NOTE_BATCHES = 40 };
 
 struct candidate {
     int64_t id;
@@ -18,8 +18,6 @@ struct sweep {
     struct candidate *items;
 };
 
-/* ---- contents that no document names */
-
 /* fn for each chunk of a content's list, in either form. */
 int content_each_chunk(str list, bool runs, int (*fn)(void *ctx, int64_t id), void *ctx,
                        struct err *e)
@@ -33,41 +31,95 @@ int content_each_chunk(str list, bool runs, int (*fn)(void *ctx, int64_t id), vo
     return rc < 0 ? rc : 0;
 }
 
-struct marking {
+/* ---- who may name a chunk */
+
+enum { BLOCK = 16 }; /* ids; part of the stored format */
+
+struct naming {
     struct db_tx *tx;
+    int64_t content, block; /* block: the last one; -1: none */
+    int64_t first, last;    /* a run of ids that is to be marked; last < first: none */
+    const char *sql;
+    bool mark;
     struct err *e;
 };
 
-static int mark_chunk(void *ctx, int64_t id)
+static int mark_run(struct naming *m)
 {
-    struct marking *m = ctx;
+    if (m->last < m->first)
+        return 0;
     int64_t n = db_exec(m->tx,
                         "UPDATE chunk SET unnamed_since = now_us()"
-                        " WHERE id = $1 AND unnamed_since IS NULL",
-                        DB(DBI(id)), m->e);
+                        " WHERE id BETWEEN $1 AND $2 AND unnamed_since IS NULL",
+                        DB(DBI(m->first), DBI(m->last)), m->e);
     return n < 0 ? (int)n : 0;
 }
 
-int content_chunks_left(struct db_tx *tx, str list, bool runs, struct err *e)
+static int note_block(void *ctx, int64_t id)
 {
-    struct marking m = {tx, e};
-    return content_each_chunk(list, runs, mark_chunk, &m, e);
+    struct naming *m = ctx;
+    if (id / BLOCK != m->block) {
+        m->block = id / BLOCK;
+        int64_t n = db_exec(m->tx, m->sql, DB(DBI(m->block), DBI(m->content)), m->e);
+        if (n < 0)
+            return (int)n;
+    }
+    if (id == m->last + 1) {
+        m->last = id;
+        return 0;
+    }
+    int rc = m->mark ? mark_run(m) : 0;
+    m->first = m->last = id;
+    return rc;
 }
 
-/* 1: it is gone; 0: a document names it. The row is locked already; this statement sees what was
- * committed before the lock was had. */
+int content_chunks_named(struct db_tx *tx, int64_t content, str list, bool runs, struct err *e)
+{
+    const char *sql = "INSERT INTO chunk_use (block, content) VALUES ($1, $2)"
+                      " ON CONFLICT (block, content) DO NOTHING";
+    struct naming m = {tx, content, -1, 0, -1, sql, false, e};
+    return content_each_chunk(list, runs, note_block, &m, e);
+}
+
+int content_chunks_left(struct db_tx *tx, int64_t content, str list, bool runs, struct err *e)
+{
+    const char *sql = "DELETE FROM chunk_use WHERE block = $1 AND content = $2";
+    struct naming m = {tx, content, -1, 0, -1, sql, true, e};
+    int rc = content_each_chunk(list, runs, note_block, &m, e);
+    return rc < 0 ? rc : mark_run(&m);
+}
+
+/* ---- contents that no document names and none differs from */
+
+/* What a content that went was made from, and its place as the last of its family. */
+static int leave_base(struct db_tx *tx, int64_t id, int64_t base, struct err *e)
+{
+    int64_t n = db_exec(tx, "DELETE FROM document_family WHERE last = $1", DB(DBI(id)), e);
+    if (n >= 0 && base)
+        n = db_exec(tx,
+                    "UPDATE content SET unnamed_since = now_us()"
+                    " WHERE id = $1 AND unnamed_since IS NULL",
+                    DB(DBI(base)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+/* 1: it is gone; 0: it is needed. The row is locked already; this statement sees what was committed
+ * before the lock was had. */
 static int drop_content(struct db_tx *tx, int64_t id, struct err *e)
 {
     auto_rows *r = NULL;
     int rc = db_query(tx,
                       "DELETE FROM content WHERE id = $1 AND NOT EXISTS"
-                      " (SELECT 1 FROM document WHERE content_id = $1)"
-                      " RETURNING chunks, parts IS NOT NULL",
+                      " (SELECT 1 FROM document WHERE content_id = $1) AND NOT EXISTS"
+                      " (SELECT 1 FROM content k WHERE k.base = $1)"
+                      " RETURNING chunks, parts IS NOT NULL, base",
                       DB(DBI(id)), &r, e);
     if (rc == 0)
         rc = db_next(r, e);
     if (rc == 1) {
-        rc = content_chunks_left(tx, db_blob(r, 0), db_int(r, 1), e);
+        rc = content_chunks_left(tx, id, db_blob(r, 0), db_int(r, 1), e);
+        if (rc >= 0)
+            rc = leave_base(tx, id, db_int(r, 2), e);
         return rc < 0 ? rc : 1;
     }
     if (rc < 0)
@@ -90,6 +142,33 @@ static int sweep_contents(struct db_tx *tx, void *ctx, struct err *e)
         rc = drop_content(tx, db_int(r, 0), e);
         s->contents += rc == 1;
     }
+    return rc;
+}
+
+/* ---- contents that were written before there was chunk_use */
+
+struct unnoted {
+    size_t limit;
+    bool more;
+};
+
+static int note_contents(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct unnoted *u = ctx;
+    auto_rows *r = NULL;
+    size_t n = 0;
+    int rc = db_query(tx,
+                      "SELECT id, chunks, parts IS NOT NULL FROM content"
+                      " WHERE named IS NULL AND chunks IS NOT NULL LIMIT $1 {for_update}",
+                      DB(DBI(u->limit)), &r, e);
+    while (rc >= 0 && (rc = db_next(r, e)) == 1) {
+        n++;
+        rc = content_chunks_named(tx, db_int(r, 0), db_blob(r, 1), db_int(r, 2), e);
+        if (rc >= 0)
+            rc = (int)db_exec(tx, "UPDATE content SET named = 1 WHERE id = $1",
+                              DB(DBI(db_int(r, 0))), e);
+    }
+    u->more = n == u->limit;
     return rc;
 }
 
@@ -129,17 +208,43 @@ static int mark_named(void *ctx, int64_t id)
     return 0;
 }
 
+static bool all_named(const struct sweep *s, size_t from, size_t to)
+{
+    while (from < to && s->items[from].named)
+        from++;
+    return from == to;
+}
+
+/* The candidates [from, to) of one block: looks at contents that may name them until all are. */
+static int look_at_block(struct db_tx *tx, struct sweep *s, size_t from, size_t to, struct err *e)
+{
+    auto_rows *r = NULL;
+    int rc = db_query(tx,
+                      "SELECT c.chunks, c.parts IS NOT NULL FROM chunk_use u"
+                      " JOIN content c ON c.id = u.content WHERE u.block = $1",
+                      DB(DBI(s->items[from].id / BLOCK)), &r, e);
+    while (rc >= 0 && !all_named(s, from, to) && (rc = db_next(r, e)) == 1)
+        rc = content_each_chunk(db_blob(r, 0), db_int(r, 1), mark_named, s, e);
+    return rc;
+}
+
 static int look(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct sweep *s = ctx;
-    int rc = find_candidates(tx, s, e);
-    if (rc < 0 || !s->n)
+    int64_t unnoted = 0;
+    int rc = db_query_int(tx,
+                          "SELECT COUNT(*) FROM (SELECT 1 FROM content WHERE named IS NULL"
+                          " AND chunks IS NOT NULL LIMIT 1) AS few",
+                          DB0, &unnoted, e);
+    s->n = 0;
+    if (rc < 0 || unnoted)
         return rc;
-    auto_rows *r = NULL;
-    rc = db_query(tx, "SELECT chunks, parts IS NOT NULL FROM content WHERE chunks IS NOT NULL", DB0,
-                  &r, e);
-    while (rc >= 0 && (rc = db_next(r, e)) == 1)
-        rc = content_each_chunk(db_blob(r, 0), db_int(r, 1), mark_named, s, e);
+    rc = find_candidates(tx, s, e);
+    for (size_t from = 0, to; rc >= 0 && from < s->n; from = to) {
+        for (to = from + 1; to < s->n && s->items[to].id / BLOCK == s->items[from].id / BLOCK;)
+            to++;
+        rc = look_at_block(tx, s, from, to, e);
+    }
     return rc;
 }
 
@@ -172,7 +277,10 @@ int64_t documents_sweep(struct documents *d, size_t limit, struct err *e)
     s.items = calloc(s.limit + 1, sizeof *s.items);
     if (!s.items)
         return err_no_memory(e);
+    struct unnoted u = {.limit = NOTE_BATCH, .more = true};
     int64_t rc = db_run(d->db, DB_WRITE, sweep_contents, &s, e);
+    for (int i = 0; rc >= 0 && u.more && i < NOTE_BATCHES; i++)
+        rc = db_run(d->db, DB_WRITE, note_contents, &u, e);
     if (rc >= 0)
         rc = db_run(d->db, DB_READ, look, &s, e);
     if (rc >= 0 && s.n)

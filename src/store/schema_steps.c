@@ -316,6 +316,21 @@ static const char affected_tables[] =
     " PRIMARY KEY (batch, block)) {no_rowid};"
     "ALTER TABLE finding_batch ADD COLUMN listed_at BIGINT;";
 
+/* base, delta: documents_chain.h. chunk_use: contents that may name a chunk, by blocks of 16 ids;
+ * named: the content's stand there. document_family: what was put last of documents that are much
+ * alike (documents_parts.c). */
+static const char document_deltas[] =
+    "ALTER TABLE content ADD COLUMN base BIGINT REFERENCES content (id);"
+    "ALTER TABLE content ADD COLUMN delta {blob};"
+    "ALTER TABLE content ADD COLUMN named BIGINT;"
+    "CREATE INDEX content_base ON content (base) WHERE base IS NOT NULL;"
+    "CREATE INDEX content_not_named ON content (id) WHERE named IS NULL AND chunks IS NOT NULL;"
+    "CREATE TABLE chunk_use (block BIGINT NOT NULL, content BIGINT NOT NULL,"
+    " PRIMARY KEY (block, content)) {no_rowid};"
+    "CREATE TABLE document_family (family {blob} NOT NULL PRIMARY KEY, number BIGINT NOT NULL,"
+    " last BIGINT NOT NULL, fourth BIGINT NOT NULL, sixteenth BIGINT NOT NULL) {no_rowid};"
+    "CREATE INDEX document_family_last ON document_family (last);";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -332,5 +347,8 @@ const struct schema_step schema_steps[] = {
     {.title = "findings that subscribers were told", .sql = scan_tables},
     {.title = "messages of several notices", .sql = batch_column},
     {.title = "the images that newer data change something for", .sql = affected_tables},
+    {.title = "documents that differ little from others",
+     .sql = document_deltas,
+     .postgres_after = "ALTER TABLE content ALTER delta SET STORAGE EXTERNAL;"},
     {.title = NULL},
 };

@@ -40,8 +40,8 @@ struct analysis {
 int analysis_make(const struct analysis_input *in, struct analysis **out, struct err *e);
 void analysis_free(struct analysis *s);
 /* Everything that is kept of it: the inventory (`document`: inventory_document.h), the documents,
- * the configuration, the package rows. */
-int analysis_put(struct db_tx *tx, struct documents *d, str account, str digest,
+ * the configuration, the package rows. repository: of one of the image's names; empty: none. */
+int analysis_put(struct db_tx *tx, struct documents *d, str account, str digest, str repository,
                  const struct inventory *inv, str document, const struct analysis *s,
                  struct err *e);
 /* The document of a type, for tests and callers that need one; p NULL: there is none. */
@@ -72,6 +72,10 @@ int analysis_gzip(str in, struct buf *out, struct err *e);
  * index of the first. A broken file is a problem, not an error. */
 int analysis_hints(struct analysis *s, const struct analysis_input *in, size_t *hinted,
                    struct err *e);
+/* What formatted printing is too slow for: files come by the ten thousand. At least `digits`
+ * digits; radix at most 10. */
+void analysis_add_number(struct buf *b, uint64_t v, unsigned radix, unsigned digits);
+void analysis_add_hex(struct buf *b, const unsigned char *p, size_t n);
 /* A new document to write into; NULL when there are too many. */
 struct buf *analysis_begin(struct analysis *s, const char *type);
 /* Adds {"content": [...], "content_type": type, "imageDigest": digest} of `list`. */

@@ -24,14 +24,31 @@ static void put_path(struct buf *b, str path)
     b->p[at + 1] = '/';
 }
 
-static void put_digest(struct buf *b, const uint8_t *digest, size_t n)
+void analysis_add_hex(struct buf *b, const unsigned char *p, size_t n)
 {
     static const char hex[] = "0123456789abcdef";
-    buf_add_char(b, '"');
-    for (size_t i = 0; i < n; i++) {
-        buf_add_char(b, hex[digest[i] >> 4]);
-        buf_add_char(b, hex[digest[i] & 15]);
+    char *to = buf_reserve(b, 2 * n);
+    for (size_t i = 0; to && i < n; i++) {
+        to[2 * i] = hex[p[i] >> 4];
+        to[2 * i + 1] = hex[p[i] & 15];
     }
+    b->n += to ? 2 * n : 0;
+}
+
+void analysis_add_number(struct buf *b, uint64_t v, unsigned radix, unsigned digits)
+{
+    char text[64];
+    size_t at = sizeof text;
+    for (; v || digits || at == sizeof text; v /= radix, digits -= digits > 0)
+        text[--at] = (char)('0' + v % radix);
+    buf_add(b, text + at, sizeof text - at);
+}
+
+static void put_digest(struct buf *b, str key, const unsigned char *digest, size_t n)
+{
+    buf_add_str(b, key);
+    buf_add_char(b, '"');
+    analysis_add_hex(b, digest, n);
     buf_add_char(b, '"');
 }
 
@@ -40,27 +57,31 @@ static void put_file(struct buf *b, const struct image_file *f)
     bool link = f->type == FACT_SYMLINK;
     buf_add_str(b, STR("\n    {\n      \"filename\": "));
     put_path(b, f->path);
-    buf_addf(b, ",\n      \"gid\": %u,\n      \"linkdest\": ", f->gid);
+    buf_add_str(b, STR(",\n      \"gid\": "));
+    analysis_add_number(b, f->gid, 10, 1);
+    buf_add_str(b, STR(",\n      \"linkdest\": "));
     if (link)
         json_put_ascii(b, f->link);
     else
         buf_add_str(b, STR("null"));
-    if (f->digests & FACT_MD5 && f->type == FACT_FILE) {
-        buf_add_str(b, STR(",\n      \"md5\": "));
-        put_digest(b, f->md5, sizeof f->md5);
-    }
-    buf_addf(b, ",\n      \"mode\": \"%05o\"", f->mode);
-    if (f->digests & FACT_SHA1 && f->type == FACT_FILE) {
-        buf_add_str(b, STR(",\n      \"sha1\": "));
-        put_digest(b, f->sha1, sizeof f->sha1);
-    }
-    buf_add_str(b, STR(",\n      \"sha256\": "));
+    if (f->digests & FACT_MD5 && f->type == FACT_FILE)
+        put_digest(b, STR(",\n      \"md5\": "), f->md5, sizeof f->md5);
+    buf_add_str(b, STR(",\n      \"mode\": \""));
+    analysis_add_number(b, f->mode, 8, 5);
+    buf_add_char(b, '"');
+    if (f->digests & FACT_SHA1 && f->type == FACT_FILE)
+        put_digest(b, STR(",\n      \"sha1\": "), f->sha1, sizeof f->sha1);
     if (f->has_digest && f->type == FACT_FILE)
-        put_digest(b, f->digest.b, sizeof f->digest.b);
+        put_digest(b, STR(",\n      \"sha256\": "), f->digest.b, sizeof f->digest.b);
     else
-        buf_add_str(b, STR("null"));
-    buf_addf(b, ",\n      \"size\": %llu,\n      \"type\": \"%s\",\n      \"uid\": %u\n    }",
-             (unsigned long long)(link ? f->link.n : f->size), type_names[f->type], f->uid);
+        buf_add_str(b, STR(",\n      \"sha256\": null"));
+    buf_add_str(b, STR(",\n      \"size\": "));
+    analysis_add_number(b, link ? f->link.n : f->size, 10, 1);
+    buf_add_str(b, STR(",\n      \"type\": \""));
+    buf_add_str(b, str_z(type_names[f->type]));
+    buf_add_str(b, STR("\",\n      \"uid\": "));
+    analysis_add_number(b, f->uid, 10, 1);
+    buf_add_str(b, STR("\n    }"));
 }
 
 static int list_files(struct analysis *s, const struct analysis_input *in, struct err *e)

@@ -2,23 +2,21 @@
 #include "services/analyzer/analysis.h"
 #include "services/policy_engine/vuln_rows.h"
 
-static void put_hex(struct buf *b, const struct owned_file *f)
-{
-    static const char hex[] = "0123456789abcdef";
-    for (size_t i = 0; i < owned_digest_size(f->algorithm); i++) {
-        buf_add_char(b, hex[f->digest[i] >> 4]);
-        buf_add_char(b, hex[f->digest[i] & 15]);
-    }
-}
-
 static void put_file(struct buf *b, const struct owned_file *f)
 {
     buf_add_char(b, '[');
     json_put_ascii(b, f->path);
-    buf_addf(b, ",\"%s\",\"", owned_algorithm_name(f->algorithm));
-    put_hex(b, f);
-    buf_addf(b, "\",%u,%llu,%u]", f->flags & OWNED_MODE ? f->mode : 0u, (unsigned long long)f->size,
-             f->flags);
+    buf_add_str(b, STR(",\""));
+    buf_add_str(b, str_z(owned_algorithm_name(f->algorithm)));
+    buf_add_str(b, STR("\",\""));
+    analysis_add_hex(b, f->digest, owned_digest_size(f->algorithm));
+    buf_add_str(b, STR("\","));
+    analysis_add_number(b, f->flags & OWNED_MODE ? f->mode : 0u, 10, 1);
+    buf_add_char(b, ',');
+    analysis_add_number(b, f->size, 10, 1);
+    buf_add_char(b, ',');
+    analysis_add_number(b, f->flags, 10, 1);
+    buf_add_char(b, ']');
 }
 
 static void put_package(struct buf *b, const struct inv_package *p)

@@ -15,11 +15,16 @@ static bool is_own(const char *type)
     return false;
 }
 
-int analysis_put(struct db_tx *tx, struct documents *d, str account, str digest,
+int analysis_put(struct db_tx *tx, struct documents *d, str account, str digest, str repository,
                  const struct inventory *inv, str document, const struct analysis *s, struct err *e)
 {
-    struct document_part parts[ANALYSIS_DOCUMENTS + 1];
+    struct document_part parts[ANALYSIS_DOCUMENTS + 2];
     size_t n = 0;
+    auto_buf family;
+    buf_init(&family, 64 << 10);
+    if (repository.n)
+        buf_addf(&family, "%.*s %.*s %.*s", STR_ARG(account), STR_ARG(repository),
+                 STR_ARG(inv->architecture));
     for (; n < s->n_documents; n++) {
         const char *type = s->documents[n].type;
         parts[n] =
@@ -28,9 +33,11 @@ int analysis_put(struct db_tx *tx, struct documents *d, str account, str digest,
     /* The configuration, for policies; the manifest is there since the image was added. */
     if (inv->config_json.n)
         parts[n++] = (struct document_part){STR("config"), inv->config_json, true};
-    int rc = document_put(d, tx, account, STR(INVENTORY_BUCKET), digest, document, e);
-    if (rc >= 0)
-        rc = document_put_parts(d, tx, account, STR(CONTENT_BUCKET), digest, parts, n, e);
+    parts[n++] = (struct document_part){STR(INVENTORY_PART), document, false};
+    int rc = document_put_parts(d, tx, account, STR(CONTENT_BUCKET), digest, buf_view(&family),
+                                parts, n, e);
+    if (rc >= 0) /* of an earlier version */
+        rc = document_delete(d, tx, account, STR(INVENTORY_BUCKET), digest, e);
     return rc < 0 ? rc : image_packages_put(tx, account, digest, inv, e);
 }
 
@@ -132,9 +139,19 @@ static int end_import(struct db_tx *tx, struct analyzer_job *job, struct err *e)
     return n < 0 ? (int)n : 0;
 }
 
+/* Versions of one image are much alike. */
+static str repository_of(struct analyzer_job *job)
+{
+    if (!job->image.n_tags)
+        return (str){0};
+    const struct image_tag *t = image_newest_tag(&job->image);
+    return arena_printf(&job->arena, "%.*s/%.*s", STR_ARG(t->registry), STR_ARG(t->repo));
+}
+
 static int store_tx(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct analyzer_job *job = ctx;
+    str repository = repository_of(job);
     /* First: whoever lost the lease must not write. */
     int rc = queue_done(tx, STR(ANALYZER_QUEUE), job->item->receipt, e);
     if (rc >= 0)
@@ -143,7 +160,7 @@ static int store_tx(struct db_tx *tx, void *ctx, struct err *e)
     if (rc >= 0)
         rc = put_facts(tx, job, e);
     if (rc >= 0)
-        rc = analysis_put(tx, job->en->documents, job->account, job->digest, job->inv,
+        rc = analysis_put(tx, job->en->documents, job->account, job->digest, repository, job->inv,
                           buf_view(&job->inventory), job->analysis, e);
     if (rc >= 0)
         rc = end_import(tx, job, e);

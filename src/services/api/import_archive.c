@@ -133,7 +133,7 @@ static int store(struct db_tx *tx, void *ctx, struct err *e)
     if (rc >= 0)
         rc = put_facts(tx, im, e);
     if (rc >= 0)
-        rc = analysis_put(tx, c->engine->documents, c->account, digest, im->found.inv,
+        rc = analysis_put(tx, c->engine->documents, c->account, digest, STR(""), im->found.inv,
                           buf_view(&im->inventory), im->analysis, e);
     if (rc >= 0)
         rc = put_malware(tx, im, e);

@@ -147,7 +147,8 @@ static int read_image(struct db_tx *tx, void *ctx, struct err *e)
     policy_image_facts_free(TAKE(r->out->facts));
     inventory_free(TAKE(r->out->inv));
     r->tx = tx;
-    int rc = get_document(r, tx, INVENTORY_BUCKET, "", &bytes, e);
+    int rc =
+        inventory_document_get(r->en->documents, tx, record->account, record->digest, &bytes, e);
     if (rc == ERR_NOT_FOUND)
         return err_set(e, ERR_FORMAT, "the image's list of packages is not stored");
     if (rc >= 0)

@@ -374,7 +374,7 @@ static int add_missing(struct db_tx *tx, void *ctx, struct err *e)
     if (r < 0)
         return r == ERR_NOT_FOUND ? 0 : r;
     buf_init(&bytes, INVENTORY_DOCUMENT_MAX);
-    r = document_get(m->en->documents, tx, account, STR(INVENTORY_BUCKET), digest, &bytes, e);
+    r = inventory_document_get(m->en->documents, tx, account, digest, &bytes, e);
     if (r >= 0)
         r = inventory_document_read(buf_view(&bytes), &inv, e);
     if (r >= 0)

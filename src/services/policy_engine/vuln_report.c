@@ -197,7 +197,9 @@ static int read_document(struct job *j, struct db_tx *tx, const char *bucket, co
 
 static int read_inventory(struct db_tx *tx, void *ctx, struct err *e)
 {
-    return read_document(ctx, tx, INVENTORY_BUCKET, "", e);
+    struct job *j = ctx;
+    buf_clear(j->text);
+    return inventory_document_get(j->engine->documents, tx, j->account, j->digest, j->text, e);
 }
 
 static int read_report(struct db_tx *tx, void *ctx, struct err *e)

@@ -332,7 +332,7 @@ static void cuts_are_bounded(void **state)
 static void put_parts(str key, const struct document_part *parts, size_t n)
 {
     struct db_tx *tx = begin();
-    assert_ok(document_put_parts(docs, tx, STR("a"), STR("b"), key, parts, n, &e));
+    assert_ok(document_put_parts(docs, tx, STR("a"), STR("b"), key, STR(""), parts, n, &e));
     assert_ok(db_commit(tx, &e));
 }
 
