@@ -125,18 +125,25 @@ static void auth_read(struct config_loader *l)
                        "oauth is enabled, but neither keys.secret nor a pair of keys is given");
 }
 
-/* KELLET_CACHE_MAX wins, as for scans without an engine. */
-static uint64_t cache_limit(struct config_loader *l)
+/* The variable wins; for KELLET_CACHE_MAX as in scans without an engine. */
+static uint64_t cache_limit(struct config_loader *l, const char *variable, uint64_t configured)
 {
-    const char *text = getenv("KELLET_CACHE_MAX");
+    const char *text = getenv(variable);
     uint64_t max;
-    int64_t gib = config_get_int(l, "services.analyzer.layer_cache_max_gigabytes", 2, 1, 1 << 20);
     if (!text || !*text)
-        return (uint64_t)gib << 30;
+        return configured;
     if (layer_cache_limit(str_z(text), &max))
         return max;
-    config_problem(l, true, "", "KELLET_CACHE_MAX is a size such as 2G or 500M, not %s", text);
+    config_problem(l, true, "", "%s is a size such as 2G or 500M, not %s", variable, text);
     return 0;
+}
+
+static void caches_read(struct config_loader *l)
+{
+    int64_t gib = config_get_int(l, "services.analyzer.layer_cache_max_gigabytes", 2, 1, 1 << 20);
+    int64_t mib = config_get_int(l, "document_cache_max_megabytes", 64, 1, 1 << 20);
+    l->c->layer_cache_max = cache_limit(l, "KELLET_CACHE_MAX", (uint64_t)gib << 30);
+    l->c->document_cache_max = cache_limit(l, "KELLET_DOCUMENT_CACHE_MAX", (uint64_t)mib << 20);
 }
 
 #define VULNS "services.policy_engine.vulnerabilities"
@@ -149,7 +156,7 @@ static void parts_read(struct config_loader *l)
     c->event_days =
         (unsigned)config_get_int(l, "services.catalog.event_log.retention_days", 365, 0, 36500);
     c->analyzer_threads = (unsigned)config_get_int(l, "services.analyzer.max_threads", 1, 1, 64);
-    c->layer_cache_max = cache_limit(l);
+    caches_read(l);
     c->hints_enabled = config_get_bool(l, "services.analyzer.enable_hints", false);
     c->owned_package_filtering =
         config_get_bool(l, "services.analyzer.enable_owned_package_filtering", true);

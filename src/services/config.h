@@ -89,8 +89,9 @@ struct config {
     struct aws_endpoints aws_endpoints; /* of ECR and STS; NULL: the environment's, AWS's own */
     const struct registry_mirror *mirrors;
     size_t n_mirrors;
-    unsigned analyzer_threads; /* images at a time in one worker; 1 */
-    uint64_t layer_cache_max;  /* bytes */
+    unsigned analyzer_threads;   /* images at a time in one worker; 1 */
+    uint64_t layer_cache_max;    /* bytes */
+    uint64_t document_cache_max; /* bytes, in memory, of a process: documents_options.cache_bytes */
     bool hints_enabled, owned_package_filtering;
     bool event_notification; /* services.catalog.event_log.notification */
     unsigned event_days; /* services.catalog.event_log.retention_days: older events go; 0: none */

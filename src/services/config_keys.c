@@ -19,6 +19,7 @@ static const char *const known_keys[] = {
     "max_compressed_image_size_mb",
     "max_import_content_size_mb",
     "max_source_import_size_mb",
+    "document_cache_max_megabytes",
     "grype_db_dir",
     "policy_bundles_dir",
     "default_bundle_file",

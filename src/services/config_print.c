@@ -190,6 +190,7 @@ static void put_general(struct buf *b, const struct config *c)
     put_number(b, 0, "global_client_read_timeout", c->client_read_timeout);
     put_number(b, 0, "image_analyze_timeout_seconds", c->image_analyze_timeout);
     put_number(b, 0, "max_compressed_image_size_mb", c->max_compressed_image_size_mb);
+    put_number(b, 0, "document_cache_max_megabytes", (int64_t)(c->document_cache_max >> 20));
     put_line(b, 0, "policy_bundles_dir", c->policy_bundles_dir);
     put_line(b, 0, "default_admin_password", c->admin_password);
     put_line(b, 0, "default_admin_email", c->admin_email);

@@ -238,6 +238,7 @@ static int documents_bring(struct engine *en, struct err *e)
         .s3_prefix = c->document_prefix,
         .s3_check = first,
         .s3_create = c->document_create_bucket,
+        .cache_bytes = c->document_cache_max,
     };
     return documents_open(en->db, &o, &en->documents, e);
 }

@@ -38,7 +38,7 @@ static void clear_environment(void)
         "ANCHORE_ENGINE_SERVICES", "KELLET_SERVICES",   "ANCHORE_CONFIG_DIR",
         "ANCHORE_ADMIN_PASSWORD",  "ANCHORE_ENV_FILE",  "ANCHORE_DB_HOST",
         "ANCHORE_DB_PASSWORD",     "ANCHORE_LOG_LEVEL", "KELLET_DB",
-        "KELLET_CONFIG_YAML",      "ANCHORE_X"};
+        "KELLET_CONFIG_YAML",      "ANCHORE_X",         "KELLET_DOCUMENT_CACHE_MAX"};
     for (size_t i = 0; i < KE_ARRAY_LEN(names); i++)
         unsetenv(names[i]);
 }
@@ -268,6 +268,55 @@ static void analysis_archive(void **state)
     }
 }
 
+static void document_cache(void **state)
+{
+    static const struct {
+        const char *file, *variable;
+        uint64_t bytes; /* 0: it is wrong */
+    } cases[] = {
+        {"", NULL, 64 << 20},
+        {"document_cache_max_megabytes: 3\n", NULL, 3 << 20},
+        {"", "5M", 5 << 20},
+        {"document_cache_max_megabytes: 3\n", "1G", 1 << 30},
+        {"", "many", 0},
+        {"document_cache_max_megabytes: 0\n", NULL, 0},
+        {"document_cache_max_megabytes: lots\n", NULL, 0},
+    };
+    for (size_t i = 0; i < KE_ARRAY_LEN(cases); i++) {
+        const struct config_problem *p;
+        size_t n;
+        char text[1000];
+        clear_environment();
+        if (cases[i].variable)
+            setenv("KELLET_DOCUMENT_CACHE_MAX", cases[i].variable, 1);
+        snprintf(text, sizeof text,
+                 HEAD
+                 "%sservices:\n  catalog: {enabled: True, endpoint_hostname: c, listen: 0.0.0.0,"
+                 " port: 8082}\n",
+                 cases[i].file);
+        struct config *c = load(text, &p, &n);
+        if (!cases[i].bytes) {
+            const char *says = cases[i].variable ? "KELLET_DOCUMENT_CACHE_MAX is a size"
+                                                 : "document_cache_max_megabytes";
+            assert_true(find(p, n, says)->fatal);
+            config_free(c);
+            continue;
+        }
+        assert_int_equal(n, 0);
+        assert_int_equal(c->document_cache_max, cases[i].bytes);
+        auto_buf out;
+        struct err e = {0};
+        char line[80];
+        buf_init(&out, 1 << 20);
+        assert_ok(config_print(c, &out, &e));
+        snprintf(line, sizeof line, "\ndocument_cache_max_megabytes: %d\n",
+                 (int)(cases[i].bytes >> 20));
+        assert_true(str_contains(buf_view(&out), str_z(line)));
+        config_free(c);
+    }
+    clear_environment();
+}
+
 static void object_store(void **state)
 {
     static const struct {
@@ -333,6 +382,7 @@ int main(void)
         cmocka_unit_test(env_file),
         cmocka_unit_test(text_in_the_environment),
         cmocka_unit_test(object_store),
+        cmocka_unit_test(document_cache),
         cmocka_unit_test(analysis_archive),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
