@@ -23,11 +23,13 @@ int image_state_by_name(str name)
 
 /* An image's row stands once for each of its tags: read in the order of images. */
 #define SELECT_IMAGES                                                                              \
-    "SELECT i.image_digest, i.parent_digest, i.image_id, i.analysis_status, i.image_status, "      \
-    "i.annotations, i.dockerfile, i.dockerfile_mode, i.arch, i.distro, i.distro_version, "         \
+    "SELECT i.image_digest, COALESCE(i.parent_digest, i.image_digest), i.image_id, "               \
+    "i.analysis_status, i.image_status, i.annotations, COALESCE(i.dockerfile, d.text), "           \
+    "i.dockerfile_mode, i.arch, i.distro, i.distro_version, "                                      \
     "i.image_size, i.layer_count, i.created_at, i.last_updated, i.analyzed_at, "                   \
     "t.registry, t.repo, t.tag, t.fulltag, t.created_at, t.last_updated, t.tag_detected_at "       \
-    "FROM catalog_image i LEFT JOIN catalog_image_tag t "                                          \
+    "FROM catalog_image i LEFT JOIN dockerfile d ON d.id = i.dockerfile_id "                       \
+    "LEFT JOIN catalog_image_tag t "                                                               \
     "ON t.account = i.account AND t.image_digest = i.image_digest "
 enum { COLUMN_TAG = 16 };
 

@@ -78,18 +78,20 @@ struct image_add {
     struct fulltag name;           /* p NULL in name.registry: no tag */
     str annotations;               /* JSON object to merge; p NULL: none */
     str dockerfile;                /* base64; p NULL: none */
-    str manifest, parent_manifest; /* kept as documents */
+    str manifest, parent_manifest; /* the parent's is kept as document when it is another one */
     int64_t created;               /* microseconds; 0: now: of the tag's detection */
     bool force;                    /* analyse again */
     bool no_queue;                 /* state and queue are the caller's business (restore) */
     str why;                       /* of the transition: "added by admin" */
 };
-/* Row, tag, transition, manifest documents (buckets manifest_data and parent_manifest_data) and the
- * queue item, all in tx. An image that exists is left as it is but for a new tag, annotations
+/* Row, tag, transition, the parent's manifest (bucket parent_manifest_data) and the queue item, all
+ * in tx. An image that exists is left as it is but for a new tag, annotations
  * (which are merged) and, when it is being deleted, its revival; it is analysed again when `force`,
  * when its analysis had failed or when it is revived. Returns 1 when an analysis was asked for,
  * else 0. ERR_USAGE: a Dockerfile for an image that exists, without force. */
 int image_put(struct db_tx *tx, struct documents *d, const struct image_add *add, struct err *e);
+/* The sum of the layers' sizes that a manifest tells, compressed. */
+uint64_t image_compressed_size(str manifest);
 /* Puts the image into "images_to_analyze" (once, however often it is called). 1 when added. */
 int image_queue(struct db_tx *tx, str account, str digest, struct err *e);
 
@@ -108,6 +110,13 @@ struct image_facts {
 };
 int image_set_facts(struct db_tx *tx, str account, str digest, const struct image_facts *f,
                     struct err *e);
+/* The image's Dockerfile as it was guessed, when the user gave none. Images built in the same way
+ * have the same: such a text is kept once, as long as an image has it. */
+int image_set_guessed(struct db_tx *tx, str account, str digest, str dockerfile, struct err *e);
+/* The user's. */
+int image_set_dockerfile(struct db_tx *tx, str account, str digest, str dockerfile, struct err *e);
+/* Removes the image's row, and its Dockerfile when it is the last that has it. */
+int image_drop_row(struct db_tx *tx, str account, str digest, struct err *e);
 struct image_transition {
     int64_t at; /* microseconds */
     str from, to, owner, why;

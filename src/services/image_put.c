@@ -74,6 +74,22 @@ static struct db_value or_now(int64_t t)
     return t > 0 ? DBI(t) : DBNULL;
 }
 
+uint64_t image_compressed_size(str manifest)
+{
+    auto_json *doc = NULL;
+    size_t i, n;
+    yyjson_val *layer;
+    uint64_t total = 0;
+    if (json_parse(manifest, "manifest", &doc, NULL) < 0)
+        return 0;
+    yyjson_arr_foreach(json_get(yyjson_doc_get_root(doc), "layers"), i, n, layer)
+    {
+        uint64_t size = yyjson_get_uint(json_get(layer, "size"));
+        total = size > INT64_MAX - total ? INT64_MAX : total + size;
+    }
+    return total;
+}
+
 static int insert_row(struct put *p, struct err *e)
 {
     const struct image_add *add = p->add;
@@ -81,12 +97,15 @@ static int insert_row(struct put *p, struct err *e)
         p->tx,
         "INSERT INTO catalog_image (account, image_digest, parent_digest, image_id, image_type, "
         "annotations, dockerfile, dockerfile_mode, analysis_status, image_status, created_at, "
-        "last_updated) VALUES ($1, $2, $3, $4, 'docker', $5, $6, $7, 'not_analyzed', 'active', "
-        "COALESCE($8, now_us()), now_us()) ON CONFLICT (account, image_digest) DO NOTHING",
+        "last_updated, compressed_size) VALUES ($1, $2, $3, $4, 'docker', $5, $6, $7, "
+        "'not_analyzed', 'active', COALESCE($8, now_us()), now_us(), $9) "
+        "ON CONFLICT (account, image_digest) DO NOTHING",
         DB(DBS(add->account), DBS(add->digest),
-           DBS(add->parent_digest.p ? add->parent_digest : add->digest), DBSN(add->id),
-           DBS(add->annotations.p ? add->annotations : STR("{}")), DBSN(add->dockerfile),
-           add->dockerfile.p ? DBS(STR("Actual")) : DBNULL, or_now(add->created)),
+           DBSN(str_eq(add->parent_digest, add->digest) ? (str){0} : add->parent_digest),
+           DBSN(add->id), DBS(add->annotations.p ? add->annotations : STR("{}")),
+           DBSN(add->dockerfile), add->dockerfile.p ? DBS(STR("Actual")) : DBNULL,
+           or_now(add->created),
+           add->manifest.n ? DBI(image_compressed_size(add->manifest)) : DBNULL),
         e);
     return (int)n;
 }
@@ -104,15 +123,6 @@ static int update_annotations(struct put *p, struct err *e)
                         "UPDATE catalog_image SET annotations = $3, last_updated = now_us() "
                         "WHERE account = $1 AND image_digest = $2",
                         DB(DBS(p->add->account), DBS(p->add->digest), DBS(buf_view(&merged))), e);
-    return n < 0 ? (int)n : 0;
-}
-
-static int update_dockerfile(struct put *p, struct err *e)
-{
-    int64_t n = db_exec(p->tx,
-                        "UPDATE catalog_image SET dockerfile = $3, dockerfile_mode = 'Actual' "
-                        "WHERE account = $1 AND image_digest = $2",
-                        DB(DBS(p->add->account), DBS(p->add->digest), DBS(p->add->dockerfile)), e);
     return n < 0 ? (int)n : 0;
 }
 
@@ -149,12 +159,12 @@ static int put_tag(struct put *p, struct err *e)
     int64_t n = db_exec(
         p->tx,
         "INSERT INTO catalog_image_tag (account, registry, repo, tag, image_digest, fulltag, "
-        "image_id, tag_detected_at, created_at, last_updated) VALUES ($1, $2, $3, $4, $5, $6, $7, "
-        "COALESCE($8, now_us()), now_us(), now_us()) "
+        "tag_detected_at, created_at, last_updated) VALUES ($1, $2, $3, $4, $5, $6, "
+        "COALESCE($7, now_us()), now_us(), now_us()) "
         "ON CONFLICT (account, image_digest, registry, repo, tag) DO UPDATE SET "
         "tag_detected_at = excluded.tag_detected_at, last_updated = excluded.last_updated",
         DB(DBS(add->account), DBS(t->registry), DBS(t->repo), DBS(t->tag), DBS(add->digest),
-           DBS(t->fulltag), DBSN(add->id), p->exists ? DBNULL : or_now(add->created)),
+           DBS(t->fulltag), p->exists ? DBNULL : or_now(add->created)),
         e);
     return n < 0 ? (int)n : 0;
 }
@@ -162,18 +172,22 @@ static int put_tag(struct put *p, struct err *e)
 /* ---- work --------------------------------------------------------------------------------------
  */
 
+/* The analysis keeps the manifest with all else; until then only its size is of interest. */
 static int put_manifests(struct put *p, struct err *e)
 {
     const struct image_add *add = p->add;
-    int rc = 0;
+    int64_t n = 0;
 
-    if (add->manifest.n)
-        rc = document_put(p->d, p->tx, add->account, STR("manifest_data"), add->digest,
-                          add->manifest, e);
-    if (rc == 0 && add->parent_manifest.n)
-        rc = document_put(p->d, p->tx, add->account, STR("parent_manifest_data"), add->digest,
-                          add->parent_manifest, e);
-    return rc;
+    if (add->manifest.n && p->exists)
+        n = db_exec(
+            p->tx,
+            "UPDATE catalog_image SET compressed_size = $3"
+            " WHERE account = $1 AND image_digest = $2",
+            DB(DBS(add->account), DBS(add->digest), DBI(image_compressed_size(add->manifest))), e);
+    if (n >= 0 && add->parent_manifest.n && !str_eq(add->parent_manifest, add->manifest))
+        n = document_put(p->d, p->tx, add->account, STR("parent_manifest_data"), add->digest,
+                         add->parent_manifest, e);
+    return n < 0 ? (int)n : 0;
 }
 
 int image_queue(struct db_tx *tx, str account, str digest, struct err *e)
@@ -226,7 +240,7 @@ static int change_existing(struct put *p, struct err *e)
     if (rc == 0 && add->annotations.p)
         rc = update_annotations(p, e);
     if (rc == 0 && add->dockerfile.p)
-        rc = update_dockerfile(p, e);
+        rc = image_set_dockerfile(p->tx, add->account, add->digest, add->dockerfile, e);
     return rc;
 }
 

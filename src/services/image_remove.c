@@ -96,7 +96,6 @@ static const char *const statements[] = {
     "DELETE FROM policy_eval WHERE account = $1 AND image_digest = $2",
     "DELETE FROM catalog_image_tag WHERE account = $1 AND image_digest = $2",
     "DELETE FROM image_transition WHERE account = $1 AND image_digest = $2",
-    "DELETE FROM catalog_image WHERE account = $1 AND image_digest = $2",
 };
 
 int image_remove(struct db_tx *tx, struct documents *d, str account, str digest, struct err *e)
@@ -111,5 +110,5 @@ int image_remove(struct db_tx *tx, struct documents *d, str account, str digest,
         n = posting_delete(tx, account, digest, e);
     for (size_t i = 0; n >= 0 && i < KE_ARRAY_LEN(statements); i++)
         n = db_exec(tx, statements[i], DB(DBS(account), DBS(digest)), e);
-    return n < 0 ? (int)n : 0;
+    return n < 0 ? (int)n : image_drop_row(tx, account, digest, e);
 }

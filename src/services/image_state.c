@@ -80,6 +80,8 @@ int image_set_facts(struct db_tx *tx, str account, str digest, const struct imag
     if (!f->dockerfile.p && !f->dockerfile_mode.p)
         return 0;
     bool guessed = str_eq(f->dockerfile_mode, STR("Guessed"));
+    if (guessed && f->dockerfile.p)
+        return image_set_guessed(tx, account, digest, f->dockerfile, e);
     n = db_exec(
         tx,
         "UPDATE catalog_image SET dockerfile = COALESCE($3, dockerfile), "

@@ -331,6 +331,16 @@ static const char document_deltas[] =
     " last BIGINT NOT NULL, fourth BIGINT NOT NULL, sixteenth BIGINT NOT NULL) {no_rowid};"
     "CREATE INDEX document_family_last ON document_family (last);";
 
+/* Guessed Dockerfiles, base64: images built in the same way have the same. An image's parent is
+ * itself where parent_digest is NULL. */
+static const char dockerfile_table[] =
+    "CREATE TABLE dockerfile (id {identity}, digest {blob} NOT NULL UNIQUE, text {text} NOT NULL);"
+    "ALTER TABLE catalog_image ADD COLUMN dockerfile_id BIGINT;"
+    "ALTER TABLE catalog_image ADD COLUMN compressed_size BIGINT;"
+    "CREATE INDEX catalog_image_dockerfile ON catalog_image (dockerfile_id)"
+    " WHERE dockerfile_id IS NOT NULL;"
+    "DROP INDEX catalog_image_tag_id;";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -350,5 +360,6 @@ const struct schema_step schema_steps[] = {
     {.title = "documents that differ little from others",
      .sql = document_deltas,
      .postgres_after = "ALTER TABLE content ALTER delta SET STORAGE EXTERNAL;"},
+    {.title = "Dockerfiles that many images have", .sql = dockerfile_table},
     {.title = NULL},
 };

@@ -7,8 +7,15 @@
  * repository is a base and what its team puts on top; it has 50 versions. The base moves on every
  * tenth version. On top are 20 to 119 packages of npm out of a pool of 2,000 (three in a hundred
  * get another version each time; each has five files) and 40 to 399 files of its own, of which one
- * in ten changes with each version. Everything follows from SEED. Each image goes through
- * image_put, the queue, analysis_make and analyzer_store, as in the engine. */
+ * in ten changes with each version. Three layers are the team's: packages (a new one whenever a
+ * package changes, so that the layer that an SBOM names for all of them is another one), settings
+ * (every fifth version) and the application (each version). Everything follows from SEED. Each
+ * image goes through image_put, the queue, analysis_make and analyzer_store, as in the engine.
+ *
+ * What is true of it: the bases are real layers with real package databases and files; versions of
+ * a repository differ little, repositories share bases and packages, everything that changes has a
+ * digest of its own. What is not: no image is a stranger to all others (one costs some 30 KB), none
+ * is deleted, and no findings are stored: vulnerability data are not loaded. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +119,8 @@ struct image {
     struct inventory inv;
 };
 
-static void add_file(struct image *im, str path, struct sha256 digest, uint64_t size)
+static void add_file(struct image *im, str path, struct sha256 digest, uint64_t size,
+                     unsigned layer)
 {
     im->inv.files[im->inv.n_files++] = (struct image_file){
         .path = path,
@@ -121,7 +129,7 @@ static void add_file(struct image *im, str path, struct sha256 digest, uint64_t 
         .digest = digest,
         .size = size,
         .mode = 0644,
-        .layer = (uint32_t)im->base->n_layers,
+        .layer = (uint32_t)im->base->n_layers + layer,
     };
 }
 
@@ -170,7 +178,7 @@ static void add_packages(struct image *im)
             static const char *const names[] = {"LICENSE", "README.md", "index.js", "lib/main.js",
                                                 "package.json"};
             add_file(im, arena_printf(a, "app/node_modules/%.*s/%s", STR_ARG(p->name), names[k]),
-                     digest_of(h, k < 1 ? 0 : v, k), mix(h, v, k) % 20000);
+                     digest_of(h, k < 1 ? 0 : v, k), mix(h, v, k) % 20000, 0);
         }
     }
 }
@@ -180,7 +188,7 @@ static void add_own_files(struct image *im)
     for (size_t i = 0; i < im->own_files; i++) {
         uint64_t changed = last_change(im, 1000 + i, 10);
         add_file(im, arena_printf(im->a, "app/src/module%zu/part-%zu.js", i / 12, i),
-                 digest_of(im->repo, i, changed), mix(im->repo, i, changed) % 30000);
+                 digest_of(im->repo, i, changed), mix(im->repo, i, changed) % 30000, 2);
     }
 }
 
@@ -189,7 +197,13 @@ static void add_layers(struct image *im)
     size_t n = im->base->n_layers;
     struct layer_ref *l = arena_calloc(im->a, n + 3, sizeof *l);
     memcpy(l, im->base->layers, n * sizeof *l);
-    uint64_t keys[3] = {im->repo, im->repo ^ im->version / 5 << 32, im->repo ^ im->version << 32};
+    uint64_t packages = 0; /* when they changed last */
+    for (size_t i = 0; i < im->own_packages; i++) {
+        uint64_t v = last_change(im, i, 33);
+        packages = v > packages ? v : packages;
+    }
+    uint64_t keys[3] = {im->repo ^ packages << 32, im->repo ^ im->version / 5 << 32,
+                        im->repo ^ im->version << 32};
     for (size_t i = 0; i < 3; i++)
         l[n + i] = (struct layer_ref){
             .diff_id = digest_text(im->a, keys[i], i, 7),
@@ -286,6 +300,7 @@ static int add(struct db_tx *tx, void *ctx, struct err *e)
                             .id = str_from(im->inv.config_digest, 7),
                             .annotations = STR("{}"),
                             .manifest = im->inv.manifest_json,
+                            .parent_manifest = im->inv.manifest_json,
                             .why = STR("added by admin")};
     str tag = arena_printf(im->a, "registry.invalid:5000/team%llu/app:v%llu",
                            (unsigned long long)im->repo, (unsigned long long)im->version);

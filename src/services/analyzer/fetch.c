@@ -9,29 +9,24 @@
 struct manifest {
     struct analyzer_job *job;
     struct buf text;
+    int64_t size;
 };
 
-static int read_manifest(struct db_tx *tx, void *ctx, struct err *e)
+static int read_size(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct manifest *m = ctx;
-    buf_clear(&m->text);
-    return document_get(m->job->en->documents, tx, m->job->account, STR("manifest_data"),
-                        m->job->digest, &m->text, e);
-}
-
-static uint64_t layers_size(str manifest)
-{
-    auto_json *doc = NULL;
-    size_t i, n;
-    yyjson_val *layer;
-    uint64_t total = 0;
-    if (json_parse(manifest, "manifest", &doc, NULL) < 0)
-        return 0;
-    yyjson_arr_foreach(json_get(yyjson_doc_get_root(doc), "layers"), i, n, layer)
-    {
-        total += yyjson_get_uint(json_get(layer, "size"));
-    }
-    return total;
+    struct analyzer_job *job = m->job;
+    int rc = db_query_int(tx,
+                          "SELECT COALESCE(compressed_size, -1) FROM catalog_image"
+                          " WHERE account = $1 AND image_digest = $2",
+                          DB(DBS(job->account), DBS(job->digest)), &m->size, e);
+    if (rc < 0 || m->size >= 0)
+        return rc;
+    buf_clear(&m->text); /* it was added by an earlier version */
+    rc = document_get(job->en->documents, tx, job->account, STR("manifest_data"), job->digest,
+                      &m->text, e);
+    m->size = rc < 0 ? 0 : (int64_t)image_compressed_size(buf_view(&m->text));
+    return rc;
 }
 
 static int check_size(struct analyzer_job *job, struct err *e)
@@ -41,8 +36,8 @@ static int check_size(struct analyzer_job *job, struct err *e)
     if (max < 0)
         return 0;
     buf_init(&m.text, 16 << 20);
-    int rc = db_run(job->en->db, DB_READ, read_manifest, &m, e);
-    uint64_t size = rc < 0 ? 0 : layers_size(buf_view(&m.text));
+    int rc = db_run(job->en->db, DB_READ, read_size, &m, e);
+    uint64_t size = rc < 0 ? 0 : (uint64_t)m.size;
     buf_done(&m.text);
     if (rc < 0 && rc != ERR_NOT_FOUND)
         return rc;

@@ -258,6 +258,70 @@ static void facts_add_up(void **state)
     arena_done(&a);
 }
 
+/* ---- Dockerfiles ---- */
+
+static int guess_in(struct db_tx *tx, struct step *s, struct err *e)
+{
+    return image_set_guessed(tx, STR("admin"), str_z(s->digest), str_z(s->key), e);
+}
+
+static void guess(struct arena *a, const char *digest, const char *text)
+{
+    struct err e = {0};
+    struct step s = {.a = a, .fn = guess_in, .digest = digest, .key = text};
+    assert_ok(run(&s, &e));
+}
+
+static int drop_in(struct db_tx *tx, struct step *s, struct err *e)
+{
+    return image_remove(tx, documents, STR("admin"), str_z(s->digest), e);
+}
+
+static int count_texts_in(struct db_tx *tx, struct step *s, struct err *e)
+{
+    int64_t n = 0;
+    int rc = db_query_int(tx, "SELECT COUNT(*) FROM dockerfile", DB0, &n, e);
+    return rc < 0 ? rc : (int)n;
+}
+
+static int texts(void)
+{
+    struct err e = {0};
+    struct step s = {.fn = count_texts_in};
+    assert_ok(run(&s, &e));
+    return s.got;
+}
+
+static void guessed_dockerfiles_are_kept_once(void **state)
+{
+    struct arena a;
+    struct err e = {0};
+    arena_init(&a, 16 << 20);
+    put(&a, "admin", "x:1", D1, (struct image_add){0}, &e);
+    put(&a, "admin", "x:2", D2, (struct image_add){0}, &e);
+    guess(&a, D1, "Zmlyc3Q=");
+    guess(&a, D2, "Zmlyc3Q=");
+    assert_int_equal(texts(), 1);
+    assert_str(get(&a, "admin", D2)->dockerfile, STR("Zmlyc3Q="));
+    assert_str(get(&a, "admin", D2)->dockerfile_mode, STR("Guessed"));
+    guess(&a, D2, "c2Vjb25k"); /* analysed again, with another history */
+    assert_int_equal(texts(), 2);
+    assert_str(get(&a, "admin", D1)->dockerfile, STR("Zmlyc3Q="));
+    assert_str(get(&a, "admin", D2)->dockerfile, STR("c2Vjb25k"));
+    guess(&a, D1, "c2Vjb25k");
+    assert_int_equal(texts(), 1);
+    put(&a, "admin", "x:1", D1, (struct image_add){.dockerfile = STR("eQ=="), .force = true}, &e);
+    assert_str(get(&a, "admin", D1)->dockerfile, STR("eQ=="));
+    guess(&a, D1, "Zmlyc3Q="); /* the user's stays */
+    assert_str(get(&a, "admin", D1)->dockerfile, STR("eQ=="));
+    assert_int_equal(texts(), 1);
+    assert_str(get(&a, "admin", D1)->parent_digest, STR(D1));
+    struct step s = {.a = &a, .fn = drop_in, .digest = D2};
+    assert_ok(run(&s, &e));
+    assert_int_equal(texts(), 0);
+    arena_done(&a);
+}
+
 static int subscribe_in(struct db_tx *tx, struct step *s, struct err *e)
 {
     return subscription_add_tag(tx, STR("admin"), STR("docker.io/x:1"), false, e);
@@ -416,11 +480,17 @@ static int each_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        image_test(images_are_added_once),  image_test(tags_move),
-        image_test(annotations_are_merged), image_test(a_dockerfile_needs_force),
-        image_test(states_are_checked),     image_test(transitions_say_why),
-        image_test(facts_add_up),           image_test(deletion_is_refused_or_not),
-        image_test(lists_are_filtered),     image_test(records_are_written),
+        image_test(images_are_added_once),
+        image_test(tags_move),
+        image_test(annotations_are_merged),
+        image_test(a_dockerfile_needs_force),
+        image_test(states_are_checked),
+        image_test(transitions_say_why),
+        image_test(facts_add_up),
+        image_test(guessed_dockerfiles_are_kept_once),
+        image_test(deletion_is_refused_or_not),
+        image_test(lists_are_filtered),
+        image_test(records_are_written),
     };
     return store_run("images", tests);
 }
