@@ -140,13 +140,12 @@ static int content_put(struct documents *d, struct db_tx *tx, str bytes, int64_t
     return err_set(e, ERR_CONFLICT, "the content of a document comes and goes");
 }
 
-/* A document names it no longer: documents_sweep() looks whether another does. */
+/* A document names it no longer: documents_sweep() looks whether another does. A mark that stands
+ * is set again: a sweep that looks at the row now waits for us, or we for it. */
 static int content_left(struct db_tx *tx, int64_t id, struct err *e)
 {
-    int64_t n = db_exec(tx,
-                        "UPDATE content SET unnamed_since = now_us()"
-                        " WHERE id = $1 AND unnamed_since IS NULL",
-                        DB(DBI(id)), e);
+    int64_t n =
+        db_exec(tx, "UPDATE content SET unnamed_since = now_us() WHERE id = $1", DB(DBI(id)), e);
     return n < 0 ? (int)n : 0;
 }
 

@@ -5,7 +5,7 @@
 enum { LIMIT_MAX = 100000, NOTE_BATCH = 500, NOTE_BATCHES = 40 };
 
 struct candidate {
-    int64_t id;
+    int64_t id, since;
     struct sha256 digest;
     enum chunk_driver driver;
     bool named, gone;
@@ -50,7 +50,7 @@ static int mark_run(struct naming *m)
         return 0;
     int64_t n = db_exec(m->tx,
                         "UPDATE chunk SET unnamed_since = now_us()"
-                        " WHERE id BETWEEN $1 AND $2 AND unnamed_since IS NULL",
+                        " WHERE id BETWEEN $1 AND $2",
                         DB(DBI(m->first), DBI(m->last)), m->e);
     return n < 0 ? (int)n : 0;
 }
@@ -96,10 +96,8 @@ static int leave_base(struct db_tx *tx, int64_t id, int64_t base, struct err *e)
 {
     int64_t n = db_exec(tx, "DELETE FROM document_family WHERE last = $1", DB(DBI(id)), e);
     if (n >= 0 && base)
-        n = db_exec(tx,
-                    "UPDATE content SET unnamed_since = now_us()"
-                    " WHERE id = $1 AND unnamed_since IS NULL",
-                    DB(DBI(base)), e);
+        n = db_exec(tx, "UPDATE content SET unnamed_since = now_us() WHERE id = $1", DB(DBI(base)),
+                    e);
     return n < 0 ? (int)n : 0;
 }
 
@@ -183,14 +181,16 @@ static int compare(const void *a, const void *b)
 static int find_candidates(struct db_tx *tx, struct sweep *s, struct err *e)
 {
     auto_rows *r = NULL;
-    int rc = db_query(tx,
-                      "SELECT id, digest, driver FROM chunk WHERE unnamed_since IS NOT NULL"
-                      " AND unnamed_since <= now_us() - $1 LIMIT $2",
-                      DB(DBI(s->d->keep_us), DBI(s->limit)), &r, e);
+    int rc = db_query(
+        tx,
+        "SELECT id, digest, driver, unnamed_since FROM chunk WHERE unnamed_since IS NOT NULL"
+        " AND unnamed_since <= now_us() - $1 LIMIT $2",
+        DB(DBI(s->d->keep_us), DBI(s->limit)), &r, e);
     s->n = 0;
     while (rc >= 0 && s->n < s->limit && (rc = db_next(r, e)) == 1) {
         struct candidate *c = &s->items[s->n++];
-        *c = (struct candidate){.id = db_int(r, 0), .driver = (enum chunk_driver)db_int(r, 2)};
+        *c = (struct candidate){
+            .id = db_int(r, 0), .since = db_int(r, 3), .driver = (enum chunk_driver)db_int(r, 2)};
         if (db_blob(r, 1).n == sizeof c->digest.b)
             memcpy(c->digest.b, db_blob(r, 1).p, sizeof c->digest.b);
     }
@@ -248,7 +248,8 @@ static int look(struct db_tx *tx, void *ctx, struct err *e)
     return rc;
 }
 
-/* Whoever names a candidate meanwhile has cleared its mark, or did so before the mark, which is an
+/* A mark that was set once more meanwhile stays: who did so may have been the last that named it.
+ * Whoever names a candidate meanwhile has cleared its mark, or did so before the mark, which is an
  * hour old: longer than any transaction. */
 static int drop(struct db_tx *tx, void *ctx, struct err *e)
 {
@@ -257,8 +258,10 @@ static int drop(struct db_tx *tx, void *ctx, struct err *e)
         struct candidate *c = &s->items[i];
         int64_t n;
         if (c->named)
-            n = db_exec(tx, "UPDATE chunk SET unnamed_since = NULL WHERE id = $1", DB(DBI(c->id)),
-                        e);
+            n = db_exec(tx,
+                        "UPDATE chunk SET unnamed_since = NULL"
+                        " WHERE id = $1 AND unnamed_since = $2",
+                        DB(DBI(c->id), DBI(c->since)), e);
         else
             n = db_exec(tx,
                         "DELETE FROM chunk WHERE id = $1 AND unnamed_since IS NOT NULL"
