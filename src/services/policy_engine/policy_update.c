@@ -55,7 +55,7 @@ int policy_update_run(struct engine *en, struct err *e)
         return rc;
     subscribed_init(&s, "policy_eval");
     do {
-        rc = subscribed_read(en, &s, e);
+        rc = subscribed_read(en, &s, false, e);
         if (rc >= 0)
             rc = do_due(en, &s, e);
         if (rc >= 0)

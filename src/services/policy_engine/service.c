@@ -19,6 +19,7 @@ struct policy_engine {
     struct vuln_reports *reports;
     struct policy_checks *checks;
     char noted[72]; /* generation that the table of feeds shows; of the watcher alone */
+    int64_t vuln_update_next_us; /* of its watcher alone */
 };
 
 static struct policy_engine *state_of(const struct call *c)
@@ -381,7 +382,7 @@ static int watch_published(struct engine *en, struct err *e)
 static int watch_findings(struct engine *en, struct err *e)
 {
     struct policy_engine *pe = en->state[SERVICE_POLICY_ENGINE];
-    return vuln_update_run(en, pe->reports, e);
+    return vuln_update_run(en, pe->reports, &pe->vuln_update_next_us, e);
 }
 
 static int forget_changes(struct engine *en, struct err *e)

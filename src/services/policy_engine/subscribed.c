@@ -185,11 +185,12 @@ static int read_all(struct db_tx *tx, void *ctx, struct err *e)
     int rc = changes_known(tx, str_z(s->type), &s->from, e);
     if (rc <= 0)
         return rc < 0 ? rc : PLACE_UNKNOWN;
-    rc = read_tags(tx, s, e);
-    if (rc >= 0)
+    rc = changes_read(tx, &s->a, s->from, AT_ONCE, &changes, &n, e);
+    bool wanted = n || s->all;
+    if (rc >= 0 && wanted)
+        rc = read_tags(tx, s, e);
+    if (rc >= 0 && wanted)
         rc = read_older(tx, s, e);
-    if (rc >= 0)
-        rc = changes_read(tx, &s->a, s->from, AT_ONCE, &changes, &n, e);
     if (rc >= 0 && n && s->tags.n)
         rc = changes_by_image(tx, STR(""), changes, n, mark_image, s, e);
     s->to = n ? changes[n - 1].seq : s->from;
@@ -203,8 +204,9 @@ static int read_place(struct db_tx *tx, void *ctx, struct err *e)
     return changes_place(tx, str_z(s->type), &s->from, e);
 }
 
-int subscribed_read(struct engine *en, struct subscribed *s, struct err *e)
+int subscribed_read(struct engine *en, struct subscribed *s, bool all, struct err *e)
 {
+    s->all = all;
     int rc = db_run(en->db, DB_READ, read_all, s, e);
     if (rc == PLACE_UNKNOWN && (rc = db_run(en->db, DB_WRITE, read_place, s, e)) >= 0)
         rc = db_run(en->db, DB_READ, read_all, s, e);

@@ -2,7 +2,9 @@
  * that changed: what the consumers of changes.h go through.
  *
  * The consumer's name is the subscription's type. A round: subscribed_read(), whatever is to be
- * done for the tags that are due, subscribed_move(); again while `more`. */
+ * done for the tags that are due, subscribed_move(); again while `more`. Reading all tags costs
+ * time in proportion to their number: it is done when there are changes, or when the consumer asks.
+ */
 #ifndef KELLET_SERVICES_POLICY_ENGINE_SUBSCRIBED_H
 #define KELLET_SERVICES_POLICY_ENGINE_SUBSCRIBED_H
 
@@ -26,13 +28,15 @@ struct subscribed {
     struct map by_image;
     int64_t from, to; /* places among the changes */
     bool more;        /* there are further changes */
+    bool all;         /* of this read */
     const char *type;
 };
 
 void subscribed_init(struct subscribed *s, const char *type);
 void subscribed_done(struct subscribed *s);
-/* The subscribed tags, and the next changes after the consumer's place. */
-int subscribed_read(struct engine *en, struct subscribed *s, struct err *e);
+/* The next changes after the consumer's place, and when there are any, or with `all`, the
+ * subscribed tags. */
+int subscribed_read(struct engine *en, struct subscribed *s, bool all, struct err *e);
 /* These changes are done with. */
 int subscribed_move(struct engine *en, struct subscribed *s, struct err *e);
 

@@ -1,5 +1,6 @@
 #include "services/policy_engine/vuln_update.h"
 
+#include "base/clock.h"
 #include "services/event.h"
 #include "services/log.h"
 #include "services/notification.h"
@@ -207,21 +208,31 @@ static int forget(struct db_tx *tx, void *ctx, struct err *e)
     return n < 0 && n != ERR_NOT_FOUND ? (int)n : 1;
 }
 
-int vuln_update_run(struct engine *en, struct vuln_reports *reports, struct err *e)
+/* Tags that nothing is known of yet, and subscriptions that ended, are looked for as often as costs
+ * a thirtieth of the time. */
+enum { PACE = 30 };
+
+int vuln_update_run(struct engine *en, struct vuln_reports *reports, int64_t *next_us,
+                    struct err *e)
 {
     struct round r = {.en = en, .reports = reports};
+    int64_t began = clock_us();
+    bool all = began >= *next_us;
     int rc = vulndata_newest(en, e);
     if (rc != 1)
         return rc;
     subscribed_init(&r.s, "vuln_update");
-    do {
-        rc = subscribed_read(en, &r.s, e);
-        if (rc >= 0)
-            rc = do_targets(&r, e);
+    rc = subscribed_read(en, &r.s, all, e);
+    if (all)
+        *next_us = began + PACE * (clock_us() - began);
+    for (; rc >= 0; rc = subscribed_read(en, &r.s, false, e)) {
+        rc = do_targets(&r, e);
         if (rc >= 0)
             rc = subscribed_move(en, &r.s, e);
-    } while (rc >= 0 && r.s.more);
-    while (rc >= 0 && (rc = db_run(en->db, DB_WRITE, forget, &r, e)) == 1)
+        if (rc < 0 || !r.s.more)
+            break;
+    }
+    while (all && rc >= 0 && (rc = db_run(en->db, DB_WRITE, forget, &r, e)) == 1)
         ;
     subscribed_done(&r.s);
     return rc < 0 ? rc : 0;

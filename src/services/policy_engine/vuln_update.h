@@ -12,7 +12,9 @@
 
 #include "services/policy_engine/vuln_report.h"
 
-/* One round of the watcher. */
-int vuln_update_run(struct engine *en, struct vuln_reports *reports, struct err *e);
+/* One round of the watcher. *next_us (0 at first) is kept from round to round: when all tags are
+ * gone through the next time, changes or not. */
+int vuln_update_run(struct engine *en, struct vuln_reports *reports, int64_t *next_us,
+                    struct err *e);
 
 #endif
