@@ -26,7 +26,7 @@ def secluded(request, kellet_binary, clean_environment, tmp_path):
     database = request.getfixturevalue("postgres").database("openapi") if request.param == "postgres" else None
     nowhere = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTPS_PROXY")}
     one = engines.Engine(kellet_binary, tmp_path / "engine", database, environment={**clean_environment, **nowhere},
-                         more=engines.MORE)
+                         more=engines.MORE, extra="feeds: {url: 'http://127.0.0.1:9/v1/feeds'}")
     yield one
     one.stop()
 
