@@ -5,5 +5,13 @@
 #include <stdint.h>
 
 int64_t clock_us(void); /* microseconds since some moment before the process */
+static inline int64_t clock_s(void)
+{
+    return clock_us() / 1000000;
+}
+static inline double clock_seconds(void)
+{
+    return (double)clock_us() / 1e6;
+}
 
 #endif

@@ -1,6 +1,7 @@
 #include "feeds/anchore.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/vec.h"
 #include "codec/digest.h"
@@ -272,13 +273,6 @@ static int sync_group(struct run *run, struct anchore_group *g, struct err *e)
     return fs_write_atomic(mark, str_z(digest), 0644, e);
 }
 
-static double now_seconds(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 static int stopped(struct run *run)
 {
     return err_set(run->e, ERR_CONFLICT, "the synchronisation was stopped");
@@ -293,12 +287,12 @@ static int one_group(struct run *run, str feed, str name)
         return 0;
     if (o->start && o->start(o->ctx, &g) < 0)
         return stopped(run);
-    double started = now_seconds();
+    double started = clock_seconds();
     if (sync_group(run, &g, &why) < 0) {
         g.failed = true;
         g.problem = arena_dup(&run->out->arena, str_z(why.text));
     }
-    g.seconds = now_seconds() - started;
+    g.seconds = clock_seconds() - started;
     struct anchore_group *slot = vec_push(&run->groups);
     if (!slot)
         return err_no_memory(run->e);

@@ -1,6 +1,7 @@
 #include "image/broker.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/fs.h"
 
 #include <errno.h>
@@ -75,16 +76,9 @@ static int answer(struct source *s, const struct broker_events *ev, struct messa
     }
 }
 
-static int64_t now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
-}
-
 static int broker_wait(int sock, uint32_t quiet_s, const struct broker_events *ev, struct err *e)
 {
-    int64_t since = now_s();
+    int64_t since = clock_s();
     uint64_t before = ev->tick(ev->ctx);
     for (;;) {
         struct pollfd p = {.fd = sock, .events = POLLIN};
@@ -97,9 +91,9 @@ static int broker_wait(int sock, uint32_t quiet_s, const struct broker_events *e
         if (n > 0)
             return 0;
         if (progress != before)
-            since = now_s();
+            since = clock_s();
         before = progress;
-        if (quiet_s && now_s() - since > quiet_s)
+        if (quiet_s && clock_s() - since > quiet_s)
             return err_set(
                 e, ERR_LIMIT,
                 "the analyser got no further for %u seconds and was ended: please report "

@@ -1,6 +1,7 @@
 #include "net/aws_credentials.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "net/aws_source.h"
 
 #include <pthread.h>
@@ -19,13 +20,6 @@ struct aws_provider {
     int64_t failed_at; /* monotonic seconds */
     struct err failure;
 };
-
-static int64_t monotonic_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
-}
 
 static int own(const char **s, struct err *e)
 {
@@ -181,7 +175,7 @@ static void keep(struct aws_provider *p, const struct aws_keys *keys)
 static int renew(struct aws_provider *p, struct err *e)
 {
     bool valid = p->has_keys && (!p->keys.expires || aws_now(&p->client) < p->keys.expires - 5);
-    if (p->failure.code && monotonic_s() - p->failed_at < FAILURE_SECONDS)
+    if (p->failure.code && clock_s() - p->failed_at < FAILURE_SECONDS)
         return valid ? 0 : err_set(e, p->failure.code, "%s", p->failure.text);
     struct aws_keys *fresh autofree = calloc(1, sizeof *fresh);
     if (!fresh)
@@ -195,7 +189,7 @@ static int renew(struct aws_provider *p, struct err *e)
     } else {
         p->failure = why;
         p->failure.code = rc;
-        p->failed_at = monotonic_s();
+        p->failed_at = clock_s();
     }
     explicit_bzero(fresh, sizeof *fresh);
     return rc == 0 || valid ? 0 : err_set(e, rc, "%s", why.text);

@@ -1,5 +1,6 @@
 #include "services/auth_parts.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 
 #include <pthread.h>
@@ -65,13 +66,6 @@ void passwords_close(struct passwords *p)
     pthread_cond_destroy(&p->freed);
     sodium_memzero(p, sizeof *p);
     free(p);
-}
-
-static int64_t seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
 }
 
 static int gate_enter(struct passwords *p, struct err *e)
@@ -170,7 +164,7 @@ static uint64_t brake_key(struct passwords *p, str username, str peer)
 /* Slots are shared by hash: a newcomer takes over one that was quiet. */
 static bool brake_holds(struct passwords *p, uint64_t who)
 {
-    int64_t now = seconds_now();
+    int64_t now = clock_s();
     pthread_mutex_lock(&p->lock);
     const struct brake *b = &p->brakes[(who >> 1) % BRAKES];
     bool holds = false;
@@ -185,7 +179,7 @@ static bool brake_holds(struct passwords *p, uint64_t who)
 
 static void brake_tell(struct passwords *p, uint64_t who, bool good)
 {
-    int64_t now = seconds_now();
+    int64_t now = clock_s();
     pthread_mutex_lock(&p->lock);
     struct brake *b = &p->brakes[(who >> 1) % BRAKES];
     bool mine = b->who == who;

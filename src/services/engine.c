@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/fs.h"
 #include "packages/zygote.h"
 #include "services/auth.h"
@@ -324,13 +325,6 @@ static int services_start(struct engine *en, struct err *e)
 /* ---- stop
  * ----------------------------------------------------------------------------------------- */
 
-static time_t time_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
-}
-
 static void services_drain(struct engine *en)
 {
     struct err e = {0};
@@ -341,9 +335,9 @@ static void services_drain(struct engine *en)
     for (int i = SERVICE_COUNT - 1; i >= 0; i--)
         if (en->life->started[i] && all_services[i]->drain)
             all_services[i]->drain(en);
-    time_t end = time_now() + DRAIN_SECONDS; /* for all of them together */
+    time_t end = clock_s() + DRAIN_SECONDS; /* for all of them together */
     for (int i = 0; i < SERVICE_COUNT; i++) {
-        time_t now = time_now();
+        time_t now = clock_s();
         router_stop(en, (enum service_id)i, now < end ? (unsigned)(end - now) : 0);
     }
     watch_stop(TAKE(en->life->watch));

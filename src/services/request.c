@@ -1,5 +1,6 @@
 /* request.c - asking another service: by a call when it runs here, else over the network. */
 #include "base/auto.h"
+#include "base/clock.h"
 #include "services/auth.h"
 #include "services/discovery_internal.h"
 #include "services/router.h"
@@ -7,13 +8,6 @@
 #include <time.h>
 
 enum { FOUND_US = 5000000, INSTANCES_MAX = 64, REQUEST_BODY_MAX = 512 << 20 };
-
-static int64_t clock_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static bool found_has(const struct found *f, const char *url)
 {

@@ -1,5 +1,6 @@
 #include "services/watch.h"
 
+#include "base/clock.h"
 #include "base/vec.h"
 #include "services/discovery.h"
 #include "services/log.h"
@@ -59,12 +60,9 @@ static int watch_lead(struct watch_one *o, struct err *e)
 static int watch_round(struct watch_one *o, struct err *e)
 {
     struct engine *en = o->all->en;
-    struct timespec from, to;
-    clock_gettime(CLOCK_MONOTONIC, &from);
+    double from = clock_seconds();
     int r = o->watcher->run(en, e);
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    double seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
-    metric_observe(en->metrics, METRIC_MONITOR_SECONDS, seconds,
+    metric_observe(en->metrics, METRIC_MONITOR_SECONDS, clock_seconds() - from,
                    METRIC_LABELS(o->watcher->name, r < 0 ? "fail" : "success"));
     return r;
 }

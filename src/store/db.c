@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 /* A connection of the pool may have broken while it waited: then all are dropped and a new one
@@ -30,7 +31,7 @@ int db_begin(struct db *db, enum db_mode mode, struct db_tx **out, struct err *e
         return err_no_memory(e);
     tx->db = db;
     tx->mode = mode;
-    tx->began = db_clock();
+    tx->began = clock_seconds();
     int rc = begin_on(db, mode, &tx->conn, e);
     if (rc < 0) {
         pthread_mutex_lock(&db->lock);
@@ -46,7 +47,7 @@ int db_begin(struct db *db, enum db_mode mode, struct db_tx **out, struct err *e
 static void finish(struct db_tx *tx, bool failed)
 {
     struct db *db = tx->db;
-    double took = db_clock() - tx->began;
+    double took = clock_seconds() - tx->began;
     pthread_mutex_lock(&db->lock);
     db->stats.failures += failed;
     if (tx->mode == DB_WRITE) {

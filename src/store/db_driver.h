@@ -119,7 +119,6 @@ int db_acquire(struct db *db, bool writer, struct db_conn **out, struct err *e);
 void db_give_back(struct db *db, struct db_conn *c);
 /* The server went away: connections that wait in the pool are of no use either. */
 void db_drop_idle(struct db *db);
-double db_clock(void);
 
 /* db_sql.c */
 /* {word}s of the dialect replaced; malloc'ed. */

@@ -2,13 +2,6 @@
 
 #include <time.h>
 
-double db_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
-
 static void drop(struct db *db, struct db_conn *c)
 {
     db->open[c->writer]--;

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 
 struct lite {
@@ -47,7 +48,7 @@ static int fail(struct lite *l, int rc, struct err *e)
     }
 }
 
-static int64_t clock_us(void)
+static int64_t wall_us(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
@@ -58,20 +59,20 @@ static void fn_now(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     struct lite *l = sqlite3_user_data(ctx);
     if (!l->now)
-        l->now = clock_us();
+        l->now = wall_us();
     sqlite3_result_int64(ctx, l->now);
 }
 
 static int on_progress(void *arg)
 {
     struct lite *l = arg;
-    return l->deadline > 0 && db_clock() > l->deadline;
+    return l->deadline > 0 && clock_seconds() > l->deadline;
 }
 
 static void statement_begins(struct lite *l)
 {
     l->now = 0;
-    l->deadline = db_clock() + l->timeout;
+    l->deadline = clock_seconds() + l->timeout;
 }
 
 static int lite_script(struct db_conn *c, const char *sql, struct err *e)

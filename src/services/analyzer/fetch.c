@@ -1,4 +1,5 @@
 #include "base/auto.h"
+#include "base/clock.h"
 #include "services/analyzer/analyzer.h"
 #include "services/log.h"
 #include "net/clamd.h"
@@ -63,17 +64,10 @@ static void note_progress(void *ctx, const char *phase, uint64_t bytes, uint64_t
     w->alive |= bytes || total_bytes || layers_done || layers_total;
 }
 
-static time_t now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
-}
-
 static bool unwanted(void *ctx)
 {
     const struct watch *w = ctx;
-    return slot_unwanted(w->slot) || (!w->alive && now_s() - w->begun > 60);
+    return slot_unwanted(w->slot) || (!w->alive && clock_s() - w->begun > 60);
 }
 
 static int fetch_as(struct analyzer_job *job, str registry, str repo, struct err *e)
@@ -86,7 +80,7 @@ static int fetch_as(struct analyzer_job *job, str registry, str repo, struct err
                             STR_ARG(job->digest));
     if (!name.p)
         return err_no_memory(e);
-    struct watch watch = {.slot = job->slot, .begun = now_s()};
+    struct watch watch = {.slot = job->slot, .begun = clock_s()};
     struct scan_options o = {
         .source = name.p,
         .data_dir = job->en->config->data_dir,

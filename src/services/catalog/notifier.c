@@ -6,6 +6,7 @@
  * One that fails is left alone for a growing time (1 second to 15 minutes), and its notices wait in
  * order. */
 #include "base/auto.h"
+#include "base/clock.h"
 #include "services/catalog/watchers.h"
 #include "services/log.h"
 #include "services/metrics.h"
@@ -431,11 +432,10 @@ static int sweep_events(struct db_tx *tx, void *ctx, struct err *e)
 static int sweep_at_times(struct engine *en, struct notifier *n, struct err *e)
 {
     struct old_events old = {.days = en->config->event_days, .n = EVENTS_AT_ONCE};
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (n->sweep_s > now.tv_sec)
+    int64_t now = clock_s();
+    if (n->sweep_s > now)
         return 0;
-    n->sweep_s = now.tv_sec + SWEEP_SECONDS;
+    n->sweep_s = now + SWEEP_SECONDS;
     int rc = db_run(en->db, DB_WRITE, sweep, NULL, e);
     while (rc >= 0 && old.days && old.n == EVENTS_AT_ONCE && !engine_stopping(en))
         rc = db_run(en->db, DB_WRITE, sweep_events, &old, e);

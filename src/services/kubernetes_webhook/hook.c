@@ -1,6 +1,7 @@
 #include "services/kubernetes_webhook/hook.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "codec/regex.h"
 #include "services/fulltag.h"
@@ -30,13 +31,6 @@ struct hook {
         time_t at;
     } recent[RECENT];
 };
-
-static time_t seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return t.tv_sec;
-}
 
 /* ---- settings ----------------------------------------------------------------------------------
  */
@@ -84,9 +78,9 @@ static void look_again(struct hook *h)
 {
     struct admission_settings *s = NULL;
     struct err why = {0};
-    if (!h->base->config_file.p || h->looked == seconds())
+    if (!h->base->config_file.p || h->looked == clock_s())
         return;
-    h->looked = seconds();
+    h->looked = clock_s();
     if (!file_changed(h))
         return;
     if (read_file(h->base->config_file.p, &s, &why) < 0) {
@@ -194,7 +188,7 @@ static bool recently(struct hook *h, str account, str image)
     for (size_t i = 0; i < image.n; i++)
         hash = (hash ^ (unsigned char)image.p[i]) * 1099511628211ULL;
     size_t slot = hash % RECENT;
-    time_t now = seconds();
+    time_t now = clock_s();
     if (h->recent[slot].hash == hash && now - h->recent[slot].at < RECENT_SECONDS)
         return true;
     h->recent[slot].hash = hash;

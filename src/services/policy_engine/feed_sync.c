@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/vec.h"
 #include "services/policy_engine/feed_sync.h"
 
@@ -286,7 +287,6 @@ static void sync_upstream(struct run *r, const struct feed_ops *f)
 {
     struct feed_sync_result result;
     struct err e = {0};
-    struct timespec from, to;
     const struct feed_sync_options o = {
         .data_dir = r->engine->config->data_dir,
         .base_url = feed_sync_base_url(f),
@@ -297,10 +297,9 @@ static void sync_upstream(struct run *r, const struct feed_ops *f)
     };
     str name = str_z(f->name);
     tell(r, "system.feeds.sync.group_started", name, STR(""));
-    clock_gettime(CLOCK_MONOTONIC, &from);
+    double from = clock_seconds();
     int rc = feed_sync(f, &o, &result, &e);
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    double seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+    double seconds = clock_seconds() - from;
     if (rc < 0)
         tell_problem(r, "system.feeds.sync.group_failed", name, str_z(e.text));
     else

@@ -1,6 +1,7 @@
 #include "services/policy_engine/policy_check_internal.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 
 #include <time.h>
 
@@ -123,20 +124,17 @@ static void add_pair(struct dry_run *r, const struct pair *p)
 
 static bool time_is_up(int64_t began)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec - began >= DRY_RUN_SECONDS;
+    return clock_s() - began >= DRY_RUN_SECONDS;
 }
 
 /* How many of the page were looked at before time was up or the client left. */
 static size_t judge_page(struct dry_run *r)
 {
-    struct timespec began;
     size_t i = 0;
-    clock_gettime(CLOCK_MONOTONIC, &began);
+    int64_t began = clock_s();
     while (i < r->n) {
         add_pair(r, &r->pairs[i++]);
-        if (time_is_up(began.tv_sec) || (r->c->rq && httpd_gone(r->c->rq)))
+        if (time_is_up(began) || (r->c->rq && httpd_gone(r->c->rq)))
             break;
     }
     return i;

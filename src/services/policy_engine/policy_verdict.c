@@ -1,6 +1,7 @@
 #include "services/policy_engine/policy_check_internal.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "services/metrics.h"
 #include "services/policy_engine/policy_document.h"
 
@@ -94,16 +95,9 @@ static int read_policy(struct db_tx *tx, struct asked *a, struct err *e)
     return 0;
 }
 
-static int64_t monotonic_seconds(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-    return ts.tv_sec + 1;
-}
-
 static int read_synced(struct db_tx *tx, struct policy_checks *p, struct err *e)
 {
-    int64_t second = monotonic_seconds(), synced = 0;
+    int64_t second = clock_s() + 1, synced = 0;
     if (p->synced_at == second)
         return 0;
     int rc =
@@ -218,13 +212,6 @@ static int judge(struct asked *a, const struct kept_bundle *b, str tag, struct k
     return rc < 0 ? rc : 0;
 }
 
-static double seconds_now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 static void name_evaluation(const struct asked *a, str tag, const struct kept_verdict *v,
                             struct evaluation *out)
 {
@@ -244,7 +231,7 @@ static int make_verdict(struct asked *a, str tag, struct kept_verdict **out)
 {
     struct kept_bundle *b = NULL;
     struct evaluation ev;
-    double began = seconds_now();
+    double began = clock_seconds();
     int rc = asked_need_record(a);
     if (rc >= 0)
         rc = policy_load_bundle(a->c->engine, a->p->loads, a->q->account, a->policy,
@@ -271,7 +258,7 @@ static int make_verdict(struct asked *a, str tag, struct kept_verdict **out)
     }
     name_evaluation(a, tag, v, &ev);
     evaluation_id(&ev, v->eval_id);
-    metric_observe(a->c->engine->metrics, METRIC_EVALUATION_SECONDS, seconds_now() - began,
+    metric_observe(a->c->engine->metrics, METRIC_EVALUATION_SECONDS, clock_seconds() - began,
                    METRIC_NO_LABELS);
     *out = v;
     return 0;
@@ -299,13 +286,13 @@ static void count_look(struct asked *a, const struct kept_verdict *v, bool good,
                    : v->bundle_updated != a->policy_updated ? METRIC_EVALUATION_CACHE_INVALID
                                                             : METRIC_EVALUATION_CACHE_STALE,
                    1, METRIC_NO_LABELS);
-    metric_observe(m, METRIC_EVALUATION_CACHE_SECONDS, seconds_now() - began, METRIC_NO_LABELS);
+    metric_observe(m, METRIC_EVALUATION_CACHE_SECONDS, clock_seconds() - began, METRIC_NO_LABELS);
 }
 
 int verdict_get(struct asked *a, str tag, struct kept_verdict **out)
 {
     char key[KEY_MAX];
-    double began = seconds_now();
+    double began = clock_seconds();
     int n = snprintf(key, sizeof key, "%.*s|%.*s|%.*s|%.*s", STR_ARG(a->q->account),
                      STR_ARG(a->digest), STR_ARG(a->policy), STR_ARG(tag));
     bool keep = a->p->caching && n > 0 && (size_t)n < sizeof key;

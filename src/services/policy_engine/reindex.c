@@ -1,6 +1,7 @@
 #include "services/policy_engine/reindex.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "services/image_packages.h"
 #include "services/inventory_document.h"
 #include "services/log.h"
@@ -15,13 +16,6 @@
 
 enum { CHUNK_ARENA = 512 << 20, PRINTS_MAX = 1 << 30, BACKFILL = 200 };
 static const char prints_key[] = "prints";
-
-static double seconds(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 static int stopped(const struct reindex_options *o, struct err *e)
 {
@@ -246,7 +240,7 @@ static int find_packages(struct db_tx *tx, void *ctx, struct err *e)
 
 static int diff(struct pass *p, struct err *e)
 {
-    double from = seconds();
+    double from = clock_seconds();
     int r = db_run(p->o->db, DB_READ, read_prints, p, e);
     if (r >= 0)
         r = vulndb_prints(p->o->data, &p->now, e);
@@ -259,40 +253,40 @@ static int diff(struct pass *p, struct err *e)
     p->all |= r == 1 || !p->before.n || p->rules != REINDEX_RULES;
     sort_unique(&p->keys);
     p->out->names = p->keys.n;
-    p->out->diff_seconds = seconds() - from;
+    p->out->diff_seconds = clock_seconds() - from;
     return r < 0 ? r : 0;
 }
 
 /* What is found again is nothing new: those of a process that was killed are among these. */
 static int list_images(struct pass *p, struct err *e)
 {
-    double from = seconds();
+    double from = clock_seconds();
     int r = db_run(p->o->db, DB_WRITE, begin_batch, p, e);
     if (r >= 0)
         r = db_run(p->o->db, DB_READ, find_packages, p, e);
     if (r >= 0)
         r = reindex_judge(p->o, p->packages.p, p->packages.n, &p->judged, e);
     p->out->packages = p->packages.n;
-    p->out->match_seconds = seconds() - from;
-    from = seconds();
+    p->out->match_seconds = clock_seconds() - from;
+    from = clock_seconds();
     if (r >= 0)
         r = reindex_images_of(p->o, p->judged.told.p, p->judged.told.n, &p->images, e);
     if (r >= 0)
         r = reindex_publish(p->o, p->batch, &p->images, e);
     p->out->images = r < 0 ? 0 : posting_set_count(&p->images);
-    p->out->image_seconds = seconds() - from;
+    p->out->image_seconds = clock_seconds() - from;
     return r;
 }
 
 static int apply(struct pass *p, struct err *e)
 {
-    double from = seconds();
+    double from = clock_seconds();
     int64_t r = go_through(p->o, p->batch, p->judged.written.p, p->judged.written.n, e);
     if (r < 0)
         return (int)r;
     p->out->changes = (uint64_t)r;
     r = db_run(p->o->db, DB_WRITE, tell_changes, p, e);
-    p->out->write_seconds = seconds() - from;
+    p->out->write_seconds = clock_seconds() - from;
     if (r >= 0)
         r = reindex_summaries(p->o, &p->images, p->batch, e);
     return r < 0 ? (int)r : db_run(p->o->db, DB_WRITE, end_batch, p, e);

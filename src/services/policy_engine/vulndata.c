@@ -1,6 +1,7 @@
 #include "services/policy_engine/vulndata.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "codec/digest.h"
 #include "services/log.h"
@@ -73,13 +74,6 @@ static bool same_file(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static int64_t monotonic_seconds(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-    return ts.tv_sec;
-}
-
 /* Under the lock. */
 static void look(struct vulndata *v)
 {
@@ -87,7 +81,7 @@ static void look(struct vulndata *v)
     struct stat st;
     struct err e = {0};
     struct vulndata_view *view;
-    v->looked = monotonic_seconds();
+    v->looked = clock_s();
     manifest_path(v->data_dir, path);
     if (stat(path, &st) < 0 || same_file(&st, &v->seen))
         return;
@@ -137,7 +131,7 @@ void vulndata_refresh(struct vulndata *v)
 struct vulndata_view *vulndata_take(struct vulndata *v)
 {
     pthread_mutex_lock(&v->lock);
-    if (v->looked != monotonic_seconds())
+    if (v->looked != clock_s())
         look(v);
     struct vulndata_view *view = v->current;
     view->uses++;

@@ -1,4 +1,6 @@
 #include "services/call.h"
+
+#include "base/clock.h"
 #include "services/simplequeue/messages.h"
 #include "services/simplequeue/simplequeue.h"
 
@@ -95,13 +97,6 @@ int simplequeue_qlen(struct call *c)
 /* ---- taking ----------------------------------------------------------------------------------
  */
 
-static uint64_t monotonic_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* The message, or nothing when the time is up, or waits on. */
 static int look_again(struct call *c)
 {
@@ -111,7 +106,7 @@ static int look_again(struct call *c)
     int rc = c->rq && httpd_gone(c->rq)
                  ? 0
                  : simplequeue_take(c->engine->db, &c->arena, w->queue, w->visibility, &m, c->err);
-    uint64_t now = monotonic_us();
+    uint64_t now = (uint64_t)clock_us();
     if (rc == 0 && w->waits && now < w->deadline_us && !httpd_gone(c->rq)) {
         uint64_t left = (w->deadline_us - now) / 1000 + 1;
         return call_park(c, left < LOOK_EVERY_MS ? (uint32_t)left : LOOK_EVERY_MS, look_again);
@@ -141,7 +136,7 @@ int simplequeue_dequeue(struct call *c)
     w->queue = queue;
     w->visibility = clamp(call_int(c, "visibility_timeout", 0), visibility_max);
     w->rq = c->rq;
-    w->deadline_us = monotonic_us() + (uint64_t)wait * 1000000;
+    w->deadline_us = (uint64_t)clock_us() + (uint64_t)wait * 1000000;
     c->state = w;
     w->waits = wait && c->rq;
     if (w->waits)
