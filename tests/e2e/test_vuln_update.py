@@ -266,3 +266,57 @@ def test_kills_and_an_outage_lose_nothing(kellet_binary, tmp_path, registry_open
     for full in tags:
         assert sorted(added(full)) == wanted
     world.stop()
+
+
+def test_vex_documents_reach_verdicts(world):
+    """A rule that leaves out what somebody said not to be affected: at once when that is said, and when it is taken back."""
+    name = "vexed"
+    full, image = world.push(name, {"vexed-package": "1.0-r0"})
+    world.records.append(advisory("CVE-2099-7000", "vexed-package"))
+    world.sync()
+    client = world.client
+    rule = {"id": "r", "gate": "vulnerabilities", "trigger": "package", "action": "STOP", "params": [
+        {"name": "package_type", "value": "all"}, {"name": "severity_comparison", "value": ">="},
+        {"name": "severity", "value": "low"}, {"name": "vex_status", "value": "none, affected, under_investigation"}]}
+    policy = {"id": "vex", "name": "vex", "version": "1_0", "whitelists": [],
+              "policies": [{"id": "p", "name": "p", "version": "1_0", "rules": [rule]}],
+              "mappings": [{"name": "all", "registry": "*", "repository": "*", "image": {"type": "tag", "value": "*"},
+                            "policy_ids": ["p"], "whitelist_ids": []}]}
+    assert client("POST", "/v1/policies", policy).status == 200
+
+    def verdict():
+        answer = client.get(f"/v1/images/{image.digest}/check", tag=full, policyId="vex")
+        assert answer.status == 200, answer
+        return answer.json[0][image.digest][full][0]["status"]
+
+    def document(status, package="pkg:apk/alpine/vexed-package"):
+        return {"@context": "https://openvex.dev/ns/v0.2.0", "timestamp": "2024-01-01T00:00:00Z", "statements": [
+            {"vulnerability": {"name": "CVE-2099-7000"}, "products": [{"@id": package}, {"@id": "cpe:/a:x"}], "status": status}]}
+
+    end = time.monotonic() + 30
+    while verdict() != "fail" and time.monotonic() < end:
+        time.sleep(0.2)
+    assert verdict() == "fail" and client.get("/v1/vex").json == []
+    put = client("PUT", "/v1/vex/team.json", document("not_affected"))
+    assert put.status == 200 and put.json == {"name": "team.json", "statements": 1, "unusable_products": 1}
+    assert verdict() == "pass"
+    assert client.get("/v1/vex/team.json").json == document("not_affected")
+    assert [d["name"] for d in client.get("/v1/vex").json] == ["team.json"]
+    assert client("PUT", "/v1/vex/team.json", document("affected")).status == 200
+    assert verdict() == "fail"
+    assert client("PUT", "/v1/vex/team.json", document("not_affected", "pkg:apk/alpine/other")).status == 200
+    assert verdict() == "fail", "said of another package"
+    assert client("PUT", "/v1/vex/second", document("fixed")).status == 200
+    assert verdict() == "pass"
+    for path, body in (("team.json", {}), ("team.json", {"@context": "https://openvex.dev/ns/v0.2.0", "statements": 7}),
+                       ("a%2Fb", document("fixed")), ("x" * 129, document("fixed"))):
+        refused = client("PUT", f"/v1/vex/{path}", body)
+        assert refused.status == 400 and refused.json["message"], refused
+    assert verdict() == "pass"
+    assert client("POST", "/v1/accounts", {"name": "vexless"}).status == 200
+    assert client("POST", "/v1/accounts/vexless/users", {"username": "vexless", "password": "password1"}).status == 200
+    stranger = engines.Client(client.port, "vexless", "password1")
+    assert stranger.get("/v1/vex").json == [] and stranger.get("/v1/vex/second").status == 404
+    assert stranger("DELETE", "/v1/vex/second").status == 404 and verdict() == "pass"
+    assert client("DELETE", "/v1/vex/second").status == 204 and client("DELETE", "/v1/vex/second").status == 404
+    assert verdict() == "fail"

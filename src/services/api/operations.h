@@ -19,6 +19,7 @@ extern const struct operation notification_operations[];
 extern const struct operation content_operations[];
 extern const struct operation import_operations[];
 extern const struct operation history_operations[];
+extern const struct operation vex_operations[];
 extern const struct operation import_archive_operations[];
 
 /* A list of {"severity", "problem_type", "details"}. */

@@ -32,6 +32,7 @@ static const struct operation *const operations[] = {
     import_archive_operations,
     notification_operations,
     history_operations,
+    vex_operations,
     NULL,
     /* clang-format on */
 };

@@ -10,7 +10,7 @@
 struct kept_verdict {
     struct kept kept;
     /* of what */
-    int64_t bundle_updated, analyzed, image_updated, synced, valid_until;
+    int64_t bundle_updated, vex, analyzed, image_updated, synced, valid_until;
     char generation[72];
     /* the verdict */
     enum policy_action action;
@@ -39,6 +39,7 @@ struct asked {
     int64_t analyzed, updated;
     str policy; /* p NULL: there is none */
     int64_t policy_updated;
+    int64_t vex; /* state of the account's VEX documents */
     int64_t now;
     struct image_record record; /* with account NULL: not read yet */
 };

@@ -10,13 +10,14 @@ enum {
     IMAGES_KEPT = 192 << 20,
     FINDINGS_KEPT = 128 << 20,
     BUNDLES_KEPT = 64 << 20,
+    VEX_KEPT = 64 << 20,
     LOAD_MAX = 256 << 20,
     KEY_MAX = 1200,
     ANCESTORS_MAX = 64,
 };
 
 struct policy_loads {
-    struct keeper *images, *findings, *bundles;
+    struct keeper *images, *findings, *bundles, *vex;
 };
 
 int policy_loads_new(struct policy_loads **out, struct err *e)
@@ -27,6 +28,8 @@ int policy_loads_new(struct policy_loads **out, struct err *e)
         rc = keeper_new(FINDINGS_KEPT, &l->findings, e);
     if (rc == 0)
         rc = keeper_new(BUNDLES_KEPT, &l->bundles, e);
+    if (rc == 0)
+        rc = keeper_new(VEX_KEPT, &l->vex, e);
     if (rc < 0)
         policy_loads_free(l);
     else
@@ -41,6 +44,7 @@ void policy_loads_free(struct policy_loads *l)
     keeper_free(l->images);
     keeper_free(l->findings);
     keeper_free(l->bundles);
+    keeper_free(l->vex);
     free(l);
 }
 
@@ -410,6 +414,27 @@ static int64_t not_before(int64_t now, const struct policy_findings *f)
     return now;
 }
 
+/* Findings are shared: what documents say of them is put to a copy. */
+static int mark_findings(struct engine *en, struct policy_loads *l, struct policy_load *p,
+                         struct err *e)
+{
+    const struct policy_findings *all = p->subject.findings;
+    struct kept_vex *vex = NULL;
+    int rc = vex_store_get(en, l->vex, p->subject.account, &vex, e);
+    if (rc < 0 || !vex)
+        return rc;
+    struct policy_finding *items = arena_calloc(&p->arena, all->n + 1, sizeof *items);
+    if (items) {
+        memcpy(items, all->items, all->n * sizeof *items);
+        vex_mark(vex->vex, p->subject.image, p->subject.tag, items, all->n);
+        p->marked = *all;
+        p->marked.items = items;
+        p->subject.findings = &p->marked;
+    }
+    kept_drop(&vex->kept);
+    return items ? 0 : err_no_memory(e);
+}
+
 int policy_load_subject(struct engine *en, struct policy_loads *l, struct vuln_reports *reports,
                         const struct image_record *record, str tag, unsigned needs, int64_t now_us,
                         struct policy_load *p, struct err *e)
@@ -437,6 +462,7 @@ int policy_load_subject(struct engine *en, struct policy_loads *l, struct vuln_r
         p->findings = &findings->kept;
         p->subject.findings = &findings->facts->findings;
         p->subject.now_us = not_before(now_us, &findings->facts->findings);
+        rc = mark_findings(en, l, p, e);
     }
     if (rc >= 0)
         rc = fill_annotations(p, record->annotations, e);

@@ -2,7 +2,7 @@
  * memory for the next one.
  *
  * An image's facts are kept by its analysis, its findings by analysis and generation of the data,
- * bundles by their last change. */
+ * bundles and VEX documents by their last change. */
 #ifndef KELLET_SERVICES_POLICY_ENGINE_POLICY_LOAD_H
 #define KELLET_SERVICES_POLICY_ENGINE_POLICY_LOAD_H
 
@@ -10,6 +10,7 @@
 #include "services/image.h"
 #include "services/policy_engine/keeper.h"
 #include "services/policy_engine/policy_facts.h"
+#include "services/policy_engine/vex_store.h"
 #include "services/policy_engine/vuln_report.h"
 #include "services/policy_engine/vulndata.h"
 
@@ -32,6 +33,7 @@ struct policy_load {
     struct vulndata_view *data;
     /* what is held */
     struct kept *image, *findings, *before;
+    struct policy_findings marked; /* findings with what VEX documents say of them */
     struct policy_feeds feeds;
     struct policy_lineage lineage;
     struct policy_upstream npm, gem;

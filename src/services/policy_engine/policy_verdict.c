@@ -80,18 +80,19 @@ static int read_policy(struct db_tx *tx, struct asked *a, struct err *e)
 {
     auto_rows *rows = NULL;
     int rc = a->q->policy.n ? db_query(tx,
-                                       "SELECT policy_id, last_updated, now_us() FROM policy_bundle"
-                                       " WHERE account = $1 AND policy_id = $2",
+                                       "SELECT policy_id, last_updated, now_us(), " VEX_STATE
+                                       " FROM policy_bundle WHERE account = $1 AND policy_id = $2",
                                        DB(DBS(a->q->account), DBS(a->q->policy)), &rows, e)
                             : db_query(tx,
-                                       "SELECT policy_id, last_updated, now_us() FROM policy_bundle"
-                                       " WHERE account = $1 AND active = 1",
+                                       "SELECT policy_id, last_updated, now_us(), " VEX_STATE
+                                       " FROM policy_bundle WHERE account = $1 AND active = 1",
                                        DB(DBS(a->q->account)), &rows, e);
     if (rc < 0 || (rc = db_next(rows, e)) < 0)
         return rc;
     a->policy = rc == 1 ? arena_dup(&a->c->arena, db_text(rows, 0)) : (str){0};
     a->policy_updated = rc == 1 ? db_int(rows, 1) : 0;
     a->now = rc == 1 ? db_int(rows, 2) : 0;
+    a->vex = rc == 1 ? db_int(rows, 3) : 0;
     return 0;
 }
 
@@ -245,6 +246,7 @@ static int make_verdict(struct asked *a, str tag, struct kept_verdict **out)
     }
     v->kept = (struct kept){.free = verdict_end, .uses = 1};
     v->bundle_updated = a->policy_updated;
+    v->vex = a->vex;
     v->analyzed = a->analyzed;
     v->image_updated = a->updated;
     v->synced = a->p->synced;
@@ -270,8 +272,9 @@ static int make_verdict(struct asked *a, str tag, struct kept_verdict **out)
 static bool still_good(struct asked *a, const struct kept_verdict *v)
 {
     auto_vulndata *data = vulndata_take(a->c->engine->vulndata);
-    return v->bundle_updated == a->policy_updated && v->analyzed == a->analyzed &&
-           v->image_updated == a->updated && v->synced == a->p->synced && a->now < v->valid_until &&
+    return v->bundle_updated == a->policy_updated && v->vex == a->vex &&
+           v->analyzed == a->analyzed && v->image_updated == a->updated &&
+           v->synced == a->p->synced && a->now < v->valid_until &&
            strcmp(v->generation, data->generation) == 0;
 }
 

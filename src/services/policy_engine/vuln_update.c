@@ -208,9 +208,9 @@ static int forget(struct db_tx *tx, void *ctx, struct err *e)
     return n < 0 && n != ERR_NOT_FOUND ? (int)n : 1;
 }
 
-/* Tags that nothing is known of yet, and subscriptions that ended, are looked for as often as costs
- * a thirtieth of the time. */
-enum { PACE = 30 };
+/* Tags that nothing is known of yet, and subscriptions that ended, are looked for each round; with
+ * more than FEW tags as often as costs a thirtieth of the time. */
+enum { PACE = 30, FEW = 1000 };
 
 int vuln_update_run(struct engine *en, struct vuln_reports *reports, int64_t *next_us,
                     struct err *e)
@@ -224,7 +224,7 @@ int vuln_update_run(struct engine *en, struct vuln_reports *reports, int64_t *ne
     subscribed_init(&r.s, "vuln_update");
     rc = subscribed_read(en, &r.s, all, e);
     if (all)
-        *next_us = began + PACE * (clock_us() - began);
+        *next_us = r.s.tags.n > FEW ? began + PACE * (clock_us() - began) : 0;
     for (; rc >= 0; rc = subscribed_read(en, &r.s, false, e)) {
         rc = do_targets(&r, e);
         if (rc >= 0)
