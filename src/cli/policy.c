@@ -3,6 +3,7 @@
 #include "cli/policy.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/text.h"
 #include "codec/yaml.h"
@@ -10,7 +11,6 @@
 #include "report/table_tail.h"
 #include "report/table_verdict.h"
 
-#include <time.h>
 #include <unistd.h>
 
 static const struct command *const subcommands[] = {
@@ -133,8 +133,7 @@ int judge_source(const struct judge_args *a, const char *source, const struct po
         code = source_scan(&args, source, &out->inv);
     if (code)
         return code;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t now = clock_wall_us();
     const struct policy_scan_options o = {
         .inv = out->inv,
         .settings = out->settings,
@@ -142,12 +141,12 @@ int judge_source(const struct judge_args *a, const char *source, const struct po
         .tag = str_z(a->tag),
         .dockerfile = text,
         .vex = vex,
-        .now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000,
+        .now_us = now,
     };
     if (policy_scan_new(&o, &out->scan, &e) < 0 ||
         policy_evaluate(b, policy_scan_subject(out->scan), &out->verdict, &e) < 0)
         return fail(EXIT_CANNOT, &e);
-    out->now = (int64_t)now.tv_sec;
+    out->now = now / 1000000;
     out->needs = policy_bundle_needs(b);
     if ((a->findings || out->needs & PART_FINDINGS) &&
         match_inventory(out->db, out->inv, &out->found, &e) < 0)

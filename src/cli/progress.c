@@ -1,18 +1,12 @@
 #include "cli/progress.h"
 
+#include "base/clock.h"
 #include "cli/command.h"
 
 #include <time.h>
 #include <unistd.h>
 
 enum { INTERVAL_MS = 100, RATE_AFTER_MS = 500 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 void progress_init(struct progress *p, bool wanted)
 {
@@ -51,7 +45,7 @@ void progress_text(const char *phase, uint64_t bytes, uint64_t total, uint32_t d
 void progress_show(struct progress *p, const char *phase, uint64_t bytes, uint64_t total,
                    uint32_t done, uint32_t count)
 {
-    uint64_t now = p->active ? now_ms() : 0;
+    uint64_t now = p->active ? (uint64_t)clock_ms() : 0;
     if (!p->active || (p->shown && now - p->last_ms < INTERVAL_MS))
         return;
     if (!p->phase || strcmp(p->phase, phase) != 0) {

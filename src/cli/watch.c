@@ -1,5 +1,6 @@
 /* watch.c - `kellet watch`: still secure? For people without a server. */
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/text.h"
 #include "cli/coverage.h"
@@ -90,13 +91,6 @@ static volatile sig_atomic_t signalled;
 static void on_signal(int number)
 {
     signalled = number;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* ---- what people see ---------------------------------------------------------------------------
@@ -197,8 +191,8 @@ static void check_signal(struct run *r)
         return;
     atomic_store(&r->w->stop, true);
     if (!r->asked_ms)
-        r->asked_ms = now_ms();
-    if (now_ms() - r->asked_ms < LEAVE_AFTER * 1000)
+        r->asked_ms = clock_ms();
+    if (clock_ms() - r->asked_ms < LEAVE_AFTER * 1000)
         return;
     progress_clear(&r->progress);
     if (r->sync > 0)
@@ -385,7 +379,7 @@ static int run_on(struct run *r)
     int64_t next_look = 0, next_sync = 0;
     int code = 0;
     while (!code && !signalled && !r->broken) {
-        int64_t now = now_ms();
+        int64_t now = clock_ms();
         if (!args.no_sync && sync_ended(r, false) && now >= next_sync) {
             sync_start(r);
             next_sync = now + (int64_t)args.sync_interval * 1000;
@@ -395,16 +389,16 @@ static int run_on(struct run *r)
             return EXIT_CANNOT;
         if (fresh == 1)
             code = judge_again(r);
-        if (!code && r->w->db && now_ms() >= next_look) {
-            next_look = now_ms() + (int64_t)args.interval * 1000;
+        if (!code && r->w->db && clock_ms() >= next_look) {
+            next_look = clock_ms() + (int64_t)args.interval * 1000;
             code = judge_again(r); /* verdicts whose time is over */
             code = code ? code : look(r);
         } else if (!r->w->db && args.no_sync && next_look == 0) {
             no_data();
             next_look = 1;
         }
-        for (int64_t end = now_ms() + DATA_LOOK_MS; !signalled && !code && now_ms() < end;)
-            pause_ms(end - now_ms() > 0 ? end - now_ms() : 1);
+        for (int64_t end = clock_ms() + DATA_LOOK_MS; !signalled && !code && clock_ms() < end;)
+            pause_ms(end - clock_ms() > 0 ? end - clock_ms() : 1);
     }
     posts_end(r, false);
     if (r->sync > 0) {

@@ -1,6 +1,7 @@
 #include "image/credential_helper.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,13 +13,6 @@
 enum { HELPER_MS = 30 * 1000, HELPER_OUTPUT = 64 << 10, HELPER_NAME = 64, SERVER_MAX = 1024 };
 
 extern char **environ;
-
-static int64_t now_ms(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* The name comes from a configuration file: it must not lead to another directory. */
 static bool name_ok(str name)
@@ -59,7 +53,7 @@ static int collect(int fd, const char *program, int64_t deadline, struct buf *ou
 {
     char piece[4096];
     for (;;) {
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - clock_ms();
         struct pollfd p = {.fd = fd, .events = POLLIN};
         int ready = left > 0 ? poll(&p, 1, (int)left) : 0;
         if (ready < 0 && errno == EINTR)
@@ -88,7 +82,7 @@ static int reap(pid_t pid, int64_t deadline)
             return status;
         if (done < 0 && errno != EINTR)
             return -1;
-        if (now_ms() >= deadline)
+        if (clock_ms() >= deadline)
             break;
         poll(NULL, 0, 5);
     }
@@ -116,7 +110,7 @@ static int run(const char *program, const char *server, struct buf *out, struct 
     close(TAKE_FD(res_write));
     if (rc < 0)
         return rc;
-    int64_t deadline = now_ms() + HELPER_MS;
+    int64_t deadline = clock_ms() + HELPER_MS;
     rc = collect(res_read, program, deadline, out, e);
     int status = reap(pid, rc < 0 ? 0 : deadline);
     if (rc < 0)

@@ -179,7 +179,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *ctx)
     struct http_transfer *t = ctx;
     str line = str_trim((str){p, n * size});
     int rc = 0;
-    t->last_byte = clock_us() / 1000;
+    t->last_byte = clock_ms();
     t->header_bytes += n * size;
     if (t->header_bytes > HTTP_HEADERS_MAX)
         rc = err_set(&t->err, ERR_LIMIT, "%s sends more than %d KiB of headers", t->url->redacted,
@@ -247,7 +247,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
     struct http_transfer *t = ctx;
     int rc =
         t->mode == HTTP_BODY_DELIVER ? deliver(t, p, n * size) : keep_error_body(t, p, n * size);
-    t->last_byte = clock_us() / 1000;
+    t->last_byte = clock_ms();
     return rc < 0 ? 0 : n * size;
 }
 
@@ -258,10 +258,9 @@ static int on_progress(void *ctx, curl_off_t dt, curl_off_t dn, curl_off_t ut, c
     t->h->api->getinfo(t->curl, CURLINFO_PRETRANSFER_TIME_T, &connected);
     /* The time to connect has its own limit; sending is not idle. */
     if (!connected || (uint64_t)un != t->sent)
-        t->last_byte = clock_us() / 1000;
+        t->last_byte = clock_ms();
     t->sent = (uint64_t)un;
-    if (t->rq->timeout_ms ||
-        clock_us() / 1000 - t->last_byte < (int64_t)t->h->o.idle_timeout * 1000)
+    if (t->rq->timeout_ms || clock_ms() - t->last_byte < (int64_t)t->h->o.idle_timeout * 1000)
         return 0;
     err_set(&t->err, ERR_NET, "%s: nothing arrived for %u seconds", t->url->redacted,
             t->h->o.idle_timeout);
@@ -569,7 +568,7 @@ int http_transfer_run(struct http_transfer *t, struct err *e)
         rc = http_handle_take(t->h, t->url, &handle, &t->err);
     if (rc == 0) {
         t->curl = handle.curl;
-        t->last_byte = clock_us() / 1000;
+        t->last_byte = clock_ms();
         set_options(t, handle.curl, headers);
         CURLcode code = perform_without_sigpipe(t, handle.curl);
         rc = finish(t, code, handle.curl);

@@ -1,6 +1,7 @@
 #include "net/httpd_internal.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/fs.h"
 
 #include <errno.h>
@@ -53,7 +54,7 @@ static enum MHD_Result answer(struct httpd_request *rq, httpd_fn *fn, int status
 static enum MHD_Result begin(struct httpd *h, struct httpd_request *rq, const char *method)
 {
     rq->begun = true;
-    rq->started_us = httpd_now_us();
+    rq->started_us = (uint64_t)clock_us();
     pthread_mutex_lock(&h->lock);
     h->active++;
     pthread_mutex_unlock(&h->lock);
@@ -107,7 +108,7 @@ static void on_completed(void *ctx, struct MHD_Connection *c, void **request,
         bool whole = how == MHD_REQUEST_TERMINATED_COMPLETED_OK;
         if (h->o.done)
             h->o.done(h->o.ctx, rq, whole ? rq->status : 0, whole ? rq->sent : 0,
-                      httpd_now_us() - rq->started_us);
+                      (uint64_t)clock_us() - rq->started_us);
         pthread_mutex_lock(&h->lock);
         h->suspended -= rq->suspended; /* the client left before the answer came */
         h->active--;

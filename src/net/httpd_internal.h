@@ -100,8 +100,6 @@ struct httpd {
     bool draining, stopping, ending;
 };
 
-uint64_t httpd_now_us(void);
-
 /* ---- httpd.c */
 /* Reads the TLS files and starts a daemon on h->listener. */
 int httpd_daemon_start(struct httpd *h, struct MHD_Daemon **out, struct err *e);

@@ -1,5 +1,6 @@
 #include "net/httpd_internal.h"
 
+#include "base/clock.h"
 #include <signal.h>
 
 /* ---- lists: under the lock ------------------------------------------------------------------- */
@@ -81,7 +82,7 @@ static void unpark(struct httpd *h, struct httpd_request *rq)
 /* Moves those whose time has passed into the line; the next deadline, or 0. */
 static uint64_t expire(struct httpd *h)
 {
-    uint64_t now = httpd_now_us(), next_us = 0;
+    uint64_t now = (uint64_t)clock_us(), next_us = 0;
     struct httpd_request *next;
     for (struct httpd_request *rq = h->parked.first; rq; rq = next) {
         next = rq->next;
@@ -116,7 +117,7 @@ static void wait_until(struct httpd *h, uint64_t us)
  * idle stays: it is their clock. */
 static struct httpd_request *next_request(struct httpd *h, bool first)
 {
-    uint64_t end_us = httpd_now_us() + HTTPD_THREAD_IDLE_SECONDS * 1000000ull;
+    uint64_t end_us = (uint64_t)clock_us() + HTTPD_THREAD_IDLE_SECONDS * 1000000ull;
     for (;;) {
         uint64_t deadline = expire(h);
         struct httpd_request *rq = h->line.first;
@@ -127,7 +128,7 @@ static struct httpd_request *next_request(struct httpd *h, bool first)
         }
         if (h->ending)
             return NULL;
-        uint64_t now = httpd_now_us();
+        uint64_t now = (uint64_t)clock_us();
         if (now >= end_us) {
             if (!first && (h->idle_workers || !h->parked.n))
                 return NULL;
@@ -240,7 +241,7 @@ void httpd_park(struct httpd_request *rq, uint32_t milliseconds, httpd_fn *fn, v
     struct httpd *h = rq->server;
     let_go(rq, fn, ctx);
     pthread_mutex_lock(&h->lock);
-    rq->deadline_us = httpd_now_us() + milliseconds * 1000ull;
+    rq->deadline_us = (uint64_t)clock_us() + milliseconds * 1000ull;
     if (rq->woken || h->draining) {
         rq->woken = false;
         enqueue(h, rq);

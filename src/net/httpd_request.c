@@ -1,19 +1,13 @@
 #include "net/httpd_internal.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/fs.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-
-uint64_t httpd_now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 struct httpd_request *httpd_request_new(struct httpd *h, struct MHD_Connection *c, const char *uri)
 {

@@ -317,7 +317,7 @@ static int look_up(struct call *c, const struct claim *claim, str *hash)
     struct identities *m = c->engine->auth->identities;
     bool by_uuid = claim->kind == CLAIM_TOKEN;
     str key = by_uuid ? claim->uuid : claim->username;
-    int64_t now = clock_us() / 1000;
+    int64_t now = clock_ms();
     int rc = 1;
     if (!m || !identities_get(m, by_uuid, key, now, &c->arena, &c->who, &l.stored)) {
         uint64_t turn = m ? identities_turn(m) : 0;

@@ -1,7 +1,6 @@
 #include "store/db_driver.h"
 
 #include <sqlite3.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -48,18 +47,11 @@ static int fail(struct lite *l, int rc, struct err *e)
     }
 }
 
-static int64_t wall_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
-}
-
 static void fn_now(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     struct lite *l = sqlite3_user_data(ctx);
     if (!l->now)
-        l->now = wall_us();
+        l->now = clock_wall_us();
     sqlite3_result_int64(ctx, l->now);
 }
 

@@ -1,5 +1,6 @@
 #include "watch/judge.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "match/finding.h"
 #include "policy/evaluate.h"
@@ -10,7 +11,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
 enum { FINDINGS_BYTES_MAX = 256 << 20, GAPS_TOLD = 3 };
 
@@ -185,15 +185,13 @@ static str gaps_of(struct arena *a, const struct inventory *inv, const struct fi
 static int judge(const struct judge_input *in, struct arena *a, struct judged_image *out,
                  struct err *e)
 {
-    struct timespec now;
     struct policy_verdict *verdict = NULL;
-    clock_gettime(CLOCK_REALTIME, &now);
     const struct policy_scan_options o = {
         .inv = in->inv,
         .settings = in->w->settings,
         .db = in->w->db,
         .tag = in->tag,
-        .now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000,
+        .now_us = clock_wall_us(),
         .kept = in->kept,
     };
     int rc = policy_scan_new(&o, &out->scan, e);

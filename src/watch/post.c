@@ -1,6 +1,7 @@
 /* post.c - the receivers of tell.h: a thread each, its place in the list of changes kept in the
  * state. */
 #include "base/auto.h"
+#include "base/clock.h"
 #include "codec/digest.h"
 #include "services/webhook.h"
 #include "watch/tell.h"
@@ -24,13 +25,6 @@ struct post {
     bool stop, drain, woken, given_up;
     unsigned tries; /* of this run, of the change at hand */
 };
-
-static int64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static void note(struct post *p, const char *what, const char *why)
 {
@@ -131,12 +125,12 @@ static void judge(struct step *s, int rc, const struct err *why)
 {
     struct post *p = s->p;
     bool again = rc == ERR_NET || rc == ERR_AUTH || rc == ERR_NO_MEMORY;
-    bool late = s->change.at_us < now_us() - POST_DAYS * 86400LL * 1000000;
+    bool late = s->change.at_us < clock_wall_us() - POST_DAYS * 86400LL * 1000000;
     if (rc < 0 && again && !late) {
         int64_t tries = p->o.once ? p->tries : s->told.tries;
         int64_t wait = tries > 9 ? BACKOFF_MAX : (int64_t)1 << tries;
         s->told.tries++;
-        s->told.next_try_us = now_us() + (wait > BACKOFF_MAX ? BACKOFF_MAX : wait) * 1000000;
+        s->told.next_try_us = clock_wall_us() + (wait > BACKOFF_MAX ? BACKOFF_MAX : wait) * 1000000;
         s->problem = why->text;
         if (p->tries++ == 0)
             note(p, "a receiver does not take a message; it is sent again", why->text);
@@ -158,8 +152,8 @@ static unsigned step(struct post *p)
     int rc = db_run(watch_state_db(p->state), DB_WRITE, read_next, &s, &e);
     if (rc >= 0 && !s.have) {
         wait = LOOK_AGAIN_S;
-    } else if (rc >= 0 && s.told.next_try_us > now_us() && (p->tries || !p->o.once)) {
-        wait = (unsigned)((s.told.next_try_us - now_us()) / 1000000) + 1;
+    } else if (rc >= 0 && s.told.next_try_us > clock_wall_us() && (p->tries || !p->o.once)) {
+        wait = (unsigned)((s.told.next_try_us - clock_wall_us()) / 1000000) + 1;
     } else if (rc >= 0) {
         struct err why = {0};
         rc = wanted(p, &s.change, &why);

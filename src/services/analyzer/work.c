@@ -1,4 +1,5 @@
 #include "base/auto.h"
+#include "base/clock.h"
 #include "services/analyzer/analyzer.h"
 #include "services/log.h"
 #include "services/metrics.h"
@@ -112,17 +113,10 @@ static void fail(struct analyzer_job *job, int code, const struct err *why)
 /* ---- the work ----------------------------------------------------------------------------------
  */
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* Ends a step that began at *since; the next one begins. */
 static void step_done(struct analyzer_job *job, const char *step, double *since)
 {
-    double now = seconds_now();
+    double now = clock_seconds();
     metric_observe(job->en->metrics, METRIC_ANALYSIS_STEP_SECONDS, now - *since,
                    METRIC_LABELS(step));
     *since = now;
@@ -130,7 +124,7 @@ static void step_done(struct analyzer_job *job, const char *step, double *since)
 
 static int analyse(struct analyzer_job *job, struct err *e)
 {
-    double since = seconds_now();
+    double since = clock_seconds();
     int rc = job->import_uuid.p ? analyzer_fetch_import(job, e) : analyzer_fetch(job, e);
     step_done(job, "read", &since);
     if (rc < 0)
@@ -177,9 +171,9 @@ static int run(struct analyzer_job *job, struct err *e)
         return rc;
     slot_names(job->slot, job->account, job->digest);
     log_info(service, "%.*s: analysis begins", STR_ARG(job->digest));
-    double began = seconds_now();
+    double began = clock_seconds();
     rc = analyse(job, e);
-    count(job, rc >= 0, seconds_now() - began);
+    count(job, rc >= 0, clock_seconds() - began);
     if (rc >= 0)
         log_info(service, "%.*s: analysis completed", STR_ARG(job->digest));
     return rc;

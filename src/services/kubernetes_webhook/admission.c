@@ -1,5 +1,6 @@
 #include "services/kubernetes_webhook/admission.h"
 
+#include "base/clock.h"
 #include "net/base64.h"
 #include "services/kubernetes_webhook/verdict.h"
 #include "services/metrics.h"
@@ -108,8 +109,7 @@ static int find(struct job *j, const struct admission_selector *s, str image,
 {
     if (remembered(j, s, image, true, out))
         return 0;
-    int64_t now =
-        verdict_clock_ms(); /* before it is looked for: what changes meanwhile is not kept long */
+    int64_t now = clock_ms(); /* before it is looked for: what changes meanwhile is not kept long */
     const struct verdict_question q = {j->engine, s, image, j->request_id, seconds_left(j, now)};
     int k = verdict_find(&q, &j->arena, out, e);
     if (k == 0 && j->settings->cache_ms)
@@ -194,7 +194,7 @@ static bool seen_before(const struct review *r, size_t i)
 static void judge(struct job *j)
 {
     const struct review *r = &j->review;
-    for (size_t i = 0; i < r->n_images && verdict_clock_ms() < j->until_ms; i++) {
+    for (size_t i = 0; i < r->n_images && clock_ms() < j->until_ms; i++) {
         size_t before = j->refused;
         if (r->images[i].known || seen_before(r, i))
             continue;
@@ -230,7 +230,7 @@ static void pin(struct job *j)
     const struct review *r = &j->review;
     auto_buf patch;
     buf_init(&patch, JOB_MEMORY);
-    for (size_t i = 0; i < r->n_images && verdict_clock_ms() < j->until_ms; i++) {
+    for (size_t i = 0; i < r->n_images && clock_ms() < j->until_ms; i++) {
         str name = r->images[i].name;
         str digest = r->images[i].known || has_digest(name) ? STR("") : digest_of(j, name);
         str value = digest.n ? arena_printf(&j->arena, "%.*s@%.*s", STR_ARG(name), STR_ARG(digest))
@@ -262,7 +262,7 @@ void admission_judge(void *p)
     else
         judge(j);
     pthread_mutex_lock(&j->lock);
-    j->done = verdict_clock_ms() < j->until_ms;
+    j->done = clock_ms() < j->until_ms;
     if (j->rq)
         httpd_wake(j->rq);
     pthread_mutex_unlock(&j->lock);
@@ -421,7 +421,7 @@ static int post(struct call *c, bool mutate)
         return call_problem(c, 400, "Bad Request", "%s", c->err->text);
     }
     unsigned ms = deadline_ms(c, j->settings->deadline_ms);
-    j->from_ms = verdict_clock_ms();
+    j->from_ms = clock_ms();
     j->until_ms = j->from_ms + ms;
     c->state = j;
     if (!j->review.n_images) {

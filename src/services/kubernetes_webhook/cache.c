@@ -1,5 +1,6 @@
 #include "services/kubernetes_webhook/cache.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 
 #include <pthread.h>
@@ -17,13 +18,6 @@ struct verdict_cache {
     pthread_mutex_t lock;
     struct entry *slots[SLOTS];
 };
-
-int64_t verdict_clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 int verdict_cache_new(struct verdict_cache **out, struct err *e)
 {

@@ -13,9 +13,7 @@ struct verdict_cache;
 int verdict_cache_new(struct verdict_cache **out, struct err *e);
 void verdict_cache_free(struct verdict_cache *c); /* NULL is fine */
 
-/* The clock's now, which is the same in all that is asked of a cache. */
-int64_t verdict_clock_ms(void);
-
+/* now_ms: clock_ms(). */
 struct verdict_age {
     int64_t now_ms, keep_ms;
 };

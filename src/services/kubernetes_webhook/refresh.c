@@ -1,5 +1,6 @@
 #include "services/kubernetes_webhook/refresh.h"
 
+#include "base/clock.h"
 #include "services/kubernetes_webhook/pool.h"
 #include "services/log.h"
 
@@ -32,7 +33,7 @@ static void item_run(void *p)
     const struct verdict_question q = {x->of->engine, &x->selector, x->image, STR(""), TIMEOUT};
     struct verdict_answer v;
     struct err why = {0};
-    int64_t now = verdict_clock_ms();
+    int64_t now = clock_ms();
     if (verdict_find(&q, &x->arena, &v, &why) == 0)
         verdict_cache_put(x->of->cache, &x->selector, x->image, now, &v);
     else

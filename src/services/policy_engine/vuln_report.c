@@ -1,6 +1,7 @@
 #include "services/policy_engine/vuln_report.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/map.h"
 #include "services/call.h"
 #include "services/inventory_document.h"
@@ -329,22 +330,15 @@ static int make(struct job *j, const struct vulndata_view *view, const char *key
     return r;
 }
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static struct vuln_report *find_counted(struct engine *en, struct vuln_reports *rs, const char *key,
                                         const char *name)
 {
-    double began = seconds_now();
+    double began = clock_seconds();
     struct vuln_report *found = find(rs, key, name);
     metric_add(en->metrics,
                found ? METRIC_VULNERABILITIES_CACHE_HITS : METRIC_VULNERABILITIES_CACHE_MISSES, 1,
                METRIC_NO_LABELS);
-    metric_observe(en->metrics, METRIC_VULNERABILITIES_CACHE_SECONDS, seconds_now() - began,
+    metric_observe(en->metrics, METRIC_VULNERABILITIES_CACHE_SECONDS, clock_seconds() - began,
                    METRIC_LABELS(found ? "hit" : "miss"));
     return found;
 }
