@@ -2,12 +2,11 @@
 #include "base/auto.h"
 #include "store/posting_internal.h"
 
-static int add_places(struct buf *sql, size_t n)
+static void add_places(struct buf *sql, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         buf_addf(sql, i ? ", $%zu" : " ($%zu", i + 1);
     buf_add_char(sql, ')');
-    return 0;
 }
 
 int posting_query(struct db_tx *tx, const char *head, const char *tail, const int64_t *list,

@@ -1,13 +1,13 @@
 #include "watch/look.h"
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "packages/inventory.h"
 #include "services/inventory_document.h"
 #include "watch/judge.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
 enum { LOOK_MAX = 1 << 30 };
 
@@ -200,9 +200,9 @@ struct kept {
 static int read_kept(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct kept *k = ctx;
-    size_t start = k->out->n;
+    size_t start = k->out ? k->out->n : 0;
     int rc = image_document_get(tx, k->digest, watch_platform(k->l->w), k->type, k->out, e);
-    if (rc <= 0)
+    if (rc <= 0 && k->out)
         k->out->n = start;
     return rc;
 }
@@ -223,11 +223,8 @@ static int judge_kept(struct look *l, str digest, struct err *e)
     struct inventory *inv = NULL;
     buf_init(&document, INVENTORY_DOCUMENT_MAX);
     int rc = kept_document(&k, "inventory", &document, e);
-    if (rc > 0 && l->w->bundle) {
-        auto_buf record;
-        buf_init(&record, WATCH_DOCUMENT_MAX);
-        rc = kept_document(&k, "record", &record, e);
-    }
+    if (rc > 0 && l->w->bundle)
+        rc = kept_document(&k, "record", NULL, e);
     if (rc <= 0)
         return rc;
     struct err why = {0};
@@ -240,20 +237,13 @@ static int judge_kept(struct look *l, str digest, struct err *e)
     return rc < 0 ? rc : 1;
 }
 
-static int64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static bool is_old(const struct look *l)
 {
     const struct watch *w = l->w;
     if (!str_eq(l->was.generation, str_z(w->generation)) ||
         !str_eq(l->was.policy, str_z(w->policy_digest)))
         return true;
-    return w->bundle && l->was.valid_until_us < now_us();
+    return w->bundle && l->was.valid_until_us < clock_wall_us();
 }
 
 int look_again(struct watch *w, str reference, struct err *e)

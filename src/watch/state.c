@@ -296,7 +296,7 @@ int image_document_get(struct db_tx *tx, str digest, str platform, const char *t
                  DB(DBS(digest), DBS(platform), DBZ(type)), &rows, e);
     if (rc < 0 || (rc = db_next(rows, e)) <= 0)
         return rc;
-    rc = unpack(db_blob(rows, 0), out, e);
+    rc = out ? unpack(db_blob(rows, 0), out, e) : 0;
     return rc < 0 ? rc : 1;
 }
 

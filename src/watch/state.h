@@ -59,7 +59,7 @@ int repository_put(struct db_tx *tx, str name, struct err *e);
 /* Documents of an image: "inventory", and those of policy_scan_keep(). Kept compressed. */
 int image_document_put(struct db_tx *tx, str digest, str platform, const char *type, str text,
                        struct err *e);
-/* 1, 0: there is none. Appends. */
+/* 1, 0: there is none. Appends; out NULL: only says whether it is there. */
 int image_document_get(struct db_tx *tx, str digest, str platform, const char *type,
                        struct buf *out, struct err *e);
 
