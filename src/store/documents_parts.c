@@ -282,11 +282,11 @@ int content_parts_rewrite(struct documents *d, struct db_tx *tx, const struct co
 {
     struct packing p;
     auto_buf bytes;
+    buf_init(&bytes, c->size + 2);
     autofree struct content_chain *ch = calloc(1, sizeof *ch);
     autofree struct document_part *parts = calloc(CHAIN_PARTS_MAX, sizeof *parts);
     if (!ch || !parts)
         return err_no_memory(e);
-    buf_init(&bytes, c->size + 2);
     packing_init(&p);
     int rc = content_chain_open(tx, c, ch, e);
     if (rc == 0)
