@@ -7,8 +7,10 @@ import hashlib
 import http.client
 import http.server
 import io
+import itertools
 import json
 import os
+import random
 import socket
 import socketserver
 import ssl
@@ -30,10 +32,28 @@ OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 APK = "P:{name}\nV:{version}\nA:x86_64\nL:MIT\nT:made up\no:{name}\n\n"
 
 
+def _ports():
+    """Numbers below those from which the system gives; each worker of a parallel run has a range of its own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    first, size = (10000 + int(worker[2:]) % 10 * 2000, 2000) if worker else (10000, 20000)
+    start = random.randrange(size)
+    for n in itertools.count(start):
+        yield first + n % size
+
+
+_PORTS = _ports()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port on which nobody listens and that nobody else is given soon."""
+    for port in _PORTS:
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+            return port
 
 
 def digest_of(data):

@@ -34,7 +34,8 @@ def site(request, kellet_binary, tmp_path_factory):
         database = server.database("kellet")
     registry = Registry(where, where / "registry", "plain")
     engine = engines.Engine(kellet_binary, where / "engine", database=database,
-                            services=("catalog", "apiext", "simplequeue", "policy_engine"))
+                            services=("catalog", "apiext", "simplequeue", "policy_engine"),
+                            more={**engines.MORE, "catalog": "    cycle_timers: {image_gc: -1, repo_watcher: -1}\n"})
     engine.registry = registry
     engine.one, engine.two = Image(apk_files({"musl": "1.1.22-r4"})), Image(apk_files({"musl": "1.2.4-r0"}))
     engine.arm = Image(apk_files({"musl": "1.2.5-r0"}), architecture="arm64")
