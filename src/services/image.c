@@ -113,15 +113,15 @@ static int take_tags(struct tag_vec *tags, struct arena *a, struct image_record 
 /* ---- one ---------------------------------------------------------------------------------------
  */
 
-int image_get(struct db_tx *tx, struct arena *a, str account, str digest, struct image_record *out,
-              struct err *e)
+/* The image to which the rows of `sql` belong, which asks with account and `key`. */
+static int read_one(struct db_tx *tx, const char *sql, struct arena *a, str account, str key,
+                    struct image_record *out, struct err *e)
 {
     struct tag_vec tags = {0};
     auto_rows *rows = NULL;
     bool found = false;
 
-    int rc = db_query(tx, SELECT_IMAGES "WHERE i.account = $1 AND i.image_digest = $2",
-                      DB(DBS(account), DBS(digest)), &rows, e);
+    int rc = db_query(tx, sql, DB(DBS(account), DBS(key)), &rows, e);
     while (rc >= 0 && (rc = db_next(rows, e)) > 0) {
         if (!found)
             read_image(rows, a, arena_dup(a, account), out);
@@ -134,18 +134,11 @@ int image_get(struct db_tx *tx, struct arena *a, str account, str digest, struct
     return rc < 0 ? rc : found;
 }
 
-/* The digest that a query with account and text gives first; p NULL: none. */
-static int find_digest(struct db_tx *tx, const char *sql, str account, str text, struct arena *a,
-                       str *out, struct err *e)
+int image_get(struct db_tx *tx, struct arena *a, str account, str digest, struct image_record *out,
+              struct err *e)
 {
-    auto_rows *rows = NULL;
-
-    *out = (str){0};
-    int rc = db_query(tx, sql, DB(DBS(account), DBS(text)), &rows, e);
-    if (rc < 0 || (rc = db_next(rows, e)) <= 0)
-        return rc;
-    *out = arena_dup(a, db_text(rows, 0));
-    return out->p ? 1 : err_no_memory(e);
+    return read_one(tx, SELECT_IMAGES "WHERE i.account = $1 AND i.image_digest = $2", a, account,
+                    digest, out, e);
 }
 
 /* The digests with an id; sorting them by date in SQL would keep SQLite from the index of ids. */
@@ -187,13 +180,12 @@ int image_get_by_id(struct db_tx *tx, struct arena *a, str account, str id,
 int image_get_by_tag(struct db_tx *tx, struct arena *a, str account, str fulltag,
                      struct image_record *out, struct err *e)
 {
-    str digest;
-    int rc = find_digest(
-        tx,
-        "SELECT image_digest FROM catalog_image_tag WHERE account = $1 AND fulltag = $2 "
-        "ORDER BY tag_detected_at DESC, image_digest LIMIT 1",
-        account, fulltag, a, &digest, e);
-    return rc <= 0 ? rc : image_get(tx, a, account, digest, out, e);
+    return read_one(tx,
+                    SELECT_IMAGES "WHERE i.account = $1 AND i.image_digest = "
+                                  "(SELECT image_digest FROM catalog_image_tag "
+                                  "WHERE account = $1 AND fulltag = $2 "
+                                  "ORDER BY tag_detected_at DESC, image_digest LIMIT 1)",
+                    a, account, fulltag, out, e);
 }
 
 const struct image_tag *image_newest_tag(const struct image_record *r)
@@ -295,9 +287,9 @@ static bool record_wanted(const struct image_record *r, const struct image_filte
            (!f->digest.p || str_eq(f->digest, r->digest));
 }
 
-/* Those that a tag leads to, where it points now first. */
-static int each_of_tag(struct db_tx *tx, str account, const struct image_filter *f, struct each *x,
-                       struct err *e)
+/* Those that a tag led to, where it points now first. */
+static int each_that_had_tag(struct db_tx *tx, str account, const struct image_filter *f,
+                             struct each *x, struct err *e)
 {
     VEC(str) digests = {0};
     struct arena a;
@@ -324,6 +316,22 @@ static int each_of_tag(struct db_tx *tx, str account, const struct image_filter 
     }
     vec_done(&digests);
     arena_done(&a);
+    return rc < 0 ? rc : 0;
+}
+
+/* The newest that fits, nearly always where the tag points now, in one statement; or all. */
+static int each_of_tag(struct db_tx *tx, str account, const struct image_filter *f, struct each *x,
+                       struct err *e)
+{
+    if (f->history)
+        return each_that_had_tag(tx, account, f, x, e);
+    int rc = image_get_by_tag(tx, &x->arena, account, f->fulltag, &x->record, e);
+    if (rc > 0 && record_wanted(&x->record, f))
+        rc = x->fn(x->ctx, &x->record, e);
+    else if (rc > 0) {
+        arena_done(&x->arena);
+        rc = each_that_had_tag(tx, account, f, x, e);
+    }
     return rc < 0 ? rc : 0;
 }
 
