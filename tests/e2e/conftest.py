@@ -17,16 +17,16 @@ SHARED = Path(os.environ.get("KELLET_SHARED", ROOT.parent / "shared"))
 # The files that take longest, longest first: a parallel run begins with them.
 LONG = ("test_topology", "test_images_api", "test_serve", "test_vuln_update", "test_anchorecli", "test_notifications", "test_accounts",
         "test_hostile", "test_images", "test_recorded", "test_openapi", "test_packages", "test_deploy_ecs", "test_analyze", "test_digest")
+PORTS = ("test_serve", "test_deploy_ecs")  # 8228 and so on
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config, items):
-    """In a parallel run (-n 2 --dist loadgroup) a file's tests stay together, those of each database by themselves."""
+    """In a parallel run (-n 2 --dist loadgroup) a file's tests stay together, as do the files that use the services' own ports."""
     if not os.environ.get("PYTEST_XDIST_WORKER"):
         return
     for item in items:
-        values = getattr(item, "callspec", None) and item.callspec.params.values() or ()
-        database = next((v for v in values if v in ("sqlite", "postgres")), "")
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{database}" if database else item.path.stem))
+        item.add_marker(pytest.mark.xdist_group("ports" if item.path.stem in PORTS else item.path.stem))
     items.sort(key=lambda i: LONG.index(i.path.stem) if i.path.stem in LONG else len(LONG))
 
 
