@@ -1,7 +1,9 @@
 """Fixtures that several end-to-end tests share: the binary, real registries, a podman service."""
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,19 +17,21 @@ SHARED = Path(os.environ.get("KELLET_SHARED", ROOT.parent / "shared"))
 
 
 # The files that take longest, longest first: a parallel run begins with them.
-LONG = ("test_topology", "test_images_api", "test_serve", "test_vuln_update", "test_anchorecli", "test_notifications", "test_accounts",
-        "test_hostile", "test_images", "test_recorded", "test_openapi", "test_packages", "test_deploy_ecs", "test_analyze", "test_digest")
-PORTS = ("test_serve", "test_deploy_ecs")  # 8228 and so on
+LONG = ("test_anchorecli", "test_vuln_update", "test_topology", "test_hostile", "test_serve", "test_notifications", "test_recorded",
+        "test_images", "test_packages", "test_accounts", "test_analyze", "test_deploy_ecs", "test_openapi")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(config, items):
-    """In a parallel run (-n 2 --dist loadgroup) a file's tests stay together, as do the files that use the services' own ports."""
-    if not os.environ.get("PYTEST_XDIST_WORKER"):
-        return
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("ports" if item.path.stem in PORTS else item.path.stem))
-    items.sort(key=lambda i: LONG.index(i.path.stem) if i.path.stem in LONG else len(LONG))
+def pytest_collection_modifyitems(items):
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        items.sort(key=lambda i: LONG.index(i.path.stem) if i.path.stem in LONG else len(LONG))
+
+
+@pytest.fixture(scope="module")
+def service_ports():
+    """The services' own ports, 8228 and so on, are for one module at a time."""
+    with open(Path(tempfile.gettempdir()) / "kellet-service-ports.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def need(*programs):

@@ -369,7 +369,7 @@ class Fleet:
 
 
 @pytest.fixture(scope="module")
-def fleet(kellet_binary, tmp_path_factory, aws):  # noqa: F811
+def fleet(kellet_binary, tmp_path_factory, aws, service_ports):  # noqa: F811
     need("nginx", "openssl")
     if not engines.postgres_bin():
         pytest.skip("PostgreSQL's server is not installed")

@@ -95,7 +95,7 @@ def free_default_ports():
                 pytest.skip(f"port {port} is taken on this machine")
 
 
-def test_no_configuration(serve):
+def test_no_configuration(serve, service_ports):
     free_default_ports()
     one = serve("serve", env={"ANCHORE_FEEDS_ENABLED": "false"})
     password = one.wait_text(r'user "admin" .*: (\S+)\n').group(1)
