@@ -1,6 +1,7 @@
 #include "services/api/policy_engine.h"
 
-enum { ANSWER_MAX = 512 << 20, SYNC_SECONDS = 6 * 3600 };
+/* A dry run goes through all images; a synchronisation of feeds ends when the feeds are there. */
+enum { ANSWER_MAX = 512 << 20, SENT_SECONDS = 15 * 60, SYNC_SECONDS = 6 * 3600 };
 
 void policy_engine_escape(struct buf *out, str s)
 {
@@ -22,8 +23,8 @@ void policy_engine_param(struct call *c, struct buf *out, const char *name)
     policy_engine_escape(out, value);
 }
 
-static int ask(struct call *c, const char *method, const char *path, str sent, int *status,
-               struct buf *body)
+static int ask(struct call *c, const char *method, const char *path, str sent, int timeout,
+               int *status, struct buf *body)
 {
     const struct service_request rq = {
         .service = SERVICE_POLICY_ENGINE,
@@ -31,7 +32,7 @@ static int ask(struct call *c, const char *method, const char *path, str sent, i
         .path = path,
         .account = c->account,
         .body = sent,
-        .timeout = strcmp(method, "POST") == 0 ? SYNC_SECONDS : 0,
+        .timeout = timeout,
         .request_id = c->request_id,
     };
     buf_init(body, ANSWER_MAX);
@@ -41,14 +42,15 @@ static int ask(struct call *c, const char *method, const char *path, str sent, i
 int policy_engine_ask(struct call *c, const char *method, const char *path, int *status,
                       struct buf *body)
 {
-    return ask(c, method, path, STR(""), status, body);
+    int timeout = strcmp(method, "POST") == 0 ? SYNC_SECONDS : 0;
+    return ask(c, method, path, STR(""), timeout, status, body);
 }
 
 int policy_engine_send(struct call *c, const char *path, str body)
 {
     auto_buf answer;
     int status = 0;
-    int r = ask(c, "POST", path, body, &status, &answer);
+    int r = ask(c, "POST", path, body, SENT_SECONDS, &status, &answer);
     return r < 0 ? r : call_send_text(c, status, "application/json", buf_view(&answer));
 }
 
