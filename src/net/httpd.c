@@ -1,7 +1,7 @@
 #include "net/httpd_internal.h"
 
 #include "base/auto.h"
-#include "base/clock.h"
+#include "base/cond.h"
 #include "base/fs.h"
 
 #include <errno.h>
@@ -315,11 +315,9 @@ void httpd_drain(struct httpd *h, unsigned seconds)
         h->listener = -1;
     }
     httpd_pool_wake_all(h);
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += seconds;
+    int64_t end = clock_us() + seconds * (int64_t)1000000;
     pthread_mutex_lock(&h->lock);
-    while (h->active && pthread_cond_timedwait(&h->change, &h->lock, &end) != ETIMEDOUT)
+    while (h->active && cond_wait_until(&h->change, &h->lock, end))
         ;
     pthread_mutex_unlock(&h->lock);
 }

@@ -1,6 +1,6 @@
 #include "net/httpd_internal.h"
 
-#include "base/clock.h"
+#include "base/cond.h"
 #include <signal.h>
 
 /* ---- lists: under the lock ------------------------------------------------------------------- */
@@ -107,9 +107,8 @@ static void run(struct httpd_request *rq)
 
 static void wait_until(struct httpd *h, uint64_t us)
 {
-    struct timespec t = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000 * 1000)};
     h->idle_workers++;
-    pthread_cond_timedwait(&h->work, &h->lock, &t);
+    cond_wait_until(&h->work, &h->lock, (int64_t)us);
     h->idle_workers--;
 }
 
@@ -157,13 +156,9 @@ static void *worker(void *arg)
 
 int httpd_pool_start(struct httpd *h, struct err *e)
 {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&h->lock, NULL);
-    pthread_cond_init(&h->work, &monotonic);
-    pthread_cond_init(&h->change, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&h->work);
+    cond_init(&h->change);
     h->workers = calloc(h->o.pool_threads, sizeof *h->workers);
     if (!h->workers)
         return err_no_memory(e);

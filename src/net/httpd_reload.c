@@ -2,9 +2,9 @@
  * the listening socket, the first one keeps the connections that it has. */
 #include "net/httpd_internal.h"
 
-#include <errno.h>
+#include "base/cond.h"
+
 #include <sys/stat.h>
-#include <time.h>
 
 static void look(const struct httpd *h, struct timespec out[3])
 {
@@ -53,12 +53,10 @@ static void renew(struct httpd *h)
 static void *watch(void *ctx)
 {
     struct httpd *h = ctx;
-    struct timespec until;
     pthread_mutex_lock(&h->lock);
     while (!h->draining) {
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec++;
-        while (!h->draining && pthread_cond_timedwait(&h->change, &h->lock, &until) != ETIMEDOUT)
+        int64_t until = clock_us() + 1000000;
+        while (!h->draining && cond_wait_until(&h->change, &h->lock, until))
             ;
         if (h->draining)
             break;

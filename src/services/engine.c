@@ -1,4 +1,4 @@
-#include "base/clock.h"
+#include "base/cond.h"
 #include "base/fs.h"
 #include "packages/zygote.h"
 #include "services/auth.h"
@@ -88,16 +88,12 @@ int engine_listen(struct engine *en, const char *channel, struct err *e)
 
 bool engine_wait_for(struct engine *en, int64_t us, const char *channel, uint64_t *seen)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    int64_t ns = t.tv_nsec + us % 1000000 * 1000;
-    t.tv_sec += us / 1000000 + ns / 1000000000;
-    t.tv_nsec = ns % 1000000000;
+    int64_t until = clock_us() + us;
     pthread_mutex_lock(&en->life->lock);
     struct engine_channel *c = channel ? channel_of(en->life, channel) : NULL;
-    int r = 0;
-    while (!engine_stopping(en) && r != ETIMEDOUT && !(c && c->told != *seen))
-        r = pthread_cond_timedwait(&en->life->wake, &en->life->lock, &t);
+    bool waits = true;
+    while (waits && !engine_stopping(en) && !(c && c->told != *seen))
+        waits = cond_wait_until(&en->life->wake, &en->life->lock, until);
     if (c)
         *seen = c->told;
     pthread_mutex_unlock(&en->life->lock);
@@ -417,12 +413,8 @@ int engine_serve(const struct config *c, bool upgrade, struct err *e)
 {
     struct engine_life life = {0};
     struct engine en = {.config = c, .host_id = c->host_id, .life = &life};
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&life.lock, NULL);
-    pthread_cond_init(&life.wake, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&life.wake);
     log_open(c->log_level);
     int r = 0;
     if (c->services[SERVICE_ANALYZER].selected) /* before there are threads */

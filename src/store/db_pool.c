@@ -1,5 +1,7 @@
 #include "store/db_driver.h"
 
+#include "base/cond.h"
+
 #include <time.h>
 
 static void drop(struct db *db, struct db_conn *c)
@@ -13,16 +15,15 @@ static void drop(struct db *db, struct db_conn *c)
     pthread_mutex_lock(&db->lock);
 }
 
-static int wait_freed(struct db *db, bool writer, const struct timespec *until, struct err *e)
+static int wait_freed(struct db *db, bool writer, int64_t until, struct err *e)
 {
-    if (pthread_cond_timedwait(&db->freed, &db->lock, until) == 0)
+    if (cond_wait_until(&db->freed, &db->lock, until))
         return 0;
     if (db->idle[writer] || db->open[writer] < db->max[writer])
         return 0;
     /* Woken before its time (under a clock that someone fakes): not yet an answer. */
-    struct timespec now, pause = {.tv_nsec = 1000000};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (now.tv_sec < until->tv_sec) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    if (clock_us() < until) {
         pthread_mutex_unlock(&db->lock);
         nanosleep(&pause, NULL);
         pthread_mutex_lock(&db->lock);
@@ -35,12 +36,10 @@ static int wait_freed(struct db *db, bool writer, const struct timespec *until, 
 int db_acquire(struct db *db, bool writer, struct db_conn **out, struct err *e)
 {
     writer = writer && db->driver->kind == DB_SQLITE;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += db->o.acquire_timeout;
+    int64_t until = clock_us() + db->o.acquire_timeout * (int64_t)1000000;
     pthread_mutex_lock(&db->lock);
     while (!db->idle[writer] && db->open[writer] >= db->max[writer]) {
-        int rc = wait_freed(db, writer, &until, e);
+        int rc = wait_freed(db, writer, until, e);
         if (rc < 0) {
             pthread_mutex_unlock(&db->lock);
             return rc;
@@ -121,11 +120,7 @@ int db_open(const struct db_options *o, struct db **out, struct err *e)
     db->max[0] = db->o.max_connections;
     db->max[1] = d->kind == DB_SQLITE ? 1 : 0;
     pthread_mutex_init(&db->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&db->freed, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&db->freed);
     db_listen_init(db);
     struct db_conn *c;
     int rc = db->url ? db_acquire(db, true, &c, e) : err_no_memory(e);

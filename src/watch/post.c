@@ -1,7 +1,7 @@
 /* post.c - the receivers of tell.h: a thread each, its place in the list of changes kept in the
  * state. */
 #include "base/auto.h"
-#include "base/clock.h"
+#include "base/cond.h"
 #include "codec/digest.h"
 #include "services/webhook.h"
 #include "watch/tell.h"
@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 
 enum { BACKOFF_MAX = 900, TRIES_ONCE = 3, POST_DAYS = 3, LOOK_AGAIN_S = 5 };
 
@@ -176,12 +175,10 @@ static unsigned step(struct post *p)
 /* False: it is to end. */
 static bool wait_for(struct post *p, unsigned seconds)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += seconds;
+    int64_t until = clock_us() + seconds * (int64_t)1000000;
     pthread_mutex_lock(&p->lock);
     while (seconds && !p->woken && !p->stop && !(p->drain && p->given_up))
-        if (pthread_cond_timedwait(&p->wake, &p->lock, &until) != 0)
+        if (!cond_wait_until(&p->wake, &p->lock, until))
             break;
     bool ends = p->stop || (p->drain && p->given_up && !p->woken);
     p->woken = false;
@@ -237,7 +234,7 @@ int post_start(struct watch_state *s, const struct post_options *o, struct post 
                                .verify = true,
                                .format = webhook_format_named(format)};
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->wake, NULL);
+    cond_init(&p->wake);
     /* URLs may hold secrets: only their digest is kept */
     struct sha256 digest = sha256_of(o->url, strlen(o->url));
     sha256_format(&digest, p->who);

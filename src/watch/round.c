@@ -1,11 +1,11 @@
 #include "watch/round.h"
 
 #include "base/auto.h"
+#include "base/cond.h"
 #include "base/fs.h"
 #include "services/policy_engine/policy_scan.h"
 
 #include <limits.h>
-#include <time.h>
 
 enum {
     LANE_THREADS = 4,
@@ -14,7 +14,7 @@ enum {
     TAGS_MAX = 10000,
     REPOSITORIES_MAX = 10000,
     DOWN_AFTER = 3, /* answers in a row that did not come */
-    TICK_NS = 200000000,
+    TICK_US = 200000,
 };
 
 /* ---- a watch -----------------------------------------------------------------------------------
@@ -401,14 +401,7 @@ static void wait_for_all(struct round *r, struct watch_round *out)
 {
     pthread_mutex_lock(&r->lock);
     while (r->running) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += TICK_NS;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
-            until.tv_sec++;
-        }
-        pthread_cond_timedwait(&r->more, &r->lock, &until);
+        cond_wait_until(&r->more, &r->lock, clock_us() + TICK_US);
         out->planned = r->planned;
         if (atomic_load(&r->w->stop))
             pthread_cond_broadcast(&r->more);
@@ -453,7 +446,7 @@ int watch_look(struct watch *w, const struct wants *wants, struct watch_round *o
     size_t n = 0;
     arena_init(&r.arena, 1 << 30);
     pthread_mutex_init(&r.lock, NULL);
-    pthread_cond_init(&r.more, NULL);
+    cond_init(&r.more);
     reset_counts(w);
     int rc = plan(&r, wants, e);
     if (rc >= 0)

@@ -1,11 +1,11 @@
 #include "services/analyzer/analyzer.h"
 
+#include "base/cond.h"
 #include "packages/zygote.h"
 #include "services/log.h"
 #include "services/metrics.h"
 
 #include <errno.h>
-#include <time.h>
 
 enum {
     LEASE_US = 30000000,
@@ -33,10 +33,7 @@ bool analyzer_can_scan(struct analyzer *an)
 
 static void wait_locked(struct analyzer *an, unsigned seconds)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += seconds;
-    pthread_cond_timedwait(&an->wake, &an->lock, &until);
+    cond_wait_until(&an->wake, &an->lock, clock_us() + seconds * (int64_t)1000000);
 }
 
 /* ---- a worker ----------------------------------------------------------------------------------
@@ -145,12 +142,8 @@ static void told(void *ctx, str payload)
 
 static void init_locks(struct analyzer *an)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&an->lock, NULL);
-    pthread_cond_init(&an->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    cond_init(&an->wake);
 }
 
 static int start_threads(struct analyzer *an, struct err *e)
