@@ -54,6 +54,7 @@ static enum MHD_Result answer(struct httpd_request *rq, httpd_fn *fn, int status
 static enum MHD_Result begin(struct httpd *h, struct httpd_request *rq, const char *method)
 {
     rq->begun = true;
+    httpd_slow_head_done(h, rq->connection);
     rq->started_us = (uint64_t)clock_us();
     pthread_mutex_lock(&h->lock);
     h->active++;
@@ -79,7 +80,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
     if (*upload_size) {
         size_t n = *upload_size;
         *upload_size = 0;
-        return httpd_request_body(rq, upload_data, n) ? MHD_YES : MHD_NO;
+        bool taken = httpd_request_body(rq, upload_data, n);
+        httpd_slow_body(h, c, rq->body_size);
+        return taken ? MHD_YES : MHD_NO;
     }
     if (rq->suspended) {
         rq->suspended = false;
@@ -89,6 +92,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
         pthread_mutex_unlock(&h->lock);
         return send_response(rq);
     }
+    httpd_slow_received(h, c);
     if (rq->refused)
         return answer(rq, h->o.too_large, 413, "the body is too large\n");
     if (!httpd_request_body_end(rq))
@@ -102,6 +106,7 @@ static void on_completed(void *ctx, struct MHD_Connection *c, void **request,
     struct httpd *h = ctx;
     struct httpd_request *rq = *request;
     *request = NULL;
+    httpd_slow_answered(h, c);
     if (!rq)
         return;
     if (rq->begun) {
@@ -199,6 +204,7 @@ static int start_daemon(struct httpd *h, int fd, struct pem *p, struct MHD_Daemo
         {MHD_OPTION_CONNECTION_MEMORY_INCREMENT, HTTPD_CONNECTION_MEMORY / 4, NULL},
         {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, h},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)httpd_slow_connection, h},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_uri, h},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL},
         {h->o.event_threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, h->o.event_threads,
@@ -268,6 +274,7 @@ static int start(struct httpd *h, struct err *e)
     h->port = port_of(h->listener);
     httpd_reload_note(h);
     rc = httpd_daemon_start(h, &h->daemon, e);
+    rc = rc < 0 ? rc : httpd_slow_start(h, e);
     return rc < 0 ? rc : httpd_reload_start(h, e);
 }
 
@@ -280,16 +287,19 @@ int httpd_start(const struct httpd_options *o, struct httpd **out, struct err *e
     h->tls = o->tls_cert != NULL;
     h->listener = -1;
     defaults(&h->o);
+    httpd_slow_init(h);
     int rc = start(h, e);
     if (rc == 0) {
         *out = h;
         return 0;
     }
+    httpd_slow_stop(h);
     if (h->daemon)
         MHD_stop_daemon(h->daemon);
     if (h->listener >= 0)
         close(h->listener);
     httpd_pool_stop(h);
+    httpd_slow_done(h);
     free(h);
     return rc;
 }
@@ -333,8 +343,10 @@ void httpd_stop(struct httpd *h)
     while (h->suspended)
         pthread_cond_wait(&h->change, &h->lock);
     pthread_mutex_unlock(&h->lock);
+    httpd_slow_stop(h);
     httpd_reload_stop(h);
     MHD_stop_daemon(h->daemon);
     httpd_pool_stop(h);
+    httpd_slow_done(h);
     free(h);
 }

@@ -22,6 +22,8 @@ enum {
     HTTPD_CONNECTION_MEMORY = 65536, /* of one connection: headers and the window of the body */
     HTTPD_THREAD_IDLE_SECONDS = 10,
     HTTPD_WORKERS_MAX = 1024,
+    HTTPD_BODY_RATE = 500,      /* bytes a second: slower bodies have the time-out and no more */
+    HTTPD_CROWDED_SECONDS = 10, /* the time-out when three quarters of the connections are taken */
 };
 
 /* What became of a request while a function had it. */
@@ -83,11 +85,22 @@ struct httpd_reload {
     size_t n_old;
 };
 
+/* Connections, and what they do (httpd_slow.c). */
+struct httpd_slow {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    bool running, ending;
+    struct httpd_peer *first;
+    size_t n;
+};
+
 struct httpd {
     struct httpd_options o;
     struct MHD_Daemon *daemon;
     int listener; /* each daemon has a descriptor of its own of the same socket; -1: drained */
     struct httpd_reload reload;
+    struct httpd_slow slow;
     uint16_t port;
     bool tls;
     pthread_mutex_t lock;
@@ -114,6 +127,23 @@ int httpd_reload_start(struct httpd *h, struct err *e);
 void httpd_reload_end(struct httpd *h);
 /* No connection is suspended. */
 void httpd_reload_stop(struct httpd *h);
+
+/* ---- httpd_slow.c */
+void httpd_slow_init(struct httpd *h);
+int httpd_slow_start(struct httpd *h, struct err *e);
+/* Ends the thread. */
+void httpd_slow_stop(struct httpd *h);
+/* No daemon runs any more. */
+void httpd_slow_done(struct httpd *h);
+/* libmicrohttpd's notification about a connection; ctx is the server. */
+void httpd_slow_connection(void *ctx, struct MHD_Connection *c, void **context,
+                           enum MHD_ConnectionNotificationCode code);
+/* What a connection does now: the head is there, so much of the body, all of it, the answer is
+ * sent. On the event thread. */
+void httpd_slow_head_done(struct httpd *h, struct MHD_Connection *c);
+void httpd_slow_body(struct httpd *h, struct MHD_Connection *c, uint64_t received);
+void httpd_slow_received(struct httpd *h, struct MHD_Connection *c);
+void httpd_slow_answered(struct httpd *h, struct MHD_Connection *c);
 
 /* ---- httpd_request.c */
 struct httpd_request *httpd_request_new(struct httpd *h, struct MHD_Connection *c, const char *uri);

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <zlib.h>
 
@@ -393,6 +394,24 @@ static void test_slow_client(void **state)
     check("/x", 200, "GET|/x||127.0.0.1||0");
 }
 
+/* A byte now and then is no request. */
+static void test_dripping_client(void **state)
+{
+    static const char *const heads[] = {"GET / HTTP/1.1\r\nX-Slow: ",
+                                        HEAD("POST /echo") "Content-Length: 50000\r\n\r\n"};
+    for (size_t i = 0; i < KE_ARRAY_LEN(heads); i++) {
+        int fd = dial();
+        put(fd, heads[i]);
+        unsigned sent = 0;
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        while (sent < 100 && poll(&p, 1, 200) == 0 && send(fd, "a", 1, MSG_NOSIGNAL) == 1)
+            sent++;
+        assert_in_range(sent, 2, 99);
+        close(fd);
+        check("/x", 200, "GET|/x||127.0.0.1||0");
+    }
+}
+
 static void test_pipelining(void **state)
 {
     str answer = exchange(HEAD("GET /1") "\r\n" HEAD("GET /defer") "\r\n" HEAD("POST /echo") //
@@ -659,13 +678,28 @@ int main(void)
 {
 #define SERVED(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
     const struct CMUnitTest tests[] = {
-        SERVED(test_views),          SERVED(test_bad_heads),     SERVED(test_body_in_pieces),
-        SERVED(test_large_body),     SERVED(test_too_large),     SERVED(test_slow_client),
-        SERVED(test_pipelining),     SERVED(test_head),          SERVED(test_header_injection),
-        SERVED(test_file),           SERVED(test_gzip),          SERVED(test_defer),
-        SERVED(test_park_times_out), SERVED(test_park_and_wake), SERVED(test_client_leaves),
-        SERVED(test_line_full),      SERVED(test_drain),         SERVED(test_stop_under_way),
-        SERVED(test_port_taken),     SERVED(test_dual_stack),    cmocka_unit_test(test_decode),
+        SERVED(test_views),
+        SERVED(test_bad_heads),
+        SERVED(test_body_in_pieces),
+        SERVED(test_large_body),
+        SERVED(test_too_large),
+        SERVED(test_slow_client),
+        SERVED(test_pipelining),
+        SERVED(test_head),
+        SERVED(test_header_injection),
+        SERVED(test_dripping_client),
+        SERVED(test_file),
+        SERVED(test_gzip),
+        SERVED(test_defer),
+        SERVED(test_park_times_out),
+        SERVED(test_park_and_wake),
+        SERVED(test_client_leaves),
+        SERVED(test_line_full),
+        SERVED(test_drain),
+        SERVED(test_stop_under_way),
+        SERVED(test_port_taken),
+        SERVED(test_dual_stack),
+        cmocka_unit_test(test_decode),
     };
     return cmocka_run_group_tests_name("httpd", tests, NULL, NULL);
 }
