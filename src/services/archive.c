@@ -334,7 +334,7 @@ static int restore_packages(struct db_tx *tx, struct documents *d, str account, 
     if (r >= 0)
         r = inventory_document_read(buf_view(&bytes), &inv, e);
     if (r >= 0)
-        r = image_packages_put(tx, account, digest, inv, e);
+        r = image_packages_put(tx, account, digest, 0, inv, e);
     inventory_free(inv);
     return r;
 }

@@ -3,27 +3,9 @@
 #include "base/auto.h"
 #include "base/map.h"
 #include "services/package_identity.h"
-#include "store/package_index.h"
 #include "store/posting.h"
 
 #include <stdlib.h>
-
-static str index_type(const struct package *p)
-{
-    static const char *const types[][2] = {
-        {"deb", "dpkg"},
-        {"apk", "APKG"},
-        {"java-archive", "java"},
-        {"go-module", "go"},
-    };
-    for (size_t i = 0; i < KE_ARRAY_LEN(types); i++)
-        if (str_eq(str_z(p->type->name), str_z(types[i][0])))
-            return str_z(types[i][1]);
-    return str_z(p->type->name);
-}
-
-/* ---- the inverted index ------------------------------------------------------------------------
- */
 
 static int number_of(struct db_tx *tx, const struct inventory *inv, const struct inv_package *p,
                      const struct package *owner, struct buf *bytes, int64_t *id, struct err *e)
@@ -38,11 +20,12 @@ static int number_of(struct db_tx *tx, const struct inventory *inv, const struct
     if (r == 0)
         r = package_identity_names(&identity, names, &package.n_names, e);
     package.identity = buf_view(bytes);
+    package.name = identity.p.name;
     return r < 0 ? r : posting_package_id(tx, &package, id, NULL, e);
 }
 
-int image_packages_index(struct db_tx *tx, str account, str digest, int64_t since,
-                         const struct inventory *inv, struct err *e)
+int image_packages_put(struct db_tx *tx, str account, str digest, int64_t since,
+                       const struct inventory *inv, struct err *e)
 {
     int64_t *ids autofree = calloc(inv->n_packages + 1, sizeof *ids);
     struct map by_name;
@@ -61,32 +44,4 @@ int image_packages_index(struct db_tx *tx, str account, str digest, int64_t sinc
     }
     map_done(&by_name);
     return r < 0 ? r : posting_put(tx, account, digest, since, ids, inv->n_packages, e);
-}
-
-/* ---- both --------------------------------------------------------------------------------------
- */
-
-int image_packages_put(struct db_tx *tx, str account, str digest, const struct inventory *inv,
-                       struct err *e)
-{
-    autofree struct indexed_package *list = calloc(inv->n_packages + 1, sizeof *list);
-    char distro[300];
-    if (!list)
-        return err_no_memory(e);
-    snprintf(distro, sizeof distro, "%.*s:%.*s", STR_ARG(inv->release.id),
-             STR_ARG(inv->release.version_id));
-    for (size_t i = 0; i < inv->n_packages; i++) {
-        const struct package *p = &inv->packages[i].p;
-        list[i] = (struct indexed_package){
-            .name = p->name,
-            .version = p->version,
-            .type = index_type(p),
-            .source = p->source_name,
-            .arch = p->arch,
-            .ecosystem = str_z(p->type->ecosystem ? p->type->ecosystem : ""),
-            .distro = str_z(p->type->ecosystem || !inv->release.id.n ? "" : distro),
-        };
-    }
-    int r = package_index_put(tx, account, digest, list, inv->n_packages, e);
-    return r < 0 ? r : image_packages_index(tx, account, digest, 0, inv, e);
 }

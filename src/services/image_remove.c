@@ -1,6 +1,5 @@
 #include "services/image.h"
 #include "services/subscription.h"
-#include "store/package_index.h"
 #include "store/posting.h"
 
 /* ---- asking for it -----------------------------------------------------------------------------
@@ -104,8 +103,6 @@ int image_remove(struct db_tx *tx, struct documents *d, str account, str digest,
 
     for (size_t i = 0; n >= 0 && i < KE_ARRAY_LEN(buckets); i++)
         n = document_delete_prefix(d, tx, account, buckets[i], digest, e);
-    if (n >= 0)
-        n = package_index_delete(tx, account, digest, e);
     if (n >= 0)
         n = posting_delete(tx, account, digest, e);
     for (size_t i = 0; n >= 0 && i < KE_ARRAY_LEN(statements); i++)

@@ -5,7 +5,12 @@
 #include "codec/digest.h"
 #include "store/posting_internal.h"
 
-enum { PACKAGES_MAX = 1000000, DIGEST_BYTES = 16, LIST_MAX = 10 * PACKAGES_MAX };
+enum {
+    NAME_MAX_BYTES = 127,
+    PACKAGES_MAX = 1000000,
+    DIGEST_BYTES = 16,
+    LIST_MAX = 10 * PACKAGES_MAX
+};
 
 /* ---- packages */
 
@@ -33,9 +38,11 @@ int posting_package_id(struct db_tx *tx, const struct posting_package *p, int64_
     if (rc != ERR_NOT_FOUND)
         return rc;
     rc = db_query_int(tx,
-                      "INSERT INTO posting_package (digest, identity) VALUES ($1, $2)"
+                      "INSERT INTO posting_package (digest, identity, name) VALUES ($1, $2, $3)"
                       " ON CONFLICT DO NOTHING RETURNING id",
-                      DB(DBB(digest), DBB(p->identity)), id, e);
+                      DB(DBB(digest), DBB(p->identity),
+                         p->name.n && p->name.n <= NAME_MAX_BYTES ? DBB(p->name) : DBNULL),
+                      id, e);
     if (rc == ERR_NOT_FOUND)
         return db_query_int(tx, find, DB(DBB(digest)), id, e);
     *fresh = rc == 0;

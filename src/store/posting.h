@@ -7,9 +7,8 @@
  * is taken out of them. A reader adds what is not merged yet and forgets what is gone, so an answer
  * is exact at any moment. Any number of processes may use it.
  *
- * Why beside package_index.h: that one answers SQL questions by a package's name within an account
- * and costs a row for some 16 packages of an image; this one finds the images of ten thousand
- * packages in a blink and costs a byte or two for each. */
+ * It finds the images of ten thousand packages in a blink and costs a byte or two for each package
+ * of an image. */
 #ifndef KELLET_STORE_POSTING_H
 #define KELLET_STORE_POSTING_H
 
@@ -21,6 +20,7 @@ struct posting_package {
     str identity;          /* two packages are the same when these bytes are */
     const uint64_t *names; /* under which posting_by_name() finds it */
     size_t n_names;
+    str name; /* for posting_named(); empty: none */
 };
 typedef VEC(int64_t) posting_ids;
 
@@ -42,6 +42,11 @@ int posting_rows(struct db_tx *tx, const int64_t *packages, size_t n,
                  int (*fn)(void *ctx, const struct posting_row *row, struct err *e), void *ctx,
                  struct err *e);
 
+typedef int posting_row_fn(void *ctx, const struct posting_row *row, struct err *e);
+/* The same for each package of exactly this name, and for some others: the caller looks at the
+ * identity. An empty name: for all packages. */
+int posting_named(struct db_tx *tx, str name, posting_row_fn *fn, void *ctx, struct err *e);
+
 /* Makes the image's packages exactly these (any order, repetitions are fine; at most a million).
  * `since`: when it came, microseconds; 0: now. An image that is known keeps the time it has; with
  * other packages than before it gets a new number. */
@@ -61,6 +66,10 @@ int posting_waiting(struct db_tx *tx, int64_t *out, struct err *e);
 struct posting_reader;
 /* ERR_LIMIT when more than 65,536 images wait to be merged. */
 int posting_open(struct db_tx *tx, struct posting_reader **out, struct err *e);
+/* For questions about these packages only (ascending; borrowed by the reader), however many wait.
+ */
+int posting_open_for(struct db_tx *tx, const int64_t *packages, size_t n,
+                     struct posting_reader **out, struct err *e);
 void posting_close(struct posting_reader *r); /* NULL is fine */
 static inline void posting_close_(struct posting_reader **r)
 {

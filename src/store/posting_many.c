@@ -45,6 +45,20 @@ int posting_by_names(struct db_tx *tx, const int64_t *names, size_t n, posting_i
     return rc < 0 ? rc : 0;
 }
 
+static int tell_rows(struct db_rows *r, posting_row_fn *fn, void *ctx, struct err *e)
+{
+    int rc;
+    while ((rc = db_next(r, e)) == 1) {
+        const struct posting_row row = {.id = db_int(r, 0),
+                                        .matched = db_int(r, 1) != 0,
+                                        .identity = db_blob(r, 2),
+                                        .counts = db_blob(r, 3)};
+        if ((rc = fn(ctx, &row, e)) < 0)
+            return rc;
+    }
+    return rc;
+}
+
 int posting_rows(struct db_tx *tx, const int64_t *packages, size_t n,
                  int (*fn)(void *ctx, const struct posting_row *row, struct err *e), void *ctx,
                  struct err *e)
@@ -55,14 +69,22 @@ int posting_rows(struct db_tx *tx, const int64_t *packages, size_t n,
         rc = posting_query(tx,
                            "SELECT id, matched, identity, counts FROM posting_package WHERE id IN",
                            " ORDER BY id", packages, n, &used, &r, e);
-        while (rc >= 0 && (rc = db_next(r, e)) == 1) {
-            const struct posting_row row = {.id = db_int(r, 0),
-                                            .matched = db_int(r, 1) != 0,
-                                            .identity = db_blob(r, 2),
-                                            .counts = db_blob(r, 3)};
-            if ((rc = fn(ctx, &row, e)) < 0)
-                return rc;
-        }
+        if (rc >= 0)
+            rc = tell_rows(r, fn, ctx, e);
     }
+    return rc < 0 ? rc : 0;
+}
+
+int posting_named(struct db_tx *tx, str name, posting_row_fn *fn, void *ctx, struct err *e)
+{
+    auto_rows *r = NULL;
+    int rc = name.n ? db_query(tx,
+                               "SELECT id, matched, identity, counts FROM posting_package WHERE"
+                               " name = $1 OR name IS NULL",
+                               DB(DBB(name)), &r, e)
+                    : db_query(tx, "SELECT id, matched, identity, counts FROM posting_package", DB0,
+                               &r, e);
+    if (rc >= 0)
+        rc = tell_rows(r, fn, ctx, e);
     return rc < 0 ? rc : 0;
 }

@@ -11,12 +11,22 @@ struct posting_reader {
     struct db_tx *tx;
     VEC(struct waiting) fresh; /* by package */
     VEC(int64_t) dead;
-    int64_t image; /* of the list at hand */
+    int64_t image;       /* of the list at hand */
+    const int64_t *only; /* MAY: these packages and no others */
+    size_t n_only;
 };
+
+static int by_number(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
 
 static int add_waiting(void *ctx, int64_t package)
 {
     struct posting_reader *r = ctx;
+    if (r->only && !bsearch(&package, r->only, r->n_only, sizeof package, by_number))
+        return 0;
     struct waiting *slot = vec_push(&r->fresh);
     if (slot)
         *slot = (struct waiting){package, r->image};
@@ -41,7 +51,7 @@ static int read_fresh(struct posting_reader *r, struct err *e)
                       " WHERE l.image = f.image",
                       DB0, &rows, e);
     while (rc >= 0 && (rc = db_next(rows, e)) == 1) {
-        if (images++ == WAITING_MAX)
+        if (!r->only && images++ == WAITING_MAX)
             return err_set(e, ERR_LIMIT, "more than %d images wait for the index", WAITING_MAX);
         r->image = db_int(rows, 0);
         rc = posting_unpack(db_blob(rows, 1), add_waiting, r, e);
@@ -65,12 +75,13 @@ static int read_dead(struct posting_reader *r, struct err *e)
 }
 
 /* What waits is read before the lists: merged in between, an image is in both, never in neither. */
-int posting_open(struct db_tx *tx, struct posting_reader **out, struct err *e)
+int posting_open_for(struct db_tx *tx, const int64_t *packages, size_t n,
+                     struct posting_reader **out, struct err *e)
 {
     struct posting_reader *r = calloc(1, sizeof *r);
     if (!r)
         return err_no_memory(e);
-    r->tx = tx;
+    *r = (struct posting_reader){.tx = tx, .only = packages, .n_only = n};
     int rc = read_fresh(r, e);
     if (rc >= 0)
         rc = read_dead(r, e);
@@ -79,6 +90,11 @@ int posting_open(struct db_tx *tx, struct posting_reader **out, struct err *e)
     else
         *out = r;
     return rc < 0 ? rc : 0;
+}
+
+int posting_open(struct db_tx *tx, struct posting_reader **out, struct err *e)
+{
+    return posting_open_for(tx, NULL, 0, out, e);
 }
 
 void posting_close(struct posting_reader *r)
@@ -164,7 +180,8 @@ static int tell(const struct listing *l, const struct db_rows *rows, struct err 
     return l->fn(l->ctx, &i, e);
 }
 
-/* Members from..to: one by one when they are few, else all rows between are walked. */
+/* Members from..to: by their numbers when they are few (at most DENSE), else all rows between are
+ * walked. */
 static int list_range(const struct listing *l, const struct posting_set *set, int64_t from,
                       int64_t to, bool all, struct err *e)
 {
@@ -180,14 +197,16 @@ static int list_range(const struct listing *l, const struct posting_set *set, in
                 return rc;
         return rc;
     }
-    for (int64_t i = from; rc >= 0 && i >= 0 && i <= to; i = posting_set_next(set, i + 1)) {
-        auto_rows *rows = NULL;
-        rc = db_query(l->tx,
-                      "SELECT id, since, account, image_digest FROM posting_image WHERE id = $1",
-                      DB(DBI(i)), &rows, e);
-        if (rc >= 0 && (rc = db_next(rows, e)) == 1)
-            rc = tell(l, rows, e);
-    }
+    int64_t list[DENSE];
+    size_t n = 0, used = 0;
+    for (int64_t i = from; n < DENSE && i >= 0 && i <= to; i = posting_set_next(set, i + 1))
+        list[n++] = i;
+    auto_rows *rows = NULL;
+    rc = posting_query(l->tx,
+                       "SELECT id, since, account, image_digest FROM posting_image WHERE id IN",
+                       " ORDER BY id", list, n, &used, &rows, e);
+    while (rc >= 0 && (rc = db_next(rows, e)) == 1)
+        rc = tell(l, rows, e);
     return rc;
 }
 

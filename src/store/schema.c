@@ -77,6 +77,8 @@ static int apply(struct db_tx *tx, int step, struct err *e)
         rc = db_script(tx, s->sql, e);
     if (rc == 0 && s->postgres_after && db_tx_kind(tx) == DB_POSTGRES)
         rc = db_script(tx, s->postgres_after, e);
+    if (rc == 0 && s->sqlite_after && db_tx_kind(tx) == DB_SQLITE)
+        rc = db_script(tx, s->sqlite_after, e);
     if (rc < 0)
         return err_wrap(e, "schema step %d (%s)", step, s->title);
     int64_t n = db_exec(tx,

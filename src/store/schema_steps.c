@@ -341,6 +341,36 @@ static const char dockerfile_table[] =
     " WHERE dockerfile_id IS NOT NULL;"
     "DROP INDEX catalog_image_tag_id;";
 
+/* name: NULL in rows of older builds and where it is longer than 127 bytes: their identities are
+ * read instead. The tables of the index that was beside it stay for builds that write to them. */
+static const char package_names[] = "ALTER TABLE posting_package ADD COLUMN name {blob};"
+                                    "CREATE INDEX posting_package_name ON posting_package (name);"
+                                    "DELETE FROM package_image_group;"
+                                    "DELETE FROM package_image;"
+                                    "DELETE FROM package_group_member;"
+                                    "DELETE FROM package_group;"
+                                    "DELETE FROM package;";
+
+/* An identity begins with two texts, type and name, each behind its length. */
+static const char package_names_sqlite[] =
+    "UPDATE posting_package SET name = substr(identity,"
+    " 3 + unicode(CAST(substr(identity, 1, 1) AS TEXT)),"
+    " unicode(CAST(substr(identity, 2 + unicode(CAST(substr(identity, 1, 1) AS TEXT)), 1) AS "
+    "TEXT)))"
+    " WHERE hex(substr(identity, 1, 1)) BETWEEN '01' AND '7F'"
+    " AND hex(substr(identity, 2 + unicode(CAST(substr(identity, 1, 1) AS TEXT)), 1))"
+    " BETWEEN '01' AND '7F';";
+
+static const char package_names_postgres[] =
+    "UPDATE posting_package SET name = substring(identity FROM 3 + get_byte(identity, 0)"
+    " FOR get_byte(identity, 1 + get_byte(identity, 0)))"
+    " WHERE CASE WHEN length(identity) < 2 OR get_byte(identity, 0) NOT BETWEEN 1 AND 127"
+    " OR length(identity) < 2 + get_byte(identity, 0) THEN false"
+    " ELSE get_byte(identity, 1 + get_byte(identity, 0)) BETWEEN 1 AND 127 END;";
+
+static const char package_tables_empty[] =
+    "TRUNCATE package_image_group, package_image, package_group_member, package_group, package;";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -361,5 +391,10 @@ const struct schema_step schema_steps[] = {
      .sql = document_deltas,
      .postgres_after = "ALTER TABLE content ALTER delta SET STORAGE EXTERNAL;"},
     {.title = "Dockerfiles that many images have", .sql = dockerfile_table},
+    {.title = "packages are found by name where their images are",
+     .postgres = package_tables_empty,
+     .sql = package_names,
+     .postgres_after = package_names_postgres,
+     .sqlite_after = package_names_sqlite},
     {.title = NULL},
 };

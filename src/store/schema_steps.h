@@ -7,6 +7,7 @@
 struct schema_step {
     const char *title;
     const char *postgres, *postgres_after; /* MAY: before and after sql, on PostgreSQL only */
+    const char *sqlite_after;              /* MAY: after sql, on SQLite only */
     const char *sql; /* several statements in db.h's dialect; columns' types as {text}, {blob},
                         {identity}, BIGINT, DOUBLE PRECISION */
     bool breaks;     /* builds that do not know this step cannot use the database any more */

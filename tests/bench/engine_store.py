@@ -50,7 +50,7 @@ def report(what, half, whole, images):
     rows = sorted(whole, key=lambda k: half.get(k, 0) - whole[k])
     print(f"{what}: {images} images, {sum(whole.values()) / 1e6:.1f} MB")
     print(f"  {'table or index':<36}{'MB':>9}{'bytes for one more image':>28}")
-    for name in rows[:14]:
+    for name in rows[:30]:
         print(f"  {name:<36}{whole[name] / 1e6:>9.1f}{(whole[name] - half.get(name, 0)) / (images / 2):>28.0f}")
     slope = (sum(whole.values()) - sum(half.values())) / (images / 2)
     total = sum(whole.values()) + slope * (100000 - images)

@@ -87,6 +87,10 @@ def check_furnishing(client, port):
     name = found["image_detail"][0]["fulltag"]
     packages = client.get(f"/v1/images/{digest}/content/os").json["content"]
     assert {p["package"]: p["version"] for p in packages} == PACKAGES
+    for package, version in PACKAGES.items():
+        having = client.get("/v1/query/images/by_package", name=package).json["images"]
+        ours = [found["packages"] for found in having if found["image"]["imageDigest"] == digest]
+        assert ours == [[{"name": package, "version": version, "type": "APKG"}]]
     assert any(f["filename"] == "/etc/motd" for f in client.get(f"/v1/images/{digest}/content/files").json["content"])
     assert client.get(f"/v1/images/{digest}/vuln/all").json["vulnerabilities"] == []
     verdict = client.get(f"/v1/images/{digest}/check", tag=name, policyId=POLICY).json[0][digest][name][0]
@@ -122,6 +126,13 @@ def test_record(previous, kind, tmp_path, request, registry_open):
         out.write_text("\n".join(x for x in text.splitlines() if x and not x.startswith(("--", "\\", "SET ", "SELECT pg_catalog.set_config"))) + "\n")
 
 
+def package_names(kind, tmp_path, url):
+    if kind == "postgres":
+        return postgres_tool("psql", "-At", "-c", "SELECT convert_from(name, 'UTF8') FROM posting_package ORDER BY name", url).stdout.decode().split()
+    with sqlite3.connect(tmp_path / "new/kellet.db") as db:
+        return [name.decode() for (name,) in db.execute("SELECT name FROM posting_package ORDER BY name")]
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_a_database_of_an_older_build(kellet_binary, kind, tmp_path, request, registry_open):
     recorded = RECORDED / f"{kind}.sql"
@@ -139,6 +150,7 @@ def test_a_database_of_an_older_build(kellet_binary, kind, tmp_path, request, re
     engine = engines.Engine(kellet_binary, tmp_path / "new", None if kind == "sqlite" else url, more=QUIET)
     try:
         assert schema_step(kellet_binary, url)[0] == 0
+        assert package_names(kind, tmp_path, url) == sorted(PACKAGES)
         check_furnishing(engine.client, engine.port("apiext"))
         image = Image(apk_files(PACKAGES), {"etc/motd": b"after the upgrade\n"})
         push(registry_open.port, "upgrade/new", "1", image)

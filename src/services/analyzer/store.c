@@ -38,7 +38,7 @@ int analysis_put(struct db_tx *tx, struct documents *d, str account, str digest,
                                 parts, n, e);
     if (rc >= 0) /* of an earlier version */
         rc = document_delete(d, tx, account, STR(INVENTORY_BUCKET), digest, e);
-    return rc < 0 ? rc : image_packages_put(tx, account, digest, inv, e);
+    return rc < 0 ? rc : image_packages_put(tx, account, digest, 0, inv, e);
 }
 
 static str or_null(str s)

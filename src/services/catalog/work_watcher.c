@@ -3,7 +3,6 @@
 #include "services/catalog/watchers.h"
 #include "services/image.h"
 #include "services/log.h"
-#include "store/package_index.h"
 
 static const char log_name[] = "catalog";
 enum { BATCH = 500 };
@@ -145,9 +144,6 @@ int documents_sweep_run(struct engine *en, struct err *e)
 
     do {
         n = documents_sweep(en->documents, BATCH, e);
-    } while (n == BATCH && !engine_stopping(en));
-    do {
-        n = n < 0 ? n : package_index_sweep(en->db, BATCH, e);
     } while (n == BATCH && !engine_stopping(en));
     return n < 0 ? (int)n : 0;
 }

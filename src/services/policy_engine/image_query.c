@@ -1,81 +1,211 @@
 #include "services/policy_engine/image_query.h"
 
+#include "base/auto.h"
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "services/call.h"
+#include "services/package_identity.h"
 #include "services/policy_engine/vuln_query.h"
 #include "services/policy_engine/vuln_rows.h"
 #include "services/policy_engine/vulndata.h"
+#include "store/posting.h"
 
 enum { SCRATCH_MAX = 256 << 20 };
 
+/* ---- images of packages ------------------------------------------------------------------------
+ */
+
+typedef VEC(str) digest_list;
+
+struct having {
+    struct arena *a;
+    struct map others; /* images that are not to be told of */
+    digest_list *out;
+};
+
+static int read_others(struct db_tx *tx, str account, struct having *h, struct err *e)
+{
+    auto_rows *rows = NULL;
+    int r = db_query(tx,
+                     "SELECT image_digest FROM catalog_image WHERE account = $1"
+                     " AND analysis_status <> 'analyzed' UNION SELECT image_digest FROM"
+                     " catalog_image WHERE account = $2 AND image_status <> 'active'",
+                     DB(DBS(account), DBS(account)), &rows, e);
+    while (r >= 0 && (r = db_next(rows, e)) == 1) {
+        str digest = arena_dup(h->a, db_text(rows, 0));
+        if (!digest.p || !map_put(&h->others, digest, h))
+            return err_no_memory(e);
+    }
+    return r;
+}
+
+static int add_having(void *ctx, const struct posting_image *i, struct err *e)
+{
+    struct having *h = ctx;
+    if (map_get(&h->others, i->digest))
+        return 0;
+    str digest = arena_dup(h->a, i->digest), *slot = digest.p ? vec_push(h->out) : NULL;
+    if (!slot)
+        return err_no_memory(e);
+    *slot = digest;
+    return 0;
+}
+
+static int id_order(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The account's images that have one of the packages; each once. */
+static int images_having(struct db_tx *tx, struct arena *a, str account, int64_t *packages,
+                         size_t n, digest_list *out, struct err *e)
+{
+    struct having h = {.a = a, .out = out};
+    auto_posting *reader = NULL;
+    struct posting_set set;
+    posting_set_init(&set);
+    map_init(&h.others);
+    if (n)
+        qsort(packages, n, sizeof *packages, id_order);
+    int r = read_others(tx, account, &h, e);
+    if (r >= 0)
+        r = posting_open_for(tx, packages, n, &reader, e);
+    if (r >= 0)
+        r = posting_read_all(reader, packages, n, &set, e);
+    if (r >= 0)
+        r = posting_images(tx, &set, account, add_having, &h, e);
+    posting_set_done(&set);
+    map_done(&h.others);
+    return r;
+}
+
 /* ---- by package --------------------------------------------------------------------------------
  */
+
+struct found_package {
+    int64_t id;
+    str version;
+    const char *type;
+};
+
+struct has_package {
+    str digest;
+    size_t kind; /* the first of those with this version and type */
+};
 
 struct by_package {
     const struct package_query *q;
     yyjson_mut_doc *doc;
     yyjson_mut_val *out;
+    struct arena scratch;
+    VEC(struct found_package) packages;
+    VEC(struct has_package) images;
 };
 
-static const char *shown(str type)
+static int add_found(void *ctx, const struct posting_row *row, struct err *e)
 {
-    const struct package_type *t = package_type_find(type);
-    return t ? package_type_shown(t) : NULL;
+    struct by_package *b = ctx;
+    const struct package_query *q = b->q;
+    struct package_identity id;
+    struct err ignored = {0};
+    if (package_identity_read(row->identity, &id, &ignored) < 0 || !str_eq(id.p.name, q->name) ||
+        (q->version.n && !str_eq(id.p.version, q->version)))
+        return 0;
+    const char *type = package_type_shown(id.p.type);
+    if (q->type.n && !str_eq(q->type, str_z(type)))
+        return 0;
+    str version = arena_dup(&b->scratch, id.p.version);
+    struct found_package *slot = version.p ? vec_push(&b->packages) : NULL;
+    if (!slot)
+        return err_no_memory(e);
+    *slot = (struct found_package){row->id, version, type};
+    return 0;
 }
 
-static void put_package(yyjson_mut_doc *d, yyjson_mut_val *list, const struct db_rows *rows)
+static int found_order(const void *a, const void *b)
 {
-    yyjson_mut_val *p = yyjson_mut_arr_add_obj(d, list);
-    const char *type = shown(db_text(rows, 3));
-    put_str(d, p, "name", db_text(rows, 1));
-    put_str(d, p, "version", db_text(rows, 2));
-    put_str(d, p, "type", type ? str_z(type) : db_text(rows, 3));
+    const struct found_package *x = a, *y = b;
+    int d = str_cmp(x->version, y->version);
+    return d ? d : strcmp(x->type, y->type);
 }
 
-static bool type_wanted(str want, str type)
+static int has_order(const void *a, const void *b)
 {
-    const char *other = shown(type);
-    return !want.n || str_eq(want, other ? str_z(other) : type);
+    const struct has_package *x = a, *y = b;
+    int d = str_cmp(x->digest, y->digest);
+    return d ? d : (x->kind > y->kind) - (x->kind < y->kind);
+}
+
+/* Of the packages from..to, which look the same. */
+static int read_kind(struct db_tx *tx, struct by_package *b, size_t from, size_t to, struct err *e)
+{
+    digest_list digests = {0};
+    int64_t *ids autofree = calloc(to - from, sizeof *ids);
+    int r = ids ? 0 : err_no_memory(e);
+    for (size_t i = from; r == 0 && i < to; i++)
+        ids[i - from] = b->packages.p[i].id;
+    if (r == 0)
+        r = images_having(tx, &b->scratch, b->q->account, ids, to - from, &digests, e);
+    for (size_t i = 0; r >= 0 && i < digests.n; i++) {
+        struct has_package *slot = vec_push(&b->images);
+        if (!slot)
+            r = err_no_memory(e);
+        else
+            *slot = (struct has_package){digests.p[i], from};
+    }
+    vec_done(&digests);
+    return r;
 }
 
 static int read_by_package(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct by_package *b = ctx;
-    const struct package_query *q = b->q;
-    yyjson_mut_val *image = NULL, *list = NULL;
-    auto_rows *rows = NULL;
-    yyjson_mut_arr_clear(b->out);
-    int r = db_query(tx,
-                     "SELECT DISTINCT c.image_digest, p.name, p.version, p.type FROM package p"
-                     " JOIN image_package i ON i.package_id = p.id"
-                     " JOIN catalog_image c ON c.account = i.account AND c.image_digest ="
-                     " i.image_digest"
-                     " WHERE p.name = $1 AND i.account = $2 AND ($3 = '' OR p.version = $4)"
-                     " AND c.analysis_status = 'analyzed' AND c.image_status = 'active'"
-                     " ORDER BY c.image_digest, p.version, p.type",
-                     DB(DBS(q->name), DBS(q->account), DBS(q->version), DBS(q->version)), &rows, e);
-    while (r >= 0 && (r = db_next(rows, e)) == 1) {
-        str digest = db_text(rows, 0);
-        if (!type_wanted(q->type, db_text(rows, 3)))
-            continue;
-        if (!image ||
-            !str_eq(str_z(yyjson_mut_get_str(yyjson_mut_obj_get(image, "imageDigest"))), digest)) {
-            image = yyjson_mut_arr_add_obj(b->doc, b->out);
-            put_str(b->doc, image, "imageDigest", digest);
-            list = yyjson_mut_obj_add_arr(b->doc, image, "packages");
-        }
-        put_package(b->doc, list, rows);
+    b->packages.n = b->images.n = 0;
+    int r = b->q->name.n ? posting_named(tx, b->q->name, add_found, b, e) : 0;
+    if (b->packages.n)
+        qsort(b->packages.p, b->packages.n, sizeof *b->packages.p, found_order);
+    for (size_t i = 0, to; r >= 0 && i < b->packages.n; i = to) {
+        for (to = i + 1; to < b->packages.n; to++)
+            if (found_order(&b->packages.p[i], &b->packages.p[to]) != 0)
+                break;
+        r = read_kind(tx, b, i, to, e);
     }
     return r;
+}
+
+static void show_by_package(struct by_package *b)
+{
+    yyjson_mut_val *list = NULL;
+    if (b->images.n)
+        qsort(b->images.p, b->images.n, sizeof *b->images.p, has_order);
+    for (size_t i = 0; i < b->images.n; i++) {
+        const struct has_package *h = &b->images.p[i];
+        const struct found_package *f = &b->packages.p[h->kind];
+        if (!i || !str_eq(h[-1].digest, h->digest)) {
+            yyjson_mut_val *image = yyjson_mut_arr_add_obj(b->doc, b->out);
+            put_str(b->doc, image, "imageDigest", h->digest);
+            list = yyjson_mut_obj_add_arr(b->doc, image, "packages");
+        }
+        yyjson_mut_val *p = yyjson_mut_arr_add_obj(b->doc, list);
+        put_str(b->doc, p, "name", b->q->name);
+        put_str(b->doc, p, "version", f->version);
+        put_str(b->doc, p, "type", str_z(f->type));
+    }
 }
 
 int image_query_by_package(struct engine *en, const struct package_query *q, yyjson_mut_doc *doc,
                            yyjson_mut_val *out, struct err *e)
 {
-    struct by_package b = {q, doc, out};
+    struct by_package b = {.q = q, .doc = doc, .out = out};
+    arena_init(&b.scratch, SCRATCH_MAX);
     int r = db_run(en->db, DB_READ, read_by_package, &b, e);
+    if (r >= 0)
+        show_by_package(&b);
+    vec_done(&b.packages);
+    vec_done(&b.images);
+    arena_done(&b.scratch);
     return r < 0 ? r : 0;
 }
 
@@ -89,7 +219,7 @@ struct by_vulnerability {
     struct arena scratch;
     struct map names; /* of packages that the data name, in a common form */
     VEC(int64_t) packages;
-    VEC(str) images;
+    digest_list images;
     struct err *e;
 };
 
@@ -147,55 +277,34 @@ static int names_of(struct by_vulnerability *b, const struct vulndb *db)
     return r < 0 ? r : 0;
 }
 
-static int read_packages(struct db_tx *tx, void *ctx, struct err *e)
+static int add_named(void *ctx, const struct posting_row *row, struct err *e)
 {
     struct by_vulnerability *b = ctx;
-    auto_rows *rows = NULL;
+    struct package_identity id;
+    struct err ignored = {0};
     struct arena a;
-    b->packages.n = 0;
-    int r = db_query(tx, "SELECT id, name, source FROM package", DB0, &rows, e);
-    while (r >= 0 && (r = db_next(rows, e)) == 1) {
-        arena_init(&a, 1 << 20);
-        bool named = map_get(&b->names, common_form(&a, db_text(rows, 1))) ||
-                     map_get(&b->names, common_form(&a, db_text(rows, 2)));
-        arena_done(&a);
-        int64_t *slot = named ? vec_push(&b->packages) : NULL;
-        if (named && !slot)
-            return err_no_memory(e);
-        if (slot)
-            *slot = db_int(rows, 0);
-    }
-    return r;
+    if (package_identity_read(row->identity, &id, &ignored) < 0)
+        return 0;
+    arena_init(&a, 1 << 20);
+    bool named = map_get(&b->names, common_form(&a, id.p.name)) ||
+                 map_get(&b->names, common_form(&a, id.p.source_name));
+    arena_done(&a);
+    int64_t *slot = named ? vec_push(&b->packages) : NULL;
+    if (named && !slot)
+        return err_no_memory(e);
+    if (slot)
+        *slot = row->id;
+    return 0;
 }
 
-static int read_images(struct db_tx *tx, void *ctx, struct err *e)
+static int read_vulnerable(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct by_vulnerability *b = ctx;
-    struct map seen;
-    int r = 0;
-    b->images.n = 0;
-    map_init(&seen);
-    for (size_t i = 0; r >= 0 && i < b->packages.n; i++) {
-        auto_rows *rows = NULL;
-        r = db_query(tx,
-                     "SELECT DISTINCT c.image_digest FROM image_package i JOIN catalog_image c ON"
-                     " c.account = i.account AND c.image_digest = i.image_digest WHERE"
-                     " i.package_id = $1 AND i.account = $2 AND c.analysis_status = 'analyzed'"
-                     " AND c.image_status = 'active'",
-                     DB(DBI(b->packages.p[i]), DBS(b->q->account)), &rows, e);
-        while (r >= 0 && (r = db_next(rows, e)) == 1) {
-            if (map_get(&seen, db_text(rows, 0)))
-                continue;
-            str digest = arena_dup(&b->scratch, db_text(rows, 0));
-            str *slot = vec_push(&b->images);
-            if (!slot || !digest.p || !map_put(&seen, digest, b)) {
-                r = err_no_memory(e);
-                break;
-            }
-            *slot = digest;
-        }
-    }
-    map_done(&seen);
+    b->packages.n = b->images.n = 0;
+    int r = posting_named(tx, STR(""), add_named, b, e);
+    if (r >= 0 && b->packages.n)
+        r = images_having(tx, &b->scratch, b->q->account, b->packages.p, b->packages.n, &b->images,
+                          e);
     return r;
 }
 
@@ -302,9 +411,7 @@ int image_query_by_vulnerability(struct engine *en, struct vuln_reports *rs,
     map_init(&b.names);
     int r = names_of(&b, view->db);
     if (r >= 0 && b.names.n)
-        r = db_run(en->db, DB_READ, read_packages, &b, e);
-    if (r >= 0 && b.packages.n)
-        r = db_run(en->db, DB_READ, read_images, &b, e);
+        r = db_run(en->db, DB_READ, read_vulnerable, &b, e);
     if (r >= 0 && b.images.n) {
         qsort(b.images.p, b.images.n, sizeof *b.images.p, by_digest);
         r = all_images(&b, rs, out);

@@ -372,7 +372,7 @@ static int add_missing(struct db_tx *tx, void *ctx, struct err *e)
     if (r >= 0)
         r = inventory_document_read(buf_view(&bytes), &inv, e);
     if (r >= 0)
-        r = image_packages_index(tx, account, digest, m->list[m->at].since, inv, e);
+        r = image_packages_put(tx, account, digest, m->list[m->at].since, inv, e);
     inventory_free(inv);
     return r;
 }

@@ -69,7 +69,7 @@ static int put_one(struct db_tx *tx, void *ctx, struct err *err)
     add(&inv, "openssl", i->openssl);
     add(&inv, "zlib", i->zlib);
     add(&inv, "curl", i->curl);
-    return image_packages_index(tx, str_z(i->account), str_z(i->digest), 0, &inv, err);
+    return image_packages_put(tx, str_z(i->account), str_z(i->digest), 0, &inv, err);
 }
 
 static void put(const struct image *i)

@@ -286,6 +286,57 @@ static void an_image_keeps_its_time(void **state)
     vec_done(&list);
 }
 
+static int add_id(void *ctx, const struct posting_row *row, struct err *err)
+{
+    posting_ids *list = ctx;
+    int64_t *slot = vec_push(list);
+    assert_non_null(slot);
+    *slot = row->id;
+    return 0;
+}
+
+static void packages_are_found_by_name(void **state)
+{
+    static char wide[5000];
+    memset(wide, 'w', sizeof wide);
+    const struct posting_package p[] = {
+        {.identity = STR_INIT("one"), .name = STR_INIT("same")},
+        {.identity = STR_INIT("two"), .name = STR_INIT("same")},
+        {.identity = STR_INIT("three"), .name = STR_INIT("Same")},
+        {.identity = STR_INIT("four"),
+         .name = {wide, sizeof wide}}, /* found whatever is asked for */
+    };
+    int64_t number[4];
+    posting_ids list = {0};
+    struct db_tx *tx;
+    assert_ok(db_begin(store, DB_WRITE, &tx, &e));
+    for (size_t i = 0; i < 4; i++)
+        assert_ok(posting_package_id(tx, &p[i], &number[i], NULL, &e));
+    assert_ok(posting_named(tx, STR("same"), add_id, &list, &e));
+    assert_int_equal(list.n, 3);
+    assert_int_equal(list.p[0] + list.p[1] + list.p[2], number[0] + number[1] + number[3]);
+    list.n = 0;
+    assert_ok(posting_named(tx, STR("other"), add_id, &list, &e));
+    assert_int_equal(list.n, 1);
+    assert_int_equal(list.p[0], number[3]);
+    list.n = 0;
+    assert_ok(posting_named(tx, STR(""), add_id, &list, &e));
+    assert_int_equal(list.n, 4);
+    assert_ok(posting_put(tx, STR("a"), STR("sha256:1"), 0, number, 2, &e));
+    for (size_t only = 0; only < 3; only++) {
+        struct posting_reader *r;
+        struct posting_set set;
+        posting_set_init(&set);
+        assert_ok(posting_open_for(tx, &number[only], 1, &r, &e));
+        assert_ok(posting_read(r, number[only], &set, &e));
+        assert_int_equal(posting_set_count(&set), only < 2);
+        posting_set_done(&set);
+        posting_close(r);
+    }
+    assert_ok(db_commit(tx, &e));
+    vec_done(&list);
+}
+
 int main(void)
 {
     const struct CMUnitTest sets[] = {
@@ -296,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         store_test(images_come_and_go),
         store_test(an_image_keeps_its_time),
+        store_test(packages_are_found_by_name),
     };
     int failed = cmocka_run_group_tests(sets, NULL, NULL);
     return failed + store_run("postings", tests);
