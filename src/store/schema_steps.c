@@ -371,6 +371,10 @@ static const char package_names_postgres[] =
 static const char package_tables_empty[] =
     "TRUNCATE package_image_group, package_image, package_group_member, package_group, package;";
 
+/* Images whose packages were judged for the first time, until their verdicts were looked at. */
+static const char newcomer_table[] =
+    "CREATE TABLE finding_newcomer (seq {identity}, image BIGINT NOT NULL);";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -396,5 +400,6 @@ const struct schema_step schema_steps[] = {
      .sql = package_names,
      .postgres_after = package_names_postgres,
      .sqlite_after = package_names_sqlite},
+    {.title = "images whose packages were judged for the first time", .sql = newcomer_table},
     {.title = NULL},
 };

@@ -2,6 +2,7 @@
 #include "services/policy_engine/reindex_internal.h"
 
 #include "base/auto.h"
+#include "services/policy_engine/subscribed.h"
 
 enum { WRITES = 1000, MERGE_AT = 1024, MERGE_MOST = 8192, NEW_MOST = 8192 };
 
@@ -47,11 +48,14 @@ static int put_summary(struct db_tx *tx, int64_t image, int64_t batch, str count
     if (rc < 0 || (rc = db_next(r, e)) < 0 || (rc == 1 && str_eq(db_blob(r, 0), counts)))
         return rc < 0 ? rc : 0;
     db_rows_close(TAKE(r));
-    int64_t n = db_exec(tx,
-                        "INSERT INTO finding_summary (image, batch, counts) VALUES ($1, $2, $3)"
-                        " ON CONFLICT (image) DO UPDATE SET batch = excluded.batch,"
-                        " counts = excluded.counts",
-                        DB(DBI(image), DBI(batch), DBB(counts)), e);
+    int64_t n = rc == 0 ? subscribed_newcomer(tx, image, e) : 0;
+    if (n < 0)
+        return (int)n;
+    n = db_exec(tx,
+                "INSERT INTO finding_summary (image, batch, counts) VALUES ($1, $2, $3)"
+                " ON CONFLICT (image) DO UPDATE SET batch = excluded.batch,"
+                " counts = excluded.counts",
+                DB(DBI(image), DBI(batch), DBB(counts)), e);
     return n < 0 ? (int)n : 0;
 }
 

@@ -3,6 +3,7 @@
 #include "base/auto.h"
 #include "codec/json.h"
 #include "services/policy_engine/changes.h"
+#include "store/posting.h"
 
 enum { AT_ONCE = 5000, ROUND_MAX = 1 << 30, PLACE_UNKNOWN = 1 };
 
@@ -158,13 +159,9 @@ static int read_tags(struct db_tx *tx, struct subscribed *s, struct err *e)
     return rc;
 }
 
-static int mark_image(void *ctx, str account, str digest, const struct finding_change *const *mine,
-                      size_t n, struct err *e)
+static int mark(struct subscribed *s, str account, str digest, struct err *e)
 {
-    struct subscribed *s = ctx;
     char key[600];
-    (void)mine;
-    (void)n;
     int len = snprintf(key, sizeof key, "%.*s %.*s", STR_ARG(account), STR_ARG(digest));
     if (len < 0 || (size_t)len >= sizeof key)
         return err_set(e, ERR_LIMIT, "an account's name is too long");
@@ -173,29 +170,83 @@ static int mark_image(void *ctx, str account, str digest, const struct finding_c
     return 0;
 }
 
-static int read_all(struct db_tx *tx, void *ctx, struct err *e)
+static int mark_image(void *ctx, str account, str digest, const struct finding_change *const *mine,
+                      size_t n, struct err *e)
 {
-    struct subscribed *s = ctx;
+    (void)mine;
+    (void)n;
+    return mark(ctx, account, digest, e);
+}
+
+/* ---- newcomers
+ * ------------------------------------------------------------------------------------- */
+
+int64_t subscribed_newcomer(struct db_tx *tx, int64_t image, struct err *e)
+{
+    return db_exec(tx, "INSERT INTO finding_newcomer (image) VALUES ($1)", DB(DBI(image)), e);
+}
+
+static int read_newcomers(struct db_tx *tx, struct subscribed *s, struct posting_set *out,
+                          size_t *n, struct err *e)
+{
+    auto_rows *rows = NULL;
+    if (strcmp(s->type, "policy_eval") != 0)
+        return 0;
+    int rc = db_query(tx, "SELECT seq, image FROM finding_newcomer ORDER BY seq LIMIT $1",
+                      DB(DBI(AT_ONCE)), &rows, e);
+    for (; rc >= 0 && (rc = db_next(rows, e)) == 1; ++*n) {
+        s->newcomers = db_int(rows, 0);
+        if (!posting_set_add(out, db_int(rows, 1)))
+            return err_no_memory(e);
+    }
+    return rc;
+}
+
+static int mark_newcomer(void *ctx, const struct posting_image *i, struct err *e)
+{
+    return mark(ctx, i->account, i->digest, e);
+}
+
+/* ---- a round
+ * --------------------------------------------------------------------------------------- */
+
+static int read_due(struct db_tx *tx, struct subscribed *s, struct posting_set *newcomers,
+                    struct err *e)
+{
     struct finding_change *changes;
-    size_t n = 0;
+    size_t n = 0, came = 0;
     arena_done(&s->a);
     map_done(&s->by_image);
     map_init(&s->by_image);
     s->tags.n = 0;
+    s->newcomers = 0;
     int rc = changes_known(tx, str_z(s->type), &s->from, e);
     if (rc <= 0)
         return rc < 0 ? rc : PLACE_UNKNOWN;
     rc = changes_read(tx, &s->a, s->from, AT_ONCE, &changes, &n, e);
-    bool wanted = n || s->all;
+    if (rc >= 0)
+        rc = read_newcomers(tx, s, newcomers, &came, e);
+    bool wanted = n || came || s->all;
     if (rc >= 0 && wanted)
         rc = read_tags(tx, s, e);
     if (rc >= 0 && wanted)
         rc = read_older(tx, s, e);
     if (rc >= 0 && n && s->tags.n)
         rc = changes_by_image(tx, STR(""), changes, n, mark_image, s, e);
+    if (rc >= 0 && came && s->tags.n)
+        rc = posting_images(tx, newcomers, STR(""), mark_newcomer, s, e);
     s->to = n ? changes[n - 1].seq : s->from;
-    s->more = n == AT_ONCE;
+    s->more = n == AT_ONCE || came == AT_ONCE;
     return rc < 0 ? rc : 0;
+}
+
+static int read_all(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct posting_set newcomers;
+    posting_set_init(&newcomers);
+    int rc = read_due(tx, ctx, &newcomers, e);
+    posting_set_done(&newcomers);
+    return rc;
 }
 
 static int read_place(struct db_tx *tx, void *ctx, struct err *e)
@@ -216,10 +267,14 @@ int subscribed_read(struct engine *en, struct subscribed *s, bool all, struct er
 static int move_place(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct subscribed *s = ctx;
-    return changes_move(tx, str_z(s->type), s->from, s->to, e);
+    int64_t n =
+        db_exec(tx, "DELETE FROM finding_newcomer WHERE seq <= $1", DB(DBI(s->newcomers)), e);
+    return n < 0              ? (int)n
+           : s->to == s->from ? 0
+                              : changes_move(tx, str_z(s->type), s->from, s->to, e);
 }
 
 int subscribed_move(struct engine *en, struct subscribed *s, struct err *e)
 {
-    return s->to == s->from ? 0 : db_run(en->db, DB_WRITE, move_place, s, e);
+    return s->to == s->from && !s->newcomers ? 0 : db_run(en->db, DB_WRITE, move_place, s, e);
 }

@@ -19,25 +19,31 @@ struct subscribed_tag {
                         value    names ({"digests": [...]}) "DIGEST/TAG" */
     str annotations; /* of the image, JSON; may be empty */
     str told;        /* the image that vuln_update compared last; empty: none */
-    bool due;        /* a finding of one of the image's packages changed */
+    bool due; /* a finding of one of the image's packages changed; or they were judged for the
+                 first time (for "policy_eval") */
     struct subscribed_tag *next; /* of the same image */
 };
 struct subscribed {
     struct arena a;
     VEC(struct subscribed_tag *) tags;
     struct map by_image;
-    int64_t from, to; /* places among the changes */
-    bool more;        /* there are further changes */
-    bool all;         /* of this read */
+    int64_t from, to;  /* places among the changes */
+    int64_t newcomers; /* the last one read; 0: none */
+    bool more;         /* there are further changes */
+    bool all;          /* of this read */
     const char *type;
 };
+
+/* The packages of an image were judged for the first time: by data that may be newer than those by
+ * which it was evaluated, which is no change of its findings. */
+int64_t subscribed_newcomer(struct db_tx *tx, int64_t image, struct err *e);
 
 void subscribed_init(struct subscribed *s, const char *type);
 void subscribed_done(struct subscribed *s);
 /* The next changes after the consumer's place, and when there are any, or with `all`, the
  * subscribed tags. */
 int subscribed_read(struct engine *en, struct subscribed *s, bool all, struct err *e);
-/* These changes are done with. */
+/* These changes, and newcomers, are done with. */
 int subscribed_move(struct engine *en, struct subscribed *s, struct err *e);
 
 #endif
