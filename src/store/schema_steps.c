@@ -371,7 +371,8 @@ static const char package_names_postgres[] =
 static const char package_tables_empty[] =
     "TRUNCATE package_image_group, package_image, package_group_member, package_group, package;";
 
-/* Images whose packages were judged for the first time, until their verdicts were looked at. */
+/* Images whose verdicts are to be looked at again though no finding changed: their packages were
+ * judged for the first time, or VEX documents changed. */
 static const char newcomer_table[] =
     "CREATE TABLE finding_newcomer (seq {identity}, image BIGINT NOT NULL);";
 

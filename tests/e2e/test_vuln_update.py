@@ -237,6 +237,42 @@ def test_verdicts_follow_the_data(world):
     assert {p["subscription_key"] for p in told()} == {tags[0][0]}
 
 
+def test_vex_documents_are_told(world):
+    """Who subscribed to a tag's verdict is told when somebody says that a finding does not affect it, and when it is taken back."""
+    full, image = world.push("vextold", {"vextold-package": "1.0-r0"})
+    world.records.append(advisory("CVE-2099-7001", "vextold-package"))
+    world.sync()
+    client = world.client
+    rule = {"id": "r", "gate": "vulnerabilities", "trigger": "package", "action": "STOP", "params": [
+        {"name": "package_type", "value": "all"}, {"name": "severity_comparison", "value": ">="},
+        {"name": "severity", "value": "low"}, {"name": "vex_status", "value": "none, affected, under_investigation"}]}
+    bundle = {**BUNDLE, "id": "vextold", "policies": [{"id": "p", "name": "p", "version": "1_0", "rules": [rule]}]}
+    assert client("POST", "/v1/policies", bundle).status == 200
+    answer = client("PUT", "/v1/policies/vextold?active=true", {"policyId": "vextold", "active": True, "policybundle": bundle})
+    assert answer.status == 200, answer
+    found = client.get("/v1/subscriptions", subscription_key=full, subscription_type="policy_eval").json[0]
+    assert client("PUT", f"/v1/subscriptions/{found['subscription_id']}", {**found, "active": True}).status == 200
+
+    def verdict():
+        return client.get(f"/v1/images/{image.digest}/check", tag=full).json[0][image.digest][full][0]["status"]
+
+    def told():
+        all_ = [json.loads(b)["data"]["notification_payload"] for _, _, b in world.receiver.kind("policy_eval")]
+        return [p["curr_eval"]["status"] for p in all_ if p["subscription_key"] == full]
+
+    end = time.monotonic() + 30
+    while verdict() != "fail" and time.monotonic() < end:
+        time.sleep(0.2)
+    before = len(told())
+    document = {"@context": "https://openvex.dev/ns/v0.2.0", "timestamp": "2024-01-01T00:00:00Z", "statements": [
+        {"vulnerability": {"name": "CVE-2099-7001"}, "products": [{"@id": "pkg:apk/alpine/vextold-package"}],
+         "status": "not_affected"}]}
+    assert client("PUT", "/v1/vex/told.json", document).status == 200
+    world.receiver.wait(lambda: "pass" in told()[before:], 40)
+    assert client("DELETE", "/v1/vex/told.json").status == 204
+    world.receiver.wait(lambda: told()[-1] == "fail", 40)
+
+
 def test_kills_and_an_outage_lose_nothing(kellet_binary, tmp_path, registry_open, database):
     url = database and database.replace("/vuln_update", "/kills")
     if url:

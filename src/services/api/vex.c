@@ -1,6 +1,7 @@
 /* vex.c - /vex: VEX documents of an account, which its images' findings are judged with (kellet's
  * own, not the original's). */
 #include "services/api/operations.h"
+#include "services/policy_engine/subscribed.h"
 #include "services/policy_engine/vex_store.h"
 
 struct vex_asked {
@@ -75,8 +76,9 @@ static int put_run(struct db_tx *tx, void *ctx, struct err *e)
         return call_error(c, 400, "an account has at most %d VEX documents", VEX_DOCUMENTS_MAX);
     if (rc >= 0)
         rc = document_put(c->engine->documents, tx, c->account, STR(VEX_BUCKET), name, c->raw, e);
-    if (rc < 0)
-        return rc;
+    int64_t n = rc < 0 ? rc : subscribed_account(tx, c->account, e);
+    if (n < 0)
+        return (int)n;
     yyjson_mut_doc *d = call_doc(c);
     yyjson_mut_val *o = yyjson_mut_obj(d);
     put_str(d, o, "name", name);
@@ -112,7 +114,10 @@ static int delete_run(struct db_tx *tx, void *ctx, struct err *e)
     struct call *c = ctx;
     int rc = document_delete(c->engine->documents, tx, c->account, STR(VEX_BUCKET),
                              call_param(c, "name"), e);
-    return rc < 0 ? rc : rc ? call_empty(c, 204) : no_document(c);
+    if (rc <= 0)
+        return rc < 0 ? rc : no_document(c);
+    int64_t n = subscribed_account(tx, c->account, e);
+    return n < 0 ? (int)n : call_empty(c, 204);
 }
 
 static int delete_document(struct call *c)

@@ -17,6 +17,7 @@ void subscribed_init(struct subscribed *s, const char *type)
 void subscribed_done(struct subscribed *s)
 {
     vec_done(&s->tags);
+    vec_done(&s->newcomers);
     map_done(&s->by_image);
     arena_done(&s->a);
 }
@@ -186,18 +187,30 @@ int64_t subscribed_newcomer(struct db_tx *tx, int64_t image, struct err *e)
     return db_exec(tx, "INSERT INTO finding_newcomer (image) VALUES ($1)", DB(DBI(image)), e);
 }
 
+int64_t subscribed_account(struct db_tx *tx, str account, struct err *e)
+{
+    return db_exec(tx,
+                   "INSERT INTO finding_newcomer (image) SELECT DISTINCT p.id FROM subscriptions s"
+                   " JOIN catalog_image_tag t ON t.account = s.account AND"
+                   " t.fulltag = s.subscription_key JOIN posting_image p ON p.account = t.account"
+                   " AND p.image_digest = t.image_digest WHERE s.account = $1 AND"
+                   " s.subscription_type = 'policy_eval' AND s.active = 1",
+                   DB(DBS(account)), e);
+}
+
 static int read_newcomers(struct db_tx *tx, struct subscribed *s, struct posting_set *out,
-                          size_t *n, struct err *e)
+                          struct err *e)
 {
     auto_rows *rows = NULL;
     if (strcmp(s->type, "policy_eval") != 0)
         return 0;
     int rc = db_query(tx, "SELECT seq, image FROM finding_newcomer ORDER BY seq LIMIT $1",
                       DB(DBI(AT_ONCE)), &rows, e);
-    for (; rc >= 0 && (rc = db_next(rows, e)) == 1; ++*n) {
-        s->newcomers = db_int(rows, 0);
-        if (!posting_set_add(out, db_int(rows, 1)))
+    while (rc >= 0 && (rc = db_next(rows, e)) == 1) {
+        int64_t *row = vec_push(&s->newcomers);
+        if (!row || !posting_set_add(out, db_int(rows, 1)))
             return err_no_memory(e);
+        *row = db_int(rows, 0);
     }
     return rc;
 }
@@ -214,29 +227,29 @@ static int read_due(struct db_tx *tx, struct subscribed *s, struct posting_set *
                     struct err *e)
 {
     struct finding_change *changes;
-    size_t n = 0, came = 0;
+    size_t n = 0;
     arena_done(&s->a);
     map_done(&s->by_image);
     map_init(&s->by_image);
     s->tags.n = 0;
-    s->newcomers = 0;
+    s->newcomers.n = 0;
     int rc = changes_known(tx, str_z(s->type), &s->from, e);
     if (rc <= 0)
         return rc < 0 ? rc : PLACE_UNKNOWN;
     rc = changes_read(tx, &s->a, s->from, AT_ONCE, &changes, &n, e);
     if (rc >= 0)
-        rc = read_newcomers(tx, s, newcomers, &came, e);
-    bool wanted = n || came || s->all;
+        rc = read_newcomers(tx, s, newcomers, e);
+    bool wanted = n || s->newcomers.n || s->all;
     if (rc >= 0 && wanted)
         rc = read_tags(tx, s, e);
     if (rc >= 0 && wanted)
         rc = read_older(tx, s, e);
     if (rc >= 0 && n && s->tags.n)
         rc = changes_by_image(tx, STR(""), changes, n, mark_image, s, e);
-    if (rc >= 0 && came && s->tags.n)
+    if (rc >= 0 && s->newcomers.n && s->tags.n)
         rc = posting_images(tx, newcomers, STR(""), mark_newcomer, s, e);
     s->to = n ? changes[n - 1].seq : s->from;
-    s->more = n == AT_ONCE || came == AT_ONCE;
+    s->more = n == AT_ONCE || s->newcomers.n == AT_ONCE;
     return rc < 0 ? rc : 0;
 }
 
@@ -267,14 +280,16 @@ int subscribed_read(struct engine *en, struct subscribed *s, bool all, struct er
 static int move_place(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct subscribed *s = ctx;
-    int64_t n =
-        db_exec(tx, "DELETE FROM finding_newcomer WHERE seq <= $1", DB(DBI(s->newcomers)), e);
-    return n < 0              ? (int)n
-           : s->to == s->from ? 0
-                              : changes_move(tx, str_z(s->type), s->from, s->to, e);
+    int64_t rc = 0;
+    for (size_t i = 0; rc >= 0 && i < s->newcomers.n; i++)
+        rc = db_exec(tx, "DELETE FROM finding_newcomer WHERE seq = $1", DB(DBI(s->newcomers.p[i])),
+                     e);
+    if (rc >= 0 && s->to != s->from)
+        rc = changes_move(tx, str_z(s->type), s->from, s->to, e);
+    return rc < 0 ? (int)rc : 0;
 }
 
 int subscribed_move(struct engine *en, struct subscribed *s, struct err *e)
 {
-    return s->to == s->from && !s->newcomers ? 0 : db_run(en->db, DB_WRITE, move_place, s, e);
+    return s->to == s->from && !s->newcomers.n ? 0 : db_run(en->db, DB_WRITE, move_place, s, e);
 }

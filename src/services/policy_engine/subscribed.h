@@ -27,16 +27,19 @@ struct subscribed {
     struct arena a;
     VEC(struct subscribed_tag *) tags;
     struct map by_image;
-    int64_t from, to;  /* places among the changes */
-    int64_t newcomers; /* the last one read; 0: none */
-    bool more;         /* there are further changes */
-    bool all;          /* of this read */
+    int64_t from, to;       /* places among the changes */
+    VEC(int64_t) newcomers; /* rows of finding_newcomer */
+    bool more;              /* there are further changes */
+    bool all;               /* of this read */
     const char *type;
 };
 
 /* The packages of an image were judged for the first time: by data that may be newer than those by
  * which it was evaluated, which is no change of its findings. */
 int64_t subscribed_newcomer(struct db_tx *tx, int64_t image, struct err *e);
+/* What is said of all findings of an account became another (its VEX documents): the same for those
+ * of its images that somebody wants to hear about. */
+int64_t subscribed_account(struct db_tx *tx, str account, struct err *e);
 
 void subscribed_init(struct subscribed *s, const char *type);
 void subscribed_done(struct subscribed *s);
