@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import own_gates  # noqa: E402
 import policy_bundles  # noqa: E402
 import policy_images  # noqa: E402
 import policy_model  # noqa: E402
@@ -86,6 +87,24 @@ class Corpus:
         found = differences(want, json.loads(done.stdout))
         return f"{source} {tag} {policy}\n" + "\n".join(found) if found else ""
 
+    def own(self, image, rules):
+        """Which rules of our own gates fire on an image: what differs, and how often each trigger fired and did not."""
+        which, source, facts = self.images[image]
+        bundle, policy = own_gates.random_bundle(self.r, rules), self.where / "own.json"
+        policy.write_text(json.dumps(bundle))
+        done = kellet("check", source, "--policy", policy, "--tag", "app:2", "-o", "json", "--allow-incomplete", "-q",
+                      "--data", self.where / f"data{which}", "--analyzer-config", self.where / "settings.yaml")
+        if done.returncode != 0:
+            return [f"{source}: exit code {done.returncode}: {done.stderr}"], set()
+        result = list(list(json.loads(done.stdout)[0].values())[0].values())[0][0]["detail"]["result"]
+        fired = {r[8] for r in list(result["result"].values())[0]["result"]["rows"]}
+        wrong, seen = [str(p) for p in result["evaluation_problems"]], set()
+        for p in bundle["policies"]:
+            rule, got = p["rules"][0], p["id"] in fired
+            seen.add((rule["gate"], rule["trigger"], got))
+            if got != own_gates.fires(rule, facts):
+                wrong.append(f"{source} {facts.distro}:{facts.distro_version}: {rule} {'fires' if got else 'does not fire'}")
+        return wrong, seen
 
     def mistakes(self, n):
         """`kellet policy lint` over bundles with mistakes: what differs."""
@@ -157,6 +176,18 @@ def test_random_bundles(tmp_path):
     assert not wrong, f"{len(wrong)} of {corpus.counts['cases']} cases differ:\n" + "\n".join(wrong[:5])
     never = {f"{g}/{t}" for g, t in policy_model.TRIGGERS} - set(corpus.fired) - {"malware/scans"}
     assert not never, f"these triggers never fired: {sorted(never)}"
+
+
+def test_our_own_gates(tmp_path):
+    corpus = Corpus(tmp_path, 20260103, 12)
+    wrong, seen = [], set()
+    for i in range(12):
+        found, which = corpus.own(i, 60)
+        wrong += found
+        seen |= which
+    assert not wrong, f"{len(wrong)} differ:\n" + "\n".join(wrong[:8])
+    assert seen >= {(*k, True) for k in own_gates.RULES if k != ("completeness", "no_packages")}, seen
+    assert seen >= {(*k, False) for k in own_gates.RULES}, seen
 
 
 def test_random_mistakes(tmp_path):
