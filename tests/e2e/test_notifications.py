@@ -5,6 +5,8 @@ import http.server
 import json
 import os
 import signal
+import sqlite3
+import subprocess
 import threading
 import time
 import urllib.parse
@@ -157,6 +159,29 @@ def test_what_was_told_is_listed_and_can_be_told_again(engine, receiver):
     assert engine.client("POST", "/v1/notifications/99999999/replay").status == 404
 
 
+def test_what_failed_is_tried_when_the_receiver_answers(engine, receiver, registry_open, database):
+    """A message that waits for hours comes as soon as the receiver takes another one."""
+    def told():
+        return {key(body) for _, _, body in receiver.kind("analysis_update")}
+
+    def tries(full):
+        return [d["tries"] for n in engine.client.get("/v1/notifications", state="pending", detail="true").json
+                if n["payload"].get("subscription_key") == full for d in n["deliveries"] if d["state"] == "pending"]
+
+    receiver.down = True
+    waits, _ = add(engine, registry_open, f"notify/{time.monotonic_ns()}", "1", "waits")
+    receiver.wait(lambda: any(tries(waits)))
+    later = "UPDATE outbox_delivery SET next_try = next_try + 7200000000 WHERE state = 0 AND tries > 0"
+    if database:
+        subprocess.run(["psql", "-q", database, "-c", later], check=True)
+    else:
+        with sqlite3.connect(engine.database[len("sqlite:"):], timeout=30) as db:
+            db.execute(later)
+    receiver.down = False
+    comes, _ = add(engine, registry_open, f"notify/{time.monotonic_ns()}", "1", "comes")
+    receiver.wait(lambda: {waits, comes} <= told())
+
+
 def test_an_outage_and_kills_lose_nothing(kellet_binary, tmp_path, registry_open, database):
     """The receiver is down, the process is killed; every analysis still is told, one message to the receiver's eye."""
     receiver = Receiver()
@@ -167,7 +192,6 @@ def test_an_outage_and_kills_lose_nothing(kellet_binary, tmp_path, registry_open
              f"  analysis_update: {{url: 'http://127.0.0.1:{slow.server_port}/slow'}}\n")
     url = database and database.replace("/notifications", "/outage")
     if url:
-        import subprocess
         parts = urllib.parse.urlsplit(url)
         subprocess.run(["createdb", "-h", "127.0.0.1", "-p", str(parts.port), "-U", "kellet", "outage"], check=True)
     engine = engines.Engine(kellet_binary, tmp_path / "outage", url, extra=extra)

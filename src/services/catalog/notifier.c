@@ -3,8 +3,9 @@
  * Idempotency-Key.
  *
  * Receivers do not wait for each other: each has a thread of its own while it has something to get.
- * One that fails is left alone for a growing time (1 second to 15 minutes), and its notices wait in
- * order. */
+ * One that fails is left alone for a growing time (1 second to a minute in the first hour, then up
+ * to 2 hours), and its notices wait in order. When it answers one, the others that failed are tried
+ * too, after all that is due: one that is refused for itself holds up nobody. */
 #include "base/auto.h"
 #include "base/clock.h"
 #include "services/catalog/watchers.h"
@@ -21,7 +22,10 @@ enum {
     BATCH = 64,
     DIGEST_NOTICES = 10000, /* in one message, at most */
     DIGEST_BYTES = 6 << 20, /* and so much of payloads */
-    BACKOFF_MAX = 900,      /* seconds */
+    BACKOFF_FIRST = 60,     /* seconds, at most, */
+    BACKOFF_TRIES = 64,     /* for so many tries: about an hour; then twice as long each time */
+    BACKOFF_MAX = 7200,     /* seconds */
+    WAKE_SECONDS = 15,      /* between two times that what failed is tried early */
     SWEEP_SECONDS = 3600,
     EVENTS_AT_ONCE = 1000,
 };
@@ -249,8 +253,12 @@ static int mark(struct db_tx *tx, void *ctx, struct err *e)
 
 static int64_t backoff_us(int64_t tries)
 {
-    int64_t s = tries > 9 ? BACKOFF_MAX : (int64_t)1 << tries;
-    return (s > BACKOFF_MAX ? BACKOFF_MAX : s) * 1000000;
+    int64_t s = BACKOFF_FIRST, max = BACKOFF_MAX;
+    if (tries < 6)
+        s = (int64_t)1 << tries;
+    for (int64_t i = BACKOFF_TRIES; i <= tries && s < max; i++)
+        s *= 2;
+    return (s > max ? max : s) * 1000000;
 }
 
 /* Sends one message and writes down how it went. 1: sent, 0: not. */
@@ -275,15 +283,26 @@ static int deliver(struct engine *en, struct batch *b, const struct notice *list
     return rc < 0 ? rc : b->sent;
 }
 
-/* Until nothing is due or a delivery fails. */
-static int lane_run(struct engine *en, const struct webhook *hook, struct err *e)
+/* The receiver answers: what failed before is due. 1: something is, 0: nothing failed. */
+static int wake(struct db_tx *tx, void *ctx, struct err *e)
+{
+    const struct webhook *hook = ctx;
+    int64_t n = db_exec(tx,
+                        "UPDATE outbox_delivery SET next_try = now_us() WHERE target = $1"
+                        " AND state = 0 AND tries > 0 AND next_try > now_us()",
+                        DB(DBZ(hook->name)), e);
+    return n < 0 ? (int)n : n > 0;
+}
+
+/* Until nothing is due or a delivery fails. *wake_s: when what failed may be tried early again. */
+static int lane_run(struct engine *en, struct webhook *hook, int64_t *wake_s, struct err *e)
 {
     autofree struct batch *b = calloc(1, sizeof *b);
     if (!b)
         return err_no_memory(e);
     b->hook = hook;
     b->no_line = webhook_open(hook, &b->line, &b->why);
-    bool digest = hook->digest_us > 0, going = true;
+    bool digest = hook->digest_us > 0, going = true, answered = false;
     int rc = 0;
     while (rc >= 0 && going && !engine_stopping(en)) {
         arena_init(&b->a, 256 << 20);
@@ -295,6 +314,12 @@ static int lane_run(struct engine *en, const struct webhook *hook, struct err *e
         for (size_t i = 0; going && !digest && i < b->n && !engine_stopping(en); i++)
             going = (rc = deliver(en, b, &b->list[i], 1, e)) == 1;
         arena_done(&b->a);
+        answered |= going;
+        if (rc >= 0 && !b->n && answered && clock_s() >= *wake_s) {
+            going = (rc = db_run(en->db, DB_WRITE, wake, hook, e)) == 1;
+            if (going)
+                *wake_s = clock_s() + WAKE_SECONDS;
+        }
     }
     webhook_close(b->line);
     return rc < 0 ? rc : 0;
@@ -308,6 +333,7 @@ struct lane {
     struct webhook hook;
     pthread_t thread;
     bool started;
+    int64_t wake_s; /* the thread's: see lane_run() */
     atomic_bool busy;
 };
 struct notifier {
@@ -319,7 +345,7 @@ static void *lane_thread(void *ctx)
 {
     struct lane *l = ctx;
     struct err e = {0};
-    if (lane_run(l->en, &l->hook, &e) < 0)
+    if (lane_run(l->en, &l->hook, &l->wake_s, &e) < 0)
         log_error(log_name, "notifications to webhook \"%s\": %s", l->hook.name, e.text);
     atomic_store(&l->busy, false);
     return NULL;
