@@ -36,7 +36,9 @@ static int ask(struct call *c, const char *method, const char *path, str sent, i
         .request_id = c->request_id,
     };
     buf_init(body, ANSWER_MAX);
-    return path ? service_request(c->engine, &rq, status, body, c->err) : err_no_memory(c->err);
+    if (!path)
+        return err_set(c->err, ERR_USAGE, "the parameters of the request are too long");
+    return service_request(c->engine, &rq, status, body, c->err);
 }
 
 int policy_engine_ask(struct call *c, const char *method, const char *path, int *status,
