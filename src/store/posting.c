@@ -51,12 +51,6 @@ int posting_package_id(struct db_tx *tx, const struct posting_package *p, int64_
 
 /* ---- lists of packages */
 
-static int by_number(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static int pack_list(const int64_t *packages, size_t n, struct buf *out, struct err *e)
 {
     if (n > PACKAGES_MAX)
@@ -66,7 +60,7 @@ static int pack_list(const int64_t *packages, size_t n, struct buf *out, struct 
         return err_no_memory(e);
     if (n)
         memcpy(sorted, packages, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_number);
+    qsort(sorted, n, sizeof *sorted, posting_id_order);
     int64_t next = 0;
     for (size_t i = 0; i < n; i++) {
         if (i && sorted[i] == sorted[i - 1])

@@ -23,6 +23,12 @@ struct posting_package {
     str name; /* for posting_named(); empty: none */
 };
 typedef VEC(int64_t) posting_ids;
+/* For qsort() and bsearch() of numbers. */
+static inline int posting_id_order(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
 
 /* The package's number, given when it is new. *fresh (MAY be NULL): it is. */
 int posting_package_id(struct db_tx *tx, const struct posting_package *p, int64_t *id, bool *fresh,
@@ -36,13 +42,11 @@ struct posting_row { /* of a package */
     bool matched;
     str identity, counts; /* counts: the caller's bytes; empty: none */
 };
+typedef int posting_row_fn(void *ctx, const struct posting_row *row, struct err *e);
 /* Calls fn for each of these packages that is there, by number when the list is; a hundred in one
  * question. The row lives during the call. A negative value of fn ends it. */
-int posting_rows(struct db_tx *tx, const int64_t *packages, size_t n,
-                 int (*fn)(void *ctx, const struct posting_row *row, struct err *e), void *ctx,
+int posting_rows(struct db_tx *tx, const int64_t *packages, size_t n, posting_row_fn *fn, void *ctx,
                  struct err *e);
-
-typedef int posting_row_fn(void *ctx, const struct posting_row *row, struct err *e);
 /* The same for each package of exactly this name, and for some others: the caller looks at the
  * identity. An empty name: for all packages. */
 int posting_named(struct db_tx *tx, str name, posting_row_fn *fn, void *ctx, struct err *e);

@@ -59,8 +59,7 @@ static int tell_rows(struct db_rows *r, posting_row_fn *fn, void *ctx, struct er
     return rc;
 }
 
-int posting_rows(struct db_tx *tx, const int64_t *packages, size_t n,
-                 int (*fn)(void *ctx, const struct posting_row *row, struct err *e), void *ctx,
+int posting_rows(struct db_tx *tx, const int64_t *packages, size_t n, posting_row_fn *fn, void *ctx,
                  struct err *e)
 {
     int rc = 0;

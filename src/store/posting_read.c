@@ -16,16 +16,10 @@ struct posting_reader {
     size_t n_only;
 };
 
-static int by_number(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static int add_waiting(void *ctx, int64_t package)
 {
     struct posting_reader *r = ctx;
-    if (r->only && !bsearch(&package, r->only, r->n_only, sizeof package, by_number))
+    if (r->only && !bsearch(&package, r->only, r->n_only, sizeof package, posting_id_order))
         return 0;
     struct waiting *slot = vec_push(&r->fresh);
     if (slot)

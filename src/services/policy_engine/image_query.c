@@ -19,19 +19,21 @@ enum { SCRATCH_MAX = 256 << 20 };
 typedef VEC(str) digest_list;
 
 struct having {
+    str account;
     struct arena *a;
     struct map others; /* images that are not to be told of */
+    struct posting_reader *reader;
     digest_list *out;
 };
 
-static int read_others(struct db_tx *tx, str account, struct having *h, struct err *e)
+static int read_others(struct db_tx *tx, struct having *h, struct err *e)
 {
     auto_rows *rows = NULL;
     int r = db_query(tx,
                      "SELECT image_digest FROM catalog_image WHERE account = $1"
                      " AND analysis_status <> 'analyzed' UNION SELECT image_digest FROM"
                      " catalog_image WHERE account = $2 AND image_status <> 'active'",
-                     DB(DBS(account), DBS(account)), &rows, e);
+                     DB(DBS(h->account), DBS(h->account)), &rows, e);
     while (r >= 0 && (r = db_next(rows, e)) == 1) {
         str digest = arena_dup(h->a, db_text(rows, 0));
         if (!digest.p || !map_put(&h->others, digest, h))
@@ -52,32 +54,34 @@ static int add_having(void *ctx, const struct posting_image *i, struct err *e)
     return 0;
 }
 
-static int id_order(const void *a, const void *b)
+/* For questions about these packages, which it sorts and borrows. */
+static int having_open(struct db_tx *tx, struct having *h, int64_t *packages, size_t n,
+                       struct err *e)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+    map_init(&h->others);
+    if (n)
+        qsort(packages, n, sizeof *packages, posting_id_order);
+    int r = read_others(tx, h, e);
+    return r < 0 ? r : posting_open_for(tx, packages, n, &h->reader, e);
+}
+
+static void having_close(struct having *h)
+{
+    posting_close(h->reader);
+    map_done(&h->others);
 }
 
 /* The account's images that have one of the packages; each once. */
-static int images_having(struct db_tx *tx, struct arena *a, str account, int64_t *packages,
-                         size_t n, digest_list *out, struct err *e)
+static int images_having(struct db_tx *tx, struct having *h, const int64_t *packages, size_t n,
+                         digest_list *out, struct err *e)
 {
-    struct having h = {.a = a, .out = out};
-    auto_posting *reader = NULL;
     struct posting_set set;
     posting_set_init(&set);
-    map_init(&h.others);
-    if (n)
-        qsort(packages, n, sizeof *packages, id_order);
-    int r = read_others(tx, account, &h, e);
+    h->out = out;
+    int r = posting_read_all(h->reader, packages, n, &set, e);
     if (r >= 0)
-        r = posting_open_for(tx, packages, n, &reader, e);
-    if (r >= 0)
-        r = posting_read_all(reader, packages, n, &set, e);
-    if (r >= 0)
-        r = posting_images(tx, &set, account, add_having, &h, e);
+        r = posting_images(tx, &set, h->account, add_having, h, e);
     posting_set_done(&set);
-    map_done(&h.others);
     return r;
 }
 
@@ -139,15 +143,12 @@ static int has_order(const void *a, const void *b)
 }
 
 /* Of the packages from..to, which look the same. */
-static int read_kind(struct db_tx *tx, struct by_package *b, size_t from, size_t to, struct err *e)
+static int read_kind(struct db_tx *tx, struct by_package *b, struct having *h, int64_t *ids,
+                     size_t from, size_t to, struct err *e)
 {
     digest_list digests = {0};
-    int64_t *ids autofree = calloc(to - from, sizeof *ids);
-    int r = ids ? 0 : err_no_memory(e);
-    for (size_t i = from; r == 0 && i < to; i++)
-        ids[i - from] = b->packages.p[i].id;
-    if (r == 0)
-        r = images_having(tx, &b->scratch, b->q->account, ids, to - from, &digests, e);
+    qsort(ids + from, to - from, sizeof *ids, posting_id_order);
+    int r = images_having(tx, h, ids + from, to - from, &digests, e);
     for (size_t i = 0; r >= 0 && i < digests.n; i++) {
         struct has_package *slot = vec_push(&b->images);
         if (!slot)
@@ -159,20 +160,33 @@ static int read_kind(struct db_tx *tx, struct by_package *b, size_t from, size_t
     return r;
 }
 
+static int read_kinds(struct db_tx *tx, struct by_package *b, struct err *e)
+{
+    size_t n = b->packages.n;
+    struct having h = {.account = b->q->account, .a = &b->scratch};
+    int64_t *ids autofree = calloc(2 * n, sizeof *ids);
+    if (!ids)
+        return err_no_memory(e);
+    qsort(b->packages.p, n, sizeof *b->packages.p, found_order);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = ids[n + i] = b->packages.p[i].id;
+    int r = having_open(tx, &h, ids + n, n, e);
+    for (size_t i = 0, to; r >= 0 && i < n; i = to) {
+        for (to = i + 1; to < n; to++)
+            if (found_order(&b->packages.p[i], &b->packages.p[to]) != 0)
+                break;
+        r = read_kind(tx, b, &h, ids, i, to, e);
+    }
+    having_close(&h);
+    return r;
+}
+
 static int read_by_package(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct by_package *b = ctx;
     b->packages.n = b->images.n = 0;
     int r = b->q->name.n ? posting_named(tx, b->q->name, add_found, b, e) : 0;
-    if (b->packages.n)
-        qsort(b->packages.p, b->packages.n, sizeof *b->packages.p, found_order);
-    for (size_t i = 0, to; r >= 0 && i < b->packages.n; i = to) {
-        for (to = i + 1; to < b->packages.n; to++)
-            if (found_order(&b->packages.p[i], &b->packages.p[to]) != 0)
-                break;
-        r = read_kind(tx, b, i, to, e);
-    }
-    return r;
+    return r < 0 || !b->packages.n ? r : read_kinds(tx, b, e);
 }
 
 static void show_by_package(struct by_package *b)
@@ -302,9 +316,13 @@ static int read_vulnerable(struct db_tx *tx, void *ctx, struct err *e)
     struct by_vulnerability *b = ctx;
     b->packages.n = b->images.n = 0;
     int r = posting_named(tx, STR(""), add_named, b, e);
-    if (r >= 0 && b->packages.n)
-        r = images_having(tx, &b->scratch, b->q->account, b->packages.p, b->packages.n, &b->images,
-                          e);
+    if (r < 0 || !b->packages.n)
+        return r;
+    struct having h = {.account = b->q->account, .a = &b->scratch};
+    r = having_open(tx, &h, b->packages.p, b->packages.n, e);
+    if (r >= 0)
+        r = images_having(tx, &h, b->packages.p, b->packages.n, &b->images, e);
+    having_close(&h);
     return r;
 }
 

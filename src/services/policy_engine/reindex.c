@@ -198,17 +198,11 @@ static int add_key(void *ctx, const struct vulndb_change *c, struct err *e)
     return 0;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static void sort_unique(posting_ids *v)
 {
     size_t kept = 0;
     if (v->n)
-        qsort(v->p, v->n, sizeof *v->p, by_number);
+        qsort(v->p, v->n, sizeof *v->p, posting_id_order);
     for (size_t i = 0; i < v->n; i++)
         if (!kept || v->p[kept - 1] != v->p[i])
             v->p[kept++] = v->p[i];

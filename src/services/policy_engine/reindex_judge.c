@@ -96,12 +96,6 @@ static int judge_chunk(void *ctx, unsigned thread, size_t from, size_t to, struc
     return rc;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 int reindex_judge(const struct reindex_options *o, const int64_t *ids, size_t n,
                   struct reindex_judgement *out, struct err *e)
 {
@@ -111,9 +105,9 @@ int reindex_judge(const struct reindex_options *o, const int64_t *ids, size_t n,
     int rc = reindex_share(o, n, REINDEX_CHUNK, judge_chunk, &s, e);
     pthread_mutex_destroy(&s.lock);
     if (out->told.n)
-        qsort(out->told.p, out->told.n, sizeof *out->told.p, by_number);
+        qsort(out->told.p, out->told.n, sizeof *out->told.p, posting_id_order);
     if (out->written.n)
-        qsort(out->written.p, out->written.n, sizeof *out->written.p, by_number);
+        qsort(out->written.p, out->written.n, sizeof *out->written.p, posting_id_order);
     return rc;
 }
 
