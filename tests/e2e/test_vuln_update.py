@@ -207,19 +207,32 @@ BUNDLE = {
                   "policy_ids": ["p"], "whitelist_ids": []}]}
 
 
+VEX_RULE = {"id": "r", "gate": "vulnerabilities", "trigger": "package", "action": "STOP", "params": [
+    {"name": "package_type", "value": "all"}, {"name": "severity_comparison", "value": ">="},
+    {"name": "severity", "value": "low"}, {"name": "vex_status", "value": "none, affected, under_investigation"}]}
+
+
+def activate(client, bundle):
+    name = bundle["id"]
+    assert client("POST", "/v1/policies", bundle).status == 200
+    answer = client("PUT", f"/v1/policies/{name}?active=true", {"policyId": name, "active": True, "policybundle": bundle})
+    assert answer.status == 200, answer
+
+
+def subscribe(client, full):
+    found = client.get("/v1/subscriptions", subscription_key=full, subscription_type="policy_eval").json[0]
+    answer = client("PUT", f"/v1/subscriptions/{found['subscription_id']}", {**found, "active": True})
+    assert answer.status == 200, answer
+
+
 def test_verdicts_follow_the_data(world):
     """Only the tag whose image is affected is evaluated again."""
-    assert world.client("POST", "/v1/policies", BUNDLE).status == 200
-    answer = world.client("PUT", "/v1/policies/by-severity?active=true", {"policyId": "by-severity", "active": True,
-                                                                         "policybundle": BUNDLE})
-    assert answer.status == 200, answer
+    activate(world.client, BUNDLE)
     name, tags = f"vu{time.monotonic_ns()}", []
     for package in ("sqlite", "readline"):
         full, image = world.push(f"{name}-{package}", {package: "3.41.2-r2"})
         tags.append((full, image))
-        found = world.client.get("/v1/subscriptions", subscription_key=full, subscription_type="policy_eval").json[0]
-        answer = world.client("PUT", f"/v1/subscriptions/{found['subscription_id']}", {**found, "active": True})
-        assert answer.status == 200, answer
+        subscribe(world.client, full)
         verdict = world.client.get(f"/v1/images/{image.digest}/check", tag=full).json[0][image.digest][full][0]
         assert verdict["status"] == "pass"
     world.wait_rounds(1, "policy_update")
@@ -243,15 +256,9 @@ def test_vex_documents_are_told(world):
     world.records.append(advisory("CVE-2099-7001", "vextold-package"))
     world.sync()
     client = world.client
-    rule = {"id": "r", "gate": "vulnerabilities", "trigger": "package", "action": "STOP", "params": [
-        {"name": "package_type", "value": "all"}, {"name": "severity_comparison", "value": ">="},
-        {"name": "severity", "value": "low"}, {"name": "vex_status", "value": "none, affected, under_investigation"}]}
-    bundle = {**BUNDLE, "id": "vextold", "policies": [{"id": "p", "name": "p", "version": "1_0", "rules": [rule]}]}
-    assert client("POST", "/v1/policies", bundle).status == 200
-    answer = client("PUT", "/v1/policies/vextold?active=true", {"policyId": "vextold", "active": True, "policybundle": bundle})
-    assert answer.status == 200, answer
-    found = client.get("/v1/subscriptions", subscription_key=full, subscription_type="policy_eval").json[0]
-    assert client("PUT", f"/v1/subscriptions/{found['subscription_id']}", {**found, "active": True}).status == 200
+    bundle = {**BUNDLE, "id": "vextold", "policies": [{"id": "p", "name": "p", "version": "1_0", "rules": [VEX_RULE]}]}
+    activate(client, bundle)
+    subscribe(client, full)
 
     def verdict():
         return client.get(f"/v1/images/{image.digest}/check", tag=full).json[0][image.digest][full][0]["status"]
@@ -311,11 +318,8 @@ def test_vex_documents_reach_verdicts(world):
     world.records.append(advisory("CVE-2099-7000", "vexed-package"))
     world.sync()
     client = world.client
-    rule = {"id": "r", "gate": "vulnerabilities", "trigger": "package", "action": "STOP", "params": [
-        {"name": "package_type", "value": "all"}, {"name": "severity_comparison", "value": ">="},
-        {"name": "severity", "value": "low"}, {"name": "vex_status", "value": "none, affected, under_investigation"}]}
     policy = {"id": "vex", "name": "vex", "version": "1_0", "whitelists": [],
-              "policies": [{"id": "p", "name": "p", "version": "1_0", "rules": [rule]}],
+              "policies": [{"id": "p", "name": "p", "version": "1_0", "rules": [VEX_RULE]}],
               "mappings": [{"name": "all", "registry": "*", "repository": "*", "image": {"type": "tag", "value": "*"},
                             "policy_ids": ["p"], "whitelist_ids": []}]}
     assert client("POST", "/v1/policies", policy).status == 200
