@@ -12,6 +12,7 @@
 #include "services/log.h"
 #include "services/metrics.h"
 #include "services/notification.h"
+#include "services/policy_engine/changes.h"
 #include "services/webhook.h"
 
 #include <pthread.h>
@@ -22,6 +23,7 @@ enum {
     BATCH = 64,
     DIGEST_NOTICES = 10000, /* in one message, at most */
     DIGEST_BYTES = 6 << 20, /* and so much of payloads */
+    HOLD_SECONDS = 900,     /* that a digest waits for what its window's data still change */
     BACKOFF_FIRST = 60,     /* seconds, at most, */
     BACKOFF_TRIES = 64,     /* for so many tries: about an hour; then twice as long each time */
     BACKOFF_MAX = 7200,     /* seconds */
@@ -145,18 +147,29 @@ static int take_due(struct db_tx *tx, void *ctx, struct err *e)
 }
 
 /* The oldest that is due; 0: none. A message that failed goes before what came later of its account
- * and type. */
+ * and type. A new one waits until the data that came in its window are gone through: one event is
+ * one message, however long it takes and whoever is killed meanwhile. */
 static int digest_first(struct db_tx *tx, struct batch *b, struct notice *out, int64_t *batch,
                         struct err *e)
 {
     auto_rows *rows = NULL;
-    int rc = db_query(tx,
-                      COLUMNS
-                      " AND d.next_try <= now_us() AND NOT EXISTS (SELECT 1 FROM outbox_delivery f"
-                      " JOIN outbox p ON p.id = f.outbox WHERE f.target = $1 AND f.state = 0"
-                      " AND f.batch > 0 AND f.batch <> d.batch AND p.account = o.account"
-                      " AND p.type = o.type AND p.id < o.id) ORDER BY o.id LIMIT 1",
-                      DB(DBZ(b->hook->name)), &rows, e);
+    int64_t findings, verdicts;
+    int rc = changes_open_since(tx, STR("vuln_update"), &findings, e);
+    if (rc >= 0)
+        rc = changes_open_since(tx, STR("policy_eval"), &verdicts, e);
+    if (rc >= 0)
+        rc = db_query(
+            tx,
+            COLUMNS
+            " AND d.next_try <= now_us() AND NOT EXISTS (SELECT 1 FROM outbox_delivery f"
+            " JOIN outbox p ON p.id = f.outbox WHERE f.target = $1 AND f.state = 0"
+            " AND f.batch > 0 AND f.batch <> d.batch AND p.account = o.account"
+            " AND p.type = o.type AND p.id < o.id) AND (d.batch > 0 OR o.created_at < now_us() - $3"
+            " OR o.created_at + $2 < CASE o.type WHEN 'vuln_update' THEN $4 WHEN 'policy_eval'"
+            " THEN $5 ELSE 9223372036854775807 END) ORDER BY o.id LIMIT 1",
+            DB(DBZ(b->hook->name), DBI(b->hook->digest_us),
+               DBI(b->hook->digest_us + HOLD_SECONDS * 1000000LL), DBI(findings), DBI(verdicts)),
+            &rows, e);
     if (rc < 0 || (rc = db_next(rows, e)) <= 0)
         return rc;
     notice_read(b, rows, out);

@@ -237,6 +237,15 @@ int changes_move(struct db_tx *tx, str consumer, int64_t from, int64_t to, struc
     return n < 0 ? (int)n : 0;
 }
 
+int changes_open_since(struct db_tx *tx, str consumer, int64_t *at, struct err *e)
+{
+    return db_query_int(tx,
+                        "SELECT COALESCE(MIN(b.started_at), 9223372036854775807) FROM finding_batch"
+                        " b JOIN finding_consumer c ON c.name = $1 WHERE b.ended_at IS NULL"
+                        " OR b.last_seq > c.seq",
+                        DB(DBS(consumer)), at, e);
+}
+
 /* ---- forgetting
  */
 

@@ -57,6 +57,9 @@ int changes_known(struct db_tx *tx, str consumer, int64_t *seq, struct err *e);
 int changes_place(struct db_tx *tx, str consumer, int64_t *seq, struct err *e);
 /* ERR_CONFLICT when it is not at `from` (another process was faster): roll back. */
 int changes_move(struct db_tx *tx, str consumer, int64_t from, int64_t to, struct err *e);
+/* Since when (microseconds) data are gone through whose changes `consumer` has not all been given
+ * and done with; INT64_MAX: none are. */
+int changes_open_since(struct db_tx *tx, str consumer, int64_t *at, struct err *e);
 /* Forgets changes older than `days`, some thousand in a transaction, but none that a consumer has
  * not read; and the batches and lists of images (affected.h) that have no changes any more.
  * Returns how many changes went. */

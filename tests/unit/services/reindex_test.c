@@ -409,18 +409,29 @@ static int place_of(struct db_tx *tx, void *ctx, struct err *err)
 {
     return changes_place(tx, STR("mail"), ctx, err);
 }
+static int open_since(struct db_tx *tx, void *ctx, struct err *err)
+{
+    return changes_open_since(tx, STR("mail"), ctx, err);
+}
 
 static void consumers_keep_their_place(void **state)
 {
-    int64_t place = -1, none = 0;
+    int64_t place = -1, none = 0, since = 0;
     begin();
     assert_ok(db_run(store, DB_WRITE, place_of, &place, &e));
     assert_int_equal(place, 0);
+    assert_ok(db_run(store, DB_READ, open_since, &since, &e));
+    assert_true(since == INT64_MAX);
     install(claims, 1);
+    int64_t began = now_us();
     go_through("one");
+    assert_ok(db_run(store, DB_READ, open_since, &since, &e));
+    assert_in_range(since, began, now_us());
     assert_true(*changes_since(&none, STR("")));
     int64_t ends[2] = {place, none};
     assert_ok(db_run(store, DB_WRITE, move, ends, &e));
+    assert_ok(db_run(store, DB_READ, open_since, &since, &e));
+    assert_true(since == INT64_MAX);
     assert_int_equal(db_run(store, DB_WRITE, move, ends, &e), ERR_CONFLICT);
     assert_ok(db_run(store, DB_WRITE, place_of, &place, &e));
     assert_int_equal(place, none);
