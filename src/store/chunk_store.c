@@ -4,6 +4,7 @@
 
 #include "base/auto.h"
 #include "base/cursor.h"
+#include "store/db_many.h"
 
 enum { LEVEL = 3, FIND_MAX = 128, INSERT_MAX = 64, READ_MAX = 64, INSERT_VALUES = 5 };
 
@@ -142,26 +143,6 @@ static str digest_bytes(const struct sha256 *d)
     return (str){(const char *)d->b, sizeof d->b};
 }
 
-/* "$1, $2, ..." in groups of `each`, in brackets when there is more than one to a group. */
-static void placeholders(struct buf *sql, size_t groups, size_t each)
-{
-    size_t n = 0;
-    for (size_t g = 0; g < groups; g++) {
-        buf_add_str(sql, g ? STR(", (") : STR("("));
-        for (size_t i = 0; i < each; i++)
-            buf_addf(sql, i ? ", $%zu" : "$%zu", ++n);
-        buf_add_char(sql, ')');
-    }
-}
-
-static size_t batch_size(size_t left, size_t max)
-{
-    for (size_t n = max; n > 1; n /= 4)
-        if (left >= n)
-            return n;
-    return 1;
-}
-
 /* Takes back what waits for its removal: a row that is gone meanwhile stays without id. */
 static int take_back(struct putting *p, struct chunk **waiting, size_t n, struct err *e)
 {
@@ -188,7 +169,7 @@ static int find_some(struct putting *p, struct chunk **some, size_t n, struct er
     for (size_t i = 0; i < width; i++)
         v[i] = DBB(digest_bytes(&some[i < n ? i : n - 1]->digest));
     buf_add_str(&sql, STR("SELECT id, digest, unnamed_since, driver FROM chunk WHERE digest IN "));
-    placeholders(&sql, 1, width);
+    db_places(&sql, 1, width);
     auto_rows *r = NULL;
     int rc = db_query(p->tx, buf_z(&sql), v, width, &r, e);
     while (rc >= 0 && (rc = db_next(r, e)) == 1) {
@@ -252,7 +233,7 @@ static int insert_some(struct putting *p, struct chunk **some, const int64_t *id
         at[4] = p->d->driver == CHUNK_DB ? DBB(data) : DBNULL;
     }
     buf_add_str(&sql, STR("INSERT INTO chunk (id, digest, driver, size, data) VALUES "));
-    placeholders(&sql, n, INSERT_VALUES);
+    db_places(&sql, n, INSERT_VALUES);
     buf_add_str(&sql, STR(" ON CONFLICT (digest) DO NOTHING RETURNING id, digest"));
     auto_rows *r = NULL;
     if (rc >= 0)
@@ -303,7 +284,7 @@ static int insert(struct putting *p, struct err *e)
     if (!drawn) /* one writer at a time: ids are given in this order */
         qsort(order, p->n, sizeof *order, by_place);
     for (size_t i = 0, n; i < p->n && rc >= 0; i += n) {
-        n = p->d->driver == CHUNK_S3 ? 1 : batch_size(p->n - i, INSERT_MAX); /* they are large */
+        n = p->d->driver == CHUNK_S3 ? 1 : db_batch(p->n - i, INSERT_MAX); /* they are large */
         rc = insert_some(p, order + i, drawn ? ids + i : NULL, n, e);
     }
     drop_found(p);
@@ -414,7 +395,7 @@ static int read_some(struct db_tx *tx, const int64_t *ids, size_t n, struct stor
     for (size_t i = 0; i < width; i++)
         v[i] = DBI(ids[i < n ? i : n - 1]);
     buf_add_str(&sql, STR("SELECT id, digest, driver, size, data FROM chunk WHERE id IN "));
-    placeholders(&sql, 1, width);
+    db_places(&sql, 1, width);
     auto_rows *r = NULL;
     *n_rows = 0;
     int rc = db_query(tx, buf_z(&sql), v, width, &r, e);

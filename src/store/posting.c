@@ -2,52 +2,9 @@
 #include "store/posting.h"
 
 #include "base/auto.h"
-#include "codec/digest.h"
 #include "store/posting_internal.h"
 
-enum {
-    NAME_MAX_BYTES = 127,
-    PACKAGES_MAX = 1000000,
-    DIGEST_BYTES = 16,
-    LIST_MAX = 10 * PACKAGES_MAX
-};
-
-/* ---- packages */
-
-static int add_names(struct db_tx *tx, const struct posting_package *p, int64_t id, struct err *e)
-{
-    int64_t n = 0;
-    for (size_t i = 0; n >= 0 && i < p->n_names; i++)
-        n = db_exec(tx,
-                    "INSERT INTO posting_name (name, package) VALUES ($1, $2) ON CONFLICT DO"
-                    " NOTHING",
-                    DB(DBI((int64_t)p->names[i]), DBI(id)), e);
-    return n < 0 ? (int)n : 0;
-}
-
-int posting_package_id(struct db_tx *tx, const struct posting_package *p, int64_t *id, bool *fresh,
-                       struct err *e)
-{
-    struct sha256 d = sha256_of(p->identity.p, p->identity.n);
-    str digest = {(const char *)d.b, DIGEST_BYTES};
-    const char *find = "SELECT id FROM posting_package WHERE digest = $1";
-    bool ignored;
-    fresh = fresh ? fresh : &ignored;
-    *fresh = false;
-    int rc = db_query_int(tx, find, DB(DBB(digest)), id, e);
-    if (rc != ERR_NOT_FOUND)
-        return rc;
-    rc = db_query_int(tx,
-                      "INSERT INTO posting_package (digest, identity, name) VALUES ($1, $2, $3)"
-                      " ON CONFLICT DO NOTHING RETURNING id",
-                      DB(DBB(digest), DBB(p->identity),
-                         p->name.n && p->name.n <= NAME_MAX_BYTES ? DBB(p->name) : DBNULL),
-                      id, e);
-    if (rc == ERR_NOT_FOUND)
-        return db_query_int(tx, find, DB(DBB(digest)), id, e);
-    *fresh = rc == 0;
-    return rc < 0 ? rc : add_names(tx, p, *id, e);
-}
+enum { PACKAGES_MAX = 1000000, LIST_MAX = 10 * PACKAGES_MAX };
 
 /* ---- lists of packages */
 

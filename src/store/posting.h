@@ -30,9 +30,10 @@ static inline int posting_id_order(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The package's number, given when it is new. *fresh (MAY be NULL): it is. */
-int posting_package_id(struct db_tx *tx, const struct posting_package *p, int64_t *id, bool *fresh,
-                       struct err *e);
+/* The packages' numbers, given in this order to those that are new. fresh (MAY be NULL): which are;
+ * of several that are the same, the first. A hundred or more are asked about in one statement. */
+int posting_package_ids(struct db_tx *tx, const struct posting_package *p, size_t n, int64_t *ids,
+                        bool *fresh, struct err *e);
 /* Appends the numbers of all packages that have one of the names; some come twice. */
 int posting_by_names(struct db_tx *tx, const int64_t *names, size_t n, posting_ids *out,
                      struct err *e);

@@ -1,13 +1,7 @@
 /* posting_many.c - questions about many packages at a time. */
 #include "base/auto.h"
+#include "store/db_many.h"
 #include "store/posting_internal.h"
-
-static void add_places(struct buf *sql, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        buf_addf(sql, i ? ", $%zu" : " ($%zu", i + 1);
-    buf_add_char(sql, ')');
-}
 
 int posting_query(struct db_tx *tx, const char *head, const char *tail, const int64_t *list,
                   size_t n, size_t *used, struct db_rows **out, struct err *e)
@@ -21,7 +15,8 @@ int posting_query(struct db_tx *tx, const char *head, const char *tail, const in
         values[i] = DBI(list[i < *used ? i : *used - 1]);
     buf_init(&sql, 4000);
     buf_add_str(&sql, str_z(head));
-    add_places(&sql, places);
+    buf_add_char(&sql, ' ');
+    db_places(&sql, 1, places);
     buf_add_str(&sql, str_z(tail));
     int rc = buf_check(&sql, "a question about packages", e);
     return rc < 0 ? rc : db_query(tx, buf_z(&sql), values, places, out, e);

@@ -283,7 +283,7 @@ static int put_packages(struct db_tx *tx, void *ctx, struct err *e)
             r = package_identity_names(&identity, names, &package.n_names, e);
         package.identity = buf_view(&bytes);
         if (r >= 0)
-            r = posting_package_id(tx, &package, &w->f->ids[i], NULL, e);
+            r = posting_package_ids(tx, &package, 1, &w->f->ids[i], NULL, e);
     }
     return r;
 }

@@ -98,9 +98,9 @@ static void register_packages(struct db_tx *tx)
         const struct posting_package p = {str_z(identity), names, 2};
         bool fresh;
         int64_t again;
-        assert_ok(posting_package_id(tx, &p, &ids[i], &fresh, &e));
+        assert_ok(posting_package_ids(tx, &p, 1, &ids[i], &fresh, &e));
         assert_true(fresh);
-        assert_ok(posting_package_id(tx, &p, &again, &fresh, &e));
+        assert_ok(posting_package_ids(tx, &p, 1, &again, &fresh, &e));
         assert_int_equal(again, ids[i]);
         assert_false(fresh);
     }
@@ -295,6 +295,61 @@ static int add_id(void *ctx, const struct posting_row *row, struct err *err)
     return 0;
 }
 
+/* As many as no statement takes at once: every third is known already, every tenth stands twice,
+ * every 97th has no name. */
+static void many_packages_get_numbers(void **state)
+{
+    enum { MANY = 2500 };
+    static char identities[MANY][32];
+    static uint64_t names[MANY][3];
+    static struct posting_package p[MANY];
+    static int64_t number[MANY], again[MANY];
+    static bool fresh[MANY];
+    struct db_tx *tx;
+    posting_ids list = {0};
+    assert_ok(db_begin(store, DB_WRITE, &tx, &e));
+    assert_ok(posting_package_ids(tx, p, 0, number, fresh, &e));
+    for (size_t i = 0; i < MANY; i++) {
+        size_t same = i % 10 == 9 ? i - 9 : i;
+        snprintf(identities[i], sizeof identities[i], "identity %zu", same);
+        names[i][0] = names[i][2] = same;
+        names[i][1] = UINT64_MAX;
+        p[i] = (struct posting_package){.identity = str_z(identities[i]),
+                                        .names = names[i],
+                                        .n_names = i % 4,
+                                        .name = i % 97 ? str_z(identities[i]) : (str){0}};
+    }
+    for (size_t i = 0; i < MANY; i += 3) {
+        assert_ok(posting_package_ids(tx, &p[i], 1, &number[i], &fresh[i], &e));
+        assert_true(number[i] > 0);
+    }
+    assert_ok(posting_package_ids(tx, p, MANY, again, fresh, &e));
+    int64_t last = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        size_t same = i % 10 == 9 ? i - 9 : i;
+        assert_int_equal(again[i], again[same]);
+        assert_int_equal(fresh[i], i % 3 != 0 && same == i);
+        if (i % 3 == 0)
+            assert_int_equal(again[i], number[i]);
+        if (!fresh[i])
+            continue;
+        assert_true(again[i] > last); /* in the caller's order */
+        last = again[i];
+    }
+    assert_ok(posting_by_names(tx, (const int64_t[]){24}, 1, &list, &e));
+    assert_int_equal(list.n, 0); /* it has no names: 24 % 4 is 0 */
+    assert_ok(posting_by_names(tx, (const int64_t[]){22}, 1, &list, &e));
+    assert_int_equal(list.n, 1);
+    assert_int_equal(list.p[0], again[22]);
+    vec_done(&list);
+    assert_ok(posting_package_ids(tx, p, MANY, number, fresh, &e));
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(number[i], again[i]);
+        assert_false(fresh[i]);
+    }
+    assert_ok(db_commit(tx, &e));
+}
+
 static void packages_are_found_by_name(void **state)
 {
     static char wide[5000];
@@ -310,8 +365,7 @@ static void packages_are_found_by_name(void **state)
     posting_ids list = {0};
     struct db_tx *tx;
     assert_ok(db_begin(store, DB_WRITE, &tx, &e));
-    for (size_t i = 0; i < 4; i++)
-        assert_ok(posting_package_id(tx, &p[i], &number[i], NULL, &e));
+    assert_ok(posting_package_ids(tx, p, 4, number, NULL, &e));
     assert_ok(posting_named(tx, STR("same"), add_id, &list, &e));
     assert_int_equal(list.n, 3);
     assert_int_equal(list.p[0] + list.p[1] + list.p[2], number[0] + number[1] + number[3]);
@@ -347,6 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         store_test(images_come_and_go),
         store_test(an_image_keeps_its_time),
+        store_test(many_packages_get_numbers),
         store_test(packages_are_found_by_name),
     };
     int failed = cmocka_run_group_tests(sets, NULL, NULL);
