@@ -13,22 +13,17 @@
  * of them on one distribution, in images that share one of 200 bases and differ in the rest. The
  * store is SQLite in DIR, or $FLEET_DB. Afterwards findings and images are spread over two years,
  * and "which images were affected by CVE X on date D" is asked. */
+#include "fleet_store.h"
+
 #include "base/auto.h"
 #include "match/finding.h"
-#include "services/package_identity.h"
 #include "services/policy_engine/affected.h"
 #include "services/policy_engine/history.h"
 #include "services/policy_engine/reindex.h"
 #include "services/policy_engine/reindex_internal.h"
-#include "store/posting.h"
-#include "store/schema.h"
 #include "vulndb/vulndb.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 enum {
     NAMES_MOST = 20000,
@@ -39,8 +34,7 @@ enum {
     QUIET = 4,        /* one name in so many has no changed claims */
     QUIET_IMAGE = 10, /* one image in so many has such names only, or all but one */
     SAMPLE = 300,
-    QUESTIONS = 50,
-    ACCOUNTS = 200
+    QUESTIONS = 50
 };
 
 struct fleet {
@@ -50,70 +44,9 @@ struct fleet {
     VEC(str) names;
     size_t versions; /* of each name */
     int64_t *ids;    /* of packages, by name and version */
-    struct db *db;
-    struct documents *documents;
+    struct fleet_store s;
     char path[4096];
 };
-
-static void check(int64_t r, const struct err *e)
-{
-    if (r >= 0)
-        return;
-    fprintf(stderr, "bench-fleet: %s\n", e->text);
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static double cpu(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-/* VmHWM counts from the last write of 5 to clear_refs: what the question itself takes. */
-static double peak_mib(bool from_here)
-{
-    char line[200];
-    double kib = 0;
-    FILE *f =
-        fopen(from_here ? "/proc/self/clear_refs" : "/proc/self/status", from_here ? "w" : "r");
-    if (!f)
-        return 0;
-    if (from_here)
-        fputs("5", f);
-    while (!from_here && fgets(line, sizeof line, f))
-        if (strncmp(line, "VmHWM:", 6) == 0)
-            kib = strtod(line + 6, NULL);
-    fclose(f);
-    return kib / 1024;
-}
-
-static void progress(const char *what, uint64_t at, uint64_t all)
-{
-    static double last;
-    if (now() - last < (isatty(2) ? 0.5 : 30) && at < all)
-        return;
-    last = now();
-    fprintf(stderr, isatty(2) ? "\r%s: %llu of %llu%s" : "%s: %llu of %llu%s\n", what,
-            (unsigned long long)at, (unsigned long long)all, isatty(2) && at == all ? "\n" : "");
-}
-
-/* splitmix64: the same fleet on every machine. */
-static uint64_t next(uint64_t *seed)
-{
-    uint64_t z = *seed += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
 
 static const char *in_dir(struct fleet *f, const char *name)
 {
@@ -146,7 +79,7 @@ static void take_names(struct fleet *f)
     struct vulndb *db = NULL;
     arena_init(&f->names_arena, 256 << 20);
     if (vulndb_open(in_dir(f, "data"), &db, &e) == 0)
-        check(vulndb_each(db, STR(""), take_name, f, &e), &e);
+        must(vulndb_each(db, STR(""), take_name, f, &e), &e);
     vulndb_close(db);
     size_t kept = 0;
     if (f->names.n)
@@ -179,13 +112,13 @@ static struct claim_seed claim_of(const struct fleet *f, size_t name, unsigned n
 {
     uint64_t seed = name * 64 + number;
     struct claim_seed c = {.name = name, .number = number};
-    c.fixed = next(&seed) % (f->versions + 1);
-    c.severity = (enum severity)(1 + next(&seed) % SEV_CRITICAL);
-    uint64_t draw = next(&seed);
-    if (later && name % QUIET && draw < changed_below) { /* moves, or is judged otherwise */
-        c.fixed = draw & 1 ? (c.fixed + 1 + draw / 2 % f->versions) % (f->versions + 1) : c.fixed;
+    c.fixed = draw(&seed) % (f->versions + 1);
+    c.severity = (enum severity)(1 + draw(&seed) % SEV_CRITICAL);
+    uint64_t drawn = draw(&seed);
+    if (later && name % QUIET && drawn < changed_below) { /* moves, or is judged otherwise */
+        c.fixed = drawn & 1 ? (c.fixed + 1 + drawn / 2 % f->versions) % (f->versions + 1) : c.fixed;
         c.severity =
-            draw & 1 ? c.severity : (enum severity)(1 + (unsigned)c.severity % SEV_CRITICAL);
+            drawn & 1 ? c.severity : (enum severity)(1 + (unsigned)c.severity % SEV_CRITICAL);
     }
     return c;
 }
@@ -193,7 +126,7 @@ static struct claim_seed claim_of(const struct fleet *f, size_t name, unsigned n
 static unsigned claims_of(size_t name)
 {
     uint64_t seed = name ^ 0xc1a1;
-    return 1 + (unsigned)(next(&seed) % 6);
+    return 1 + (unsigned)(draw(&seed) % 6);
 }
 
 static uint64_t send_claims(const struct fleet *f, struct claim_sink *sink, bool later)
@@ -223,7 +156,7 @@ static uint64_t send_claims(const struct fleet *f, struct claim_sink *sink, bool
                                         .n_ranges = 1,
                                         .fixed = str_z(fixed),
                                         .severity = c.severity};
-            check(sink->claim(sink, &claim, &e), &e);
+            must(sink->claim(sink, &claim, &e), &e);
         }
     return changed;
 }
@@ -235,11 +168,11 @@ static uint64_t make_data(struct fleet *f, const char *name, bool later, struct 
     struct vulndb_stats stats;
     char dir[4096];
     snprintf(dir, sizeof dir, "%s", in_dir(f, name));
-    check(vulndb_builder_new(dir, STR("debian"), &b, &e), &e);
+    must(vulndb_builder_new(dir, STR("debian"), &b, &e), &e);
     uint64_t changed = send_claims(f, vulndb_builder_sink(b), later);
-    check(vulndb_builder_install(b, &stats, &e), &e);
+    must(vulndb_builder_install(b, &stats, &e), &e);
     vulndb_builder_free(b);
-    check(vulndb_open(dir, out, &e), &e);
+    must(vulndb_open(dir, out, &e), &e);
     printf("%s: %llu claims\n", name, (unsigned long long)stats.claims_stored);
     return changed;
 }
@@ -269,39 +202,27 @@ static int put_packages(struct db_tx *tx, void *ctx, struct err *e)
     for (uint64_t i = w->from; r >= 0 && i < w->to; i++) {
         struct inventory inv;
         struct inv_package p;
-        struct package_identity identity;
-        uint64_t names[IDENTITY_NAMES_MAX];
         char version[40];
-        auto_buf bytes;
-        struct posting_package package = {.names = names};
-        buf_init(&bytes, 10000);
         package_of(w->f, i, &inv, &p, version);
-        r = package_identity_write(&inv, &p, NULL, &bytes, e);
-        if (r >= 0)
-            r = package_identity_read(buf_view(&bytes), &identity, e);
-        if (r >= 0)
-            r = package_identity_names(&identity, names, &package.n_names, e);
-        package.identity = buf_view(&bytes);
-        if (r >= 0)
-            r = posting_package_ids(tx, &package, 1, &w->f->ids[i], NULL, e);
+        r = fleet_package(tx, &inv, &p, &w->f->ids[i], e);
     }
     return r;
 }
 
 static void packages_of(const struct fleet *f, uint64_t image, int64_t *list)
 {
-    uint64_t seed = image * 977 + 13, base = next(&seed) % BASES * 31337;
+    uint64_t seed = image * 977 + 13, base = draw(&seed) % BASES * 31337;
     uint64_t shared = f->each * 6 / 10,
-             odd = image / QUIET_IMAGE % 2 ? f->each : next(&seed) % f->each;
+             odd = image / QUIET_IMAGE % 2 ? f->each : draw(&seed) % f->each;
     bool quiet = image % QUIET_IMAGE == 0;
     for (uint64_t k = 0; k < f->each; k++) {
-        uint64_t draw = next(k < shared ? &base : &seed);
+        uint64_t drawn = draw(k < shared ? &base : &seed);
         /* Few names are in most images: the square of a fraction. */
-        double x = (double)(draw >> 11) / (double)(1ull << 53);
+        double x = (double)(drawn >> 11) / (double)(1ull << 53);
         size_t name = (size_t)(x * x * (double)f->names.n);
         if (quiet && k != odd)
             name -= name % QUIET;
-        list[k] = f->ids[name * f->versions + next(k < shared ? &base : &seed) % f->versions];
+        list[k] = f->ids[name * f->versions + draw(k < shared ? &base : &seed) % f->versions];
     }
 }
 
@@ -312,40 +233,11 @@ static int put_images(struct db_tx *tx, void *ctx, struct err *e)
     int64_t *list autofree = calloc(f->each, sizeof *list);
     int r = list ? 0 : err_no_memory(e);
     for (uint64_t i = w->from; r >= 0 && i < w->to; i++) {
-        char digest[80], account[24];
-        uint64_t d = i;
+        struct fleet_name n = fleet_name(i);
         packages_of(f, i, list);
-        snprintf(digest, sizeof digest, "sha256:%016llx%016llx%016llx%016llx",
-                 (unsigned long long)next(&d), (unsigned long long)next(&d),
-                 (unsigned long long)next(&d), (unsigned long long)i);
-        snprintf(account, sizeof account, "account-%llu", (unsigned long long)(i % ACCOUNTS));
-        r = posting_put(tx, str_z(account), str_z(digest), 0, list, f->each, e);
+        r = posting_put(tx, str_z(n.account), str_z(n.digest), 0, list, f->each, e);
     }
     return r;
-}
-
-static int read_fresh(struct db_tx *tx, void *ctx, struct err *e)
-{
-    auto_rows *r = NULL;
-    posting_set_done(ctx);
-    int rc = db_query(tx, "SELECT image FROM posting_fresh", DB0, &r, e);
-    while (rc >= 0 && (rc = db_next(r, e)) == 1)
-        if (!posting_set_add(ctx, db_int(r, 0)))
-            return err_no_memory(e);
-    return rc;
-}
-
-/* A block at a time, where the engine does some thousand: the same, written less often. */
-static void sum_up(struct fleet *f, const struct reindex_options *o)
-{
-    struct err e = {0};
-    struct posting_set fresh;
-    posting_set_init(&fresh);
-    check(db_run(f->db, DB_READ, read_fresh, &fresh, &e), &e);
-    check(reindex_summaries(o, &fresh, 0, &e), &e);
-    posting_set_done(&fresh);
-    while (posting_merge(f->db, MERGE, true, &e) > 0)
-        ;
 }
 
 static int count_images(struct db_tx *tx, void *ctx, struct err *e)
@@ -357,9 +249,9 @@ static void fill(struct fleet *f, const struct reindex_options *o)
 {
     struct err e = {0};
     struct reindex_result result;
-    double from = now(), used = cpu();
+    double from = wall_seconds(), used = cpu_seconds();
     int64_t known = 0;
-    check(db_run(f->db, DB_READ, count_images, &known, &e), &e);
+    must(db_run(f->s.db, DB_READ, count_images, &known, &e), &e);
     if ((uint64_t)known == f->images) {
         printf("the fleet is there already\n");
         return;
@@ -368,24 +260,24 @@ static void fill(struct fleet *f, const struct reindex_options *o)
     if (!f->ids)
         exit(1);
     struct span_of_work w = {f, 0, f->names.n * f->versions};
-    check(db_run(f->db, DB_WRITE, put_packages, &w, &e), &e);
-    check(reindex_data(o, &result, &e), &e);
-    check(reindex_packages(o, &e), &e);
+    must(db_run(f->s.db, DB_WRITE, put_packages, &w, &e), &e);
+    must(reindex_data(o, &result, &e), &e);
+    must(reindex_packages(o, &e), &e);
     printf("%llu distinct packages stored and matched in %.1f s, %.1f s of CPU\n",
-           (unsigned long long)w.to, now() - from, cpu() - used);
-    from = now();
-    used = cpu();
+           (unsigned long long)w.to, wall_seconds() - from, cpu_seconds() - used);
+    from = wall_seconds();
+    used = cpu_seconds();
     for (uint64_t i = 0; i < f->images; i += BATCH) {
         w = (struct span_of_work){f, i, i + BATCH < f->images ? i + BATCH : f->images};
-        check(db_run(f->db, DB_WRITE, put_images, &w, &e), &e);
+        must(db_run(f->s.db, DB_WRITE, put_images, &w, &e), &e);
         if (w.to % MERGE == 0 || w.to == f->images)
-            sum_up(f, o);
+            fleet_sum_up(&f->s, o);
         progress("images stored", w.to, f->images);
     }
     printf("%llu images x %llu packages stored, indexed and summed up in %.1f s (%.0f a second),"
            " %.1f s of CPU\n",
-           (unsigned long long)f->images, (unsigned long long)f->each, now() - from,
-           (double)f->images / (now() - from), cpu() - used);
+           (unsigned long long)f->images, (unsigned long long)f->each, wall_seconds() - from,
+           (double)f->images / (wall_seconds() - from), cpu_seconds() - used);
 }
 
 /* ---- the question */
@@ -424,7 +316,7 @@ static void *name_half(void *ctx)
 {
     struct listing *l = ctx;
     struct err e = {0};
-    check(db_run(l->db, DB_READ, name_all, l, &e), &e);
+    must(db_run(l->db, DB_READ, name_all, l, &e), &e);
     return NULL;
 }
 
@@ -433,7 +325,7 @@ static void list_all(struct listing *l)
 {
     struct err e = {0};
     pthread_t other;
-    check(db_run(l->db, DB_READ, read_list, l, &e), &e);
+    must(db_run(l->db, DB_READ, read_list, l, &e), &e);
     size_t half = l->set.n / 2;
     struct listing upper = *l, lower = {.db = l->db, .set = {l->set.blocks, half}};
     uint64_t **blocks = calloc(l->set.n + 1, sizeof *blocks);
@@ -488,7 +380,7 @@ static int compare_sample(struct db_tx *tx, void *ctx, struct err *e)
     for (int i = 0; r >= 0 && i < SAMPLE; i++) {
         posting_ids list = {0};
         auto_buf before, after;
-        int64_t image = 1 + (int64_t)(next(&seed) % c->f->images);
+        int64_t image = 1 + (int64_t)(draw(&seed) % c->f->images);
         buf_init(&before, 100 << 20);
         buf_init(&after, 100 << 20);
         r = posting_list(tx, image, &list, e);
@@ -518,11 +410,12 @@ static void ask_list(void *ctx, const struct reindex_result *r)
 {
     struct asking *a = ctx;
     struct err e = {0};
-    struct listing l = {.db = a->f->db};
-    double stored = now() - a->from, stored_cpu = cpu() - a->used, from = now();
+    struct listing l = {.db = a->f->s.db};
+    double stored = wall_seconds() - a->from, stored_cpu = cpu_seconds() - a->used,
+           from = wall_seconds();
     posting_set_init(&l.set);
     list_all(&l);
-    double listed = now() - from, listed_cpu = cpu() - a->used - stored_cpu;
+    double listed = wall_seconds() - from, listed_cpu = cpu_seconds() - a->used - stored_cpu;
     double peak = peak_mib(false);
     printf("newer data: %llu changed claims about %llu names; %llu packages matched again\n",
            (unsigned long long)a->changed, (unsigned long long)r->names,
@@ -533,7 +426,7 @@ static void ask_list(void *ctx, const struct reindex_result *r)
     printf("  accounts and digests of %llu images read by two threads: %.2f s, %.2f s of CPU\n",
            (unsigned long long)l.n, listed, listed_cpu);
     struct comparing c = {.f = a->f, .before = a->before, .after = a->after, .set = &l.set};
-    check(db_run(a->f->db, DB_READ, compare_sample, &c, &e), &e);
+    must(db_run(a->f->s.db, DB_READ, compare_sample, &c, &e), &e);
     printf("brute force on %d images: %llu changed, %llu did not; %llu are missing in the list,"
            " %llu are too many\n",
            SAMPLE, (unsigned long long)c.affected, (unsigned long long)(SAMPLE - c.affected),
@@ -543,7 +436,7 @@ static void ask_list(void *ctx, const struct reindex_result *r)
            (unsigned long long)l.n, (unsigned long long)a->f->images, stored + listed,
            stored_cpu + listed_cpu, peak);
     a->wrong = c.missing + c.too_many;
-    a->looking = now() - from;
+    a->looking = wall_seconds() - from;
     posting_set_done(&l.set);
 }
 
@@ -556,16 +449,17 @@ static void ask(struct fleet *f, struct reindex_options *o, const struct vulndb 
     struct asking a = {.f = f,
                        .before = before,
                        .after = o->data,
-                       .from = now(),
-                       .used = cpu(),
+                       .from = wall_seconds(),
+                       .used = cpu_seconds(),
                        .changed = changed};
     o->listed = ask_list;
     o->ctx = &a;
-    check(reindex_data(o, &r, &e), &e);
+    must(reindex_data(o, &r, &e), &e);
     printf("after that, in the background: %llu changes of findings written in %.2f s, with every"
            " image's summary %.1f s\n",
            (unsigned long long)r.changes, r.write_seconds,
-           now() - a.from - a.looking - r.diff_seconds - r.match_seconds - r.image_seconds);
+           wall_seconds() - a.from - a.looking - r.diff_seconds - r.match_seconds -
+               r.image_seconds);
     if (a.wrong)
         exit(1);
 }
@@ -624,7 +518,7 @@ static int check_memory(struct db_tx *tx, void *ctx, struct err *e)
     int r = 0;
     for (int i = 0; r >= 0 && i < SAMPLE; i++) {
         posting_ids list = {0};
-        int64_t image = 1 + (int64_t)(next(&seed) % q->f->images), since = 0, n, hits = 0;
+        int64_t image = 1 + (int64_t)(draw(&seed) % q->f->images), since = 0, n, hits = 0;
         r = posting_list(tx, image, &list, e);
         if (r >= 0)
             r = db_query_int(tx, "SELECT since FROM posting_image WHERE id = $1", DB(DBI(image)),
@@ -655,18 +549,18 @@ static void remember(struct fleet *f)
     double worst = 0, sum = 0;
     uint64_t most = 0, seed = 2026;
     int64_t today;
-    check(db_run(f->db, DB_WRITE, spread, f, &e), &e);
-    check(db_run(f->db, DB_READ, read_now, &today, &e), &e);
+    must(db_run(f->s.db, DB_WRITE, spread, f, &e), &e);
+    must(db_run(f->s.db, DB_READ, read_now, &today, &e), &e);
     for (int i = 0; i < QUESTIONS; i++) {
         struct question q = {.f = f, .now = i % 2};
         snprintf(q.id, sizeof q.id, "CVE-2026-%llu",
-                 (unsigned long long)(next(&seed) % (f->names.n / 20) * 8));
-        q.at = today - (int64_t)(next(&seed) % 700) * day;
-        double from = now();
-        check(db_run(f->db, DB_READ, ask_memory, &q, &e), &e);
-        double took = now() - from;
+                 (unsigned long long)(draw(&seed) % (f->names.n / 20) * 8));
+        q.at = today - (int64_t)(draw(&seed) % 700) * day;
+        double from = wall_seconds();
+        must(db_run(f->s.db, DB_READ, ask_memory, &q, &e), &e);
+        double took = wall_seconds() - from;
         if (i < 6 && !q.now)
-            check(db_run(f->db, DB_READ, check_memory, &q, &e), &e);
+            must(db_run(f->s.db, DB_READ, check_memory, &q, &e), &e);
         worst = took > worst ? took : worst;
         sum += took;
         most = q.l.n > most ? q.l.n : most;
@@ -679,25 +573,6 @@ static void remember(struct fleet *f)
 
 /* ---- */
 
-static double stored_gb(struct fleet *f, const char *url)
-{
-    struct err e = {0};
-    int64_t n = 0;
-    struct stat st;
-    double sum = 0;
-    struct db_tx *tx;
-    static const char *const files[] = {"fleet.db", "fleet.db-wal"};
-    if (str_starts(str_z(url), STR("sqlite:"))) {
-        for (size_t i = 0; i < KE_ARRAY_LEN(files); i++)
-            sum += stat(in_dir(f, files[i]), &st) == 0 ? (double)st.st_size : 0;
-        return sum / 1e9;
-    }
-    check(db_begin(f->db, DB_READ, &tx, &e), &e);
-    check(db_query_int(tx, "SELECT pg_database_size(current_database())", DB0, &n, &e), &e);
-    db_rollback(tx);
-    return (double)n / 1e9;
-}
-
 static uint64_t number(int argc, char **argv, int i, uint64_t fallback)
 {
     return argc > i ? strtoull(argv[i], NULL, 10) : fallback;
@@ -705,32 +580,23 @@ static uint64_t number(int argc, char **argv, int i, uint64_t fallback)
 
 int main(int argc, char **argv)
 {
-    struct err e = {0};
     struct fleet f = {.dir = argc > 1 ? argv[1] : ".",
                       .images = number(argc, argv, 2, 10000),
                       .each = number(argc, argv, 3, 300),
                       .changed = number(argc, argv, 4, 5000)};
     struct vulndb *before, *after;
-    char url[4200];
     double load[3] = {0};
     setvbuf(stdout, NULL, _IOLBF, 0);
-    snprintf(url, sizeof url, "sqlite:%s/fleet.db", f.dir);
-    if (getenv("FLEET_DB"))
-        snprintf(url, sizeof url, "%s", getenv("FLEET_DB"));
-    const struct db_options options = {.url = url, .statement_timeout = 3600};
-    const struct documents_options d = {0};
-    check(db_open(&options, &f.db, &e), &e);
-    check(schema_upgrade(f.db, NULL, NULL, &e), &e);
-    check(documents_open(f.db, &d, &f.documents, &e), &e);
+    fleet_open(&f.s, f.dir);
     take_names(&f);
     make_data(&f, "before", false, &before);
-    struct reindex_options o = {.db = f.db,
-                                .documents = f.documents,
+    struct reindex_options o = {.db = f.s.db,
+                                .documents = f.s.documents,
                                 .data = before,
                                 .generation = "sha256:before",
                                 .holder = "bench"};
     fill(&f, &o);
-    double stored = stored_gb(&f, url);
+    double stored = fleet_gb(&f.s);
     if (argc > 5) {
         printf("%.2f GB stored\n", stored);
         return 0;
@@ -747,7 +613,6 @@ int main(int argc, char **argv)
     printf("load average %.1f %.1f %.1f\n", load[0], load[1], load[2]);
     vulndb_close(before);
     vulndb_close(after);
-    documents_close(f.documents);
-    db_close(f.db);
+    fleet_close(&f.s);
     return 0;
 }
