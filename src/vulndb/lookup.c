@@ -17,6 +17,19 @@ bool vulndb_covers(const struct vulndb *db, str platform, str ecosystem)
            (ecosystem.n && map_get(&db->ecosystems, ecosystem));
 }
 
+int64_t vulndb_loaded(const struct vulndb *db, str platform)
+{
+    const struct db_part *part = platform.n ? map_get(&db->platforms, platform) : NULL;
+    size_t n;
+    const struct vulndb_source *sources = vulndb_sources(db, &n);
+    int64_t newest = 0;
+    for (size_t i = 0; part && i < n; i++)
+        for (size_t k = 0; k < part->n; k++)
+            if (str_eq(part->shards[k]->source, sources[i].name) && sources[i].loaded > newest)
+                newest = sources[i].loaded;
+    return newest;
+}
+
 static int damaged(const struct shard *s, struct err *e)
 {
     return err_set(e, ERR_FORMAT, "the data of %.*s are damaged: load or sync that source again",

@@ -68,6 +68,9 @@ struct vulndb_source { /* one line of `kellet feeds status` */
 const struct vulndb_source *vulndb_sources(const struct vulndb *db, size_t *n);
 /* True when some shard holds claims for the platform ("debian:12") or ecosystem ("PyPI"). */
 bool vulndb_covers(const struct vulndb *db, str platform, str ecosystem);
+/* When the newest of the sources with claims for the platform was loaded, Unix seconds; 0: there is
+ * none. */
+int64_t vulndb_loaded(const struct vulndb *db, str platform);
 
 /* One more with each install. */
 uint64_t vulndb_epoch(const struct vulndb *db);

@@ -275,7 +275,8 @@ static int read_synced(struct db_tx *tx, struct more_read *m, struct err *e)
                       DB(DBS(m->platform)), &rows, e);
     if (rc < 0 || (rc = db_next(rows, e)) != 1)
         return rc;
-    m->p->feeds.synced_us = db_int(rows, 0) ? db_int(rows, 0) : db_int(rows, 1);
+    if (m->p->feeds.covers_distro)
+        m->p->feeds.synced_us = db_int(rows, 0) ? db_int(rows, 0) : db_int(rows, 1);
     return 0;
 }
 

@@ -179,8 +179,9 @@ static void fill_data(struct policy_scan *s, const struct policy_scan_options *o
     for (size_t i = 0; i < n; i++)
         if (list[i].loaded * 1000000 > s->feeds.built_us)
             s->feeds.built_us = list[i].loaded * 1000000;
-    s->feeds.synced_us = s->feeds.built_us;
     s->feeds.covers_distro = policy_covers_distro(o->db, &o->inv->release, &platform);
+    if (s->feeds.covers_distro)
+        s->feeds.synced_us = vulndb_loaded(o->db, buf_view(&platform)) * 1000000;
     s->npm_source = (struct upstream_source){o->db, "packages:npm", &s->arena};
     s->gem_source = (struct upstream_source){o->db, "packages:gem", &s->arena};
     s->subject.feeds = &s->feeds;

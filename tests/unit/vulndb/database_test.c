@@ -313,6 +313,9 @@ static void knows_ids(void **state)
     assert_false(vulndb_covers(f->db, STR("debian:10"), STR("npm")));
     const struct vulndb_source *s = vulndb_sources(f->db, &n);
     assert_int_equal(n, 3);
+    assert_true(vulndb_loaded(f->db, STR("debian:12")) == s[0].loaded && s[0].loaded > 0);
+    assert_true(vulndb_loaded(f->db, STR("debian:10")) == 0);
+    assert_true(vulndb_loaded(f->db, STR("")) == 0);
     assert_str(s[0].name, STR("debian"));
     assert_int_equal(s[0].claims, 5);
     assert_int_equal(s[0].dropped, 3);
