@@ -52,12 +52,13 @@ struct policy_package {
     str version;      /* without release: "1.0.1" */
     str full_version; /* "1.0.1-3.el7" */
     str type;         /* as the API shows it: "dpkg", "rpm", "APKG", "npm", "java" ... */
-    str licence;      /* as stated, possibly several, separated by blanks; empty: unknown */
+    str licence;      /* as the API shows it: several are separated by blanks; empty: unknown */
     str location;     /* "pkgdb" or a path */
     str purl;
     str scheme; /* version scheme (version.h); empty: none is known */
     const struct policy_manifest_entry *manifest; /* PART_MANIFESTS */
     size_t n_manifest;
+    str expression; /* the licence as stated, with its operators; empty: as `licence` */
 };
 
 struct policy_match { /* lines of one file that one expression matches */
@@ -75,7 +76,8 @@ struct policy_malware {
 };
 
 struct policy_gap { /* what the analysis could not see */
-    str path, what, detail;
+    str path;       /* absolute; empty: it is about no file */
+    str what, detail;
 };
 
 /* The image as analysed. */

@@ -231,15 +231,31 @@ static bool cut_nocase(str *s, str suffix)
     return true;
 }
 
+static bool is_gnu(str s)
+{
+    return starts_nocase(s, STR("GPL-")) || starts_nocase(s, STR("LGPL-")) ||
+           starts_nocase(s, STR("AGPL-")) || starts_nocase(s, STR("GFDL-"));
+}
+
 /* Takes "+", "-or-later" and, of the GNU family, "-only" off; true: or later. */
 static bool or_later(str *s)
 {
     if (cut_nocase(s, STR("-or-later")) || cut_nocase(s, STR("+")))
         return true;
-    if (starts_nocase(*s, STR("GPL-")) || starts_nocase(*s, STR("LGPL-")) ||
-        starts_nocase(*s, STR("AGPL-")) || starts_nocase(*s, STR("GFDL-")))
+    if (is_gnu(*s))
         cut_nocase(s, STR("-only"));
     return false;
+}
+
+str spdx_present_name(str licence, char out[SPDX_NAME_MAX])
+{
+    str base = licence;
+    bool later = or_later(&base);
+    if (!is_gnu(licence) || base.n + sizeof "-or-later" > SPDX_NAME_MAX)
+        return licence;
+    int n =
+        snprintf(out, SPDX_NAME_MAX, "%.*s%s", (int)base.n, base.p, later ? "-or-later" : "-only");
+    return (str){out, (size_t)n};
 }
 
 bool spdx_same_licence(str a, str b)

@@ -33,4 +33,9 @@ bool spdx_fulfilled(const struct spdx *x, bool (*may)(void *ctx, const struct sp
 /* The same licence: without case, and with the GNU family's old names. */
 bool spdx_same_licence(str a, str b);
 
+enum { SPDX_NAME_MAX = 256 };
+/* The name that SPDX has for it now: "GPL-2.0" is "GPL-2.0-only", "GPL-2.0+" "GPL-2.0-or-later".
+ * In `out`, or `licence` itself. */
+str spdx_present_name(str licence, char out[SPDX_NAME_MAX]);
+
 #endif

@@ -34,8 +34,11 @@ static bool names_licence(str entry, const struct spdx *x)
     if (with >= 0)
         return spdx_same_licence(str_trim(str_sub(entry, 0, (size_t)with)), x->licence) &&
                str_eq_nocase(str_trim(str_from(entry, (size_t)with + 6)), x->exception);
-    return str_contains(entry, STR("*")) ? gate_glob(entry, x->licence, true)
-                                         : spdx_same_licence(entry, x->licence);
+    char name[SPDX_NAME_MAX];
+    if (!str_contains(entry, STR("*")))
+        return spdx_same_licence(entry, x->licence);
+    return gate_glob(entry, x->licence, true) ||
+           gate_glob(entry, spdx_present_name(x->licence, name), true);
 }
 
 static bool listed(void *ctx, const struct spdx *x)
@@ -61,13 +64,14 @@ static int unfulfilled(struct firing *f, bool (*may)(void *, const struct spdx *
     for (size_t i = 0; i < image->n_packages; i++) {
         const struct policy_package *p = &image->packages[i];
         const struct spdx *x;
-        int rc = spdx_stated(p->licence, gate_arena(f), &x, e);
+        str licence = p->expression.n ? p->expression : p->licence;
+        int rc = spdx_stated(licence, gate_arena(f), &x, e);
         if (rc < 0)
             return rc;
         gate_about(f, NULL, p, p->location);
         if (x && !spdx_fulfilled(x, may, &list))
             gate_fire(f, GATE_NO_ID, "Package %.*s (%.*s) has a licence that is %s: %.*s",
-                      GATE_ARG(p->name), GATE_ARG(p->type), words, GATE_ARG(str_trim(p->licence)));
+                      GATE_ARG(p->name), GATE_ARG(p->type), words, GATE_ARG(str_trim(licence)));
     }
     return 0;
 }

@@ -186,7 +186,7 @@ static void fill(struct maker *m, const struct map *by_key, size_t kind, yyjson_
     p->type = type;
     p->licence = str_eq(licence, STR("Unknown")) ? STR("") : keep(m, licence);
     p->location = os ? STR("pkgdb") : keep(m, location);
-    p->purl = p->scheme = STR("");
+    p->purl = p->scheme = p->expression = STR("");
     out->kind = kind;
     out->order = os ? p->name : p->location;
     out->layer = UINT32_MAX;
@@ -196,6 +196,7 @@ static void fill(struct maker *m, const struct map *by_key, size_t kind, yyjson_
     if (!ip)
         return;
     p->purl = keep(m, ip->purl);
+    p->expression = keep(m, ip->p.licence);
     p->scheme = str_z(scheme_of(m, ip->p.type));
     if (ip->n_evidence && ip->evidence[0].layer < m->inv->n_layers)
         out->layer = ip->evidence[0].layer;
@@ -453,6 +454,12 @@ static int make_labels(struct maker *m)
     return m->a->full ? full(m) : 0;
 }
 
+static str absolute(struct maker *m, str path)
+{
+    return path.n && path.p[0] != '/' ? arena_printf(m->a, "/%.*s", (int)path.n, path.p)
+                                      : keep(m, path);
+}
+
 static int make_gaps(struct maker *m)
 {
     const struct inventory *inv = m->inv;
@@ -464,7 +471,7 @@ static int make_gaps(struct maker *m)
         return full(m);
     for (size_t i = 0; i < inv->n_problems; i++)
         gaps[i] =
-            (struct policy_gap){keep(m, inv->problems[i].path), keep(m, inv->problems[i].what),
+            (struct policy_gap){absolute(m, inv->problems[i].path), keep(m, inv->problems[i].what),
                                 keep(m, inv->problems[i].detail)};
     for (size_t i = 0; i < inv->n_unsupported; i++)
         unsupported[i] = keep(m, inv->unsupported[i]);

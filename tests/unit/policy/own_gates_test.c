@@ -208,6 +208,9 @@ static void licences_as_expressions(void **state)
          "Package lodash (npm) has a licence that is denied: MIT\n"
          "Package rack (gem) has a licence that is denied: (MIT OR Apache-2.0)"},
         {"licenses", "denied_expressions", "licenses=GPL-2", ""}, /* GPL-2+ is another */
+        {"licenses", "denied_expressions", "licenses=GPL-2-or-*",
+         "Package login (dpkg) has a licence that is denied: BSD-3-Clause GPL-2+"}, /* its name now
+                                                                                     */
         {"licenses", "missing", "", "No licence is known of package left-pad (npm)"},
         {"licenses", "missing", "package_types=gem,python", ""},
         {"licenses", "missing", "package_types=NPM",
