@@ -86,20 +86,24 @@ int package_match(struct firing *f, void *state, struct err *e)
 {
     const struct policy_image *image = gate_subject(f)->image;
     const struct rule_value *v = gate_params(f)->values;
+    int failed = 0; /* a version that has no order: the others are judged all the same */
     for (size_t i = 0; i < image->n_packages; i++) {
         const struct policy_package *p = &image->packages[i];
         if (!meets(&v[MATCH_NAME], p->name) || !meets_purl(&v[MATCH_PURL], p->purl) ||
             !meets(&v[MATCH_PATH], p->location) ||
             (v[MATCH_TYPE].set && !str_eq_nocase(v[MATCH_TYPE].text, p->type)))
             continue;
-        int rc = v[MATCH_VERSIONS].set ? in_ranges(p, v[MATCH_VERSIONS].text, e) : 1;
-        if (rc < 0)
-            return rc;
+        struct err why = {0};
+        int rc = v[MATCH_VERSIONS].set ? in_ranges(p, v[MATCH_VERSIONS].text, &why) : 1;
+        if (rc < 0 && !failed) {
+            failed = rc;
+            *e = why;
+        }
         gate_about(f, NULL, p, p->location);
-        if (rc)
+        if (rc > 0)
             gate_fire(f, GATE_NO_ID, "Package %.*s %.*s (%.*s) at %.*s is one that the rule names",
                       GATE_ARG(p->name), GATE_ARG(p->full_version), GATE_ARG(p->type),
                       GATE_ARG(p->location));
     }
-    return 0;
+    return failed;
 }
