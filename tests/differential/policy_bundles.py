@@ -1,7 +1,9 @@
 """Random bundles over every gate, trigger and parameter of the specification, with values that mean something for an
 image: about half of the rules fire."""
+import policy_feeds
 import policy_images
-from policy_model import ENDED, TRIGGERS
+from policy_base import ENDED, SEVERITIES
+from policy_model import TRIGGERS
 
 OPS = ["=", "!=", "<", ">", "<=", ">="]
 CHECKS = ["=", "!=", "exists", "not_exists", "like", "not_like", "in", "not_in"]
@@ -10,7 +12,9 @@ INSTRUCTIONS = ("ADD ARG COPY CMD ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL M
 DOCKERFILES = [
     "FROM alpine:3.18\nRUN apk add x\nEXPOSE 22 443/tcp 53/udp\nUSER app\n", "FROM scratch\n# USER x\nCOPY . /\n\n  EXPOSE 8080\n",
     "from debian\nexpose 80 22/tcp\nuser root\nHEALTHCHECK CMD x\n", "# nothing\n", "FROM a AS b\nUSER root\nUSER app:app\nENV A=1 B=2\n",
-    "FROM x\nRUN a \\\n  && b\nUSER [web]\nLABEL maintainer=me\n"]
+    "FROM x\nRUN a \\\n  && b\nUSER [web]\nLABEL maintainer=me\n",
+    "FROM x\nRUN a \\\n# said between\n\n   b \\\n\tc\nENV A=1 \\\n B=2\nCOPY <<EOF /x\n  text\n\nUSER root\nEOF\nUSER app\nEXPOSE 80 \\\n 22\n"]
+DOCKERFILES += DOCKERFILES[-2:] * 2  # those with continued lines
 TAGS = ["docker.io/team/app:v1", "team/app", "app:2", "reg.example:5000/a/b/c:latest", "localhost/x:y", "quay.io/q/r:3.1",
         "dockerhub/old/name:1"]
 BROKEN = ["(", "[a", "*x"]
@@ -26,7 +30,7 @@ def listed(r, choices, least=1):
 
 
 def path(r, f):
-    return r.choice([*f.files, "/no/such", "/etc/passwd"])
+    return r.choice([r.choice([*f.files, "/x"]), r.choice(["/no/such", "/etc/passwd"])])
 
 
 def regex(r, choices):
@@ -43,13 +47,13 @@ def maybe(r, params, name, value, chance=.5):
 
 
 def package(r, f):
-    names = [k.name for k in f.packages] + policy_images.NAMES[:2] + policy_images.LANGUAGE[:2]
+    names = [k.name for k in f.packages] + policy_feeds.NAMES[:2] + policy_feeds.LANGUAGE[:2]
     return r.choice(names)
 
 
 def package_version(r, f, name, full=True):
     versions = [x for k in f.packages if k.name == name for x in ((k.full, k.version) if full else (k.version,))]
-    return r.choice([*versions, *versions, policy_images.random_version(r)])
+    return r.choice([*versions, *versions, policy_feeds.random_version(r)])
 
 
 def named(r, f):
@@ -60,9 +64,10 @@ def named(r, f):
 
 def instruction(r, f):
     p = {"instruction": r.choice(INSTRUCTIONS + ["FROM", "RUN", "EXPOSE", "USER"] * 3), "check": r.choice(CHECKS)}
-    values = ["scratch", "alpine:3.18", "app", ".*", "a b", "root", "22 443/tcp 53/udp", "root, app", "A=1"]
+    values = ["scratch", "alpine:3.18", "app", ".*", "a b", "root", "22 443/tcp 53/udp", "root, app", "A=1", "a && b", "a b c"]
     maybe(r, p, "value", lambda: regex(r, values) if "like" in p["check"] else r.choice(values), .8)
-    maybe(r, p, "actual_dockerfile_only", boolean(r), .3)
+    maybe(r, p, "actual_dockerfile_only", boolean(r), .5)
+    maybe(r, p, "join_lines", boolean(r), .4)
     return p
 
 
@@ -104,9 +109,10 @@ def required(r, f):
 
 def verify(r, f):
     p = {}
-    maybe(r, p, "only_packages", lambda: listed(r, policy_images.NAMES), .3)
+    maybe(r, p, "only_packages", lambda: listed(r, policy_feeds.NAMES), .3)
     maybe(r, p, "only_directories", lambda: listed(r, ["/usr/bin", "/usr/lib", "/usr", "/opt", "/usr/share/z"]), .3)
     maybe(r, p, "check", lambda: r.choice(["changed", "missing"]), .4)
+    maybe(r, p, "digests", lambda: boolean(r))
     return p
 
 
@@ -116,8 +122,11 @@ def entry(r, f):
 
 
 def retrieved_regex(r, f):
-    return {"path": r.choice(policy_images.RETRIEVED), "check": r.choice(["match", "no_match"]),
-            "regex": regex(r, ["SSLEnabled=on", "Listen", "TODO", "root:x:0:0:root"])}
+    p = {"path": r.choice(policy_images.RETRIEVED + ["/etc/app.conf"]), "check": r.choice(["match", "no_match"]),
+         "regex": r.choice(["Listen", "Listen 22", "TODO later", "a b c", "b$", "(?s)SSL.*22", "bin", regex(r, [
+             "SSLEnabled=on", "root:x:0:0:root"])])}
+    maybe(r, p, "unit", lambda: r.choice(["words", "lines", "file"]))
+    return p
 
 
 def secrets(r, f):
@@ -130,26 +139,89 @@ def secrets(r, f):
 
 def vulnerability(r, f):
     p = {"package_type": r.choice(["all", "os", "non-os"])}
-    maybe(r, p, "severity", lambda: r.choice(["unknown", "negligible", "low", "medium", "high", "critical"]), .7)
+    maybe(r, p, "severity", lambda: r.choice(SEVERITIES), .7)
     maybe(r, p, "severity_comparison", lambda: r.choice(OPS), .7)
     for prefix in ("", "vendor_"):
         for part in ("base", "exploitability", "impact"):
             name = f"{prefix}cvss_v3_{part}_score"
             maybe(r, p, name, lambda: r.choice(["-", ""]) if r.random() < .05 else
                   r.choice(["0", "9.8", "7.5", "3.6", "-1.0", "5", " 3.9 ", "1.", ".5"]), .15)
-            maybe(r, p, name + "_comparison", lambda: r.choice(OPS), .2)
+            maybe(r, p, name + "_comparison", lambda: r.choice(OPS), .6 if name in p else .05)
     maybe(r, p, "fix_available", lambda: boolean(r), .3)
     maybe(r, p, "vendor_only", lambda: boolean(r), .4)
     maybe(r, p, "max_days_since_creation", lambda: r.choice(["0", "9", " 0 "]), .15)
-    maybe(r, p, "max_days_since_fix", lambda: r.choice(["0", "9"]), .3)
-    maybe(r, p, "package_path_exclude", lambda: regex(r, [k.location for k in f.packages if k.location] or ["/x"]), .2)
+    maybe(r, p, "max_days_since_fix", lambda: r.choice(["0", "9"]), .7 if "fix_available" in p else .1)
+    maybe(r, p, "package_path_exclude", lambda: regex(r, [k.location for k in f.packages if not k.os] or ["/x"]), .2)
+    maybe(r, p, "package_path_include", lambda: regex(r, [k.location for k in f.packages if not k.os] or ["/x"]), .2)
+    for name, values in (("epss_score", ["0.1", "0.5", "-1.0", "1", "-"]), ("epss_percentile", ["0.95", "0.05", "-1", "0.999"])):
+        maybe(r, p, name, lambda: r.choice(values), .15)
+        maybe(r, p, name + "_comparison", lambda: r.choice(OPS), .6 if name in p else .05)
+    maybe(r, p, "kev", lambda: boolean(r), .15)
+    maybe(r, p, "fix_state", lambda: r.choice(["fixed", "not-fixed", "wont-fix"]), .15)
+    maybe(r, p, "vex_status", lambda: listed(r, ["none", "affected", "not_affected", "fixed", "under_investigation"]), .2)
     return p
 
 
 def vulnerability_ids(r, f):
-    p = {"vulnerability_ids": listed(r, sorted({v.id for v in f.findings} | {"CVE-2099-0001", "CVE-1-1", "GHSA-x"}))}
+    ids = {v.id for v in f.findings} | {x for v in f.findings for x in v.aliases} | {"CVE-2099-0001", "CVE-1-1", "GHSA-x"}
+    p = {"vulnerability_ids": listed(r, sorted(ids))}
     maybe(r, p, "vendor_only", lambda: boolean(r))
+    maybe(r, p, "match_aliases", lambda: boolean(r))
     return p
+
+
+# ---- our own
+
+def label(r, f):
+    p = {"name": r.choice([*policy_images.LABELS, "none"]), "check": r.choice(OPS + CHECKS)}
+    words = ["Example", "Other & Co", "prod", "test", "12", "prod, test", ""]
+    maybe(r, p, "value", lambda: regex(r, words[:5]) if "like" in p["check"] else r.choice(words), .8)
+    return p
+
+
+def licence_list(r, f):
+    return {"licenses": listed(r, ["MIT", "mit", "GPL-*", "*", "BSD-*", "GPL-2.0", "GPL-2.0-or-later", "LGPL-2.1+", "ISC", "Apache-2.0",
+                                   "GPL-2.0-only WITH Classpath-exception-2.0", "*-or-later", "gpl-2.0-only"])}
+
+
+def package_match(r, f):
+    p, k = {}, r.choice(f.packages) if f.packages else None
+    maybe(r, p, "name", lambda: r.choice(["*", "l*", "*-*", k.name if k else "x", k.name[:2] + "*" if k else "x*"]))
+    version = k.version.removeprefix("v") if k and k.version != "(devel)" else "1.2.3"
+    maybe(r, p, "versions", lambda: r.choice([
+        f"<{version}", f">={version}", f"={version}", f">0.1.0, <= {version}", f"<0.0.1 || ={version}", ">=0.0.0,<2.0.0 || >=3.0.0", "~~"]), .5)
+    maybe(r, p, "purl", lambda: r.choice(["pkg:*", "pkg:npm/*", "*/lodash@*", k.purl if k else "x", k.purl.split("@")[0] + "@*" if k else "x"]),
+          .4)
+    maybe(r, p, "package_type", lambda: r.choice([k.type if k else "rpm", "NPM", "apkg", "java", "go"]), .3)
+    maybe(r, p, "path", lambda: r.choice(["*", "pkgdb", "/opt/*", k.location if k else "x", "/usr/*.json"]), .3)
+    return p
+
+
+def some(r, **params):
+    return {k: r.choice(v) for k, v in params.items() if r.random() < .5}
+
+
+def distro_deny(r, f):
+    p = {"distro": listed(r, ["alpine", "debian", "centos", "alp*", "*n", "ubuntu", "ALPINE"])}
+    if r.random() < .7:
+        p.update(version=r.choice(["3.18.4", "3.18", "3.2.1", "3.9", "12", "8", "10"]), **some(r, check=OPS))
+    return p
+
+
+def chosen(r, choices):
+    """A list for a parameter that names images: those that there are, and others."""
+    return listed(r, sorted(set(choices)))
+
+
+def image_digests(r, f):
+    return chosen(r, [d for d, _ in f.ancestors] + ["sha256:" + "0" * 64, f.digest])
+
+
+def image_tags(r, f):
+    return chosen(r, [t for _, t in f.ancestors if t] + ["docker.io/library/debian:12*", "*:base*", "*/none:*", "*"])
+
+
+NAMED = ["conan", "PORTAGE", "npm", "Go", "maven", "alpine:3.2.1"]
 
 
 def nothing(r, f):
@@ -165,7 +237,7 @@ PARAMS = {
         [*policy_images.CONTENT, *policy_images.CONTENT.values(), "TODO_MARK=.*TODO.*", "OTHER"])},
     ("files", "name_match"): lambda r, f: {"regex": regex(r, [*f.files])},
     ("files", "attribute_match"): attribute_match,
-    ("licenses", "blacklist_exact_match"): lambda r, f: {"licenses": listed(r, policy_images.LICENCES + ["X"])},
+    ("licenses", "blacklist_exact_match"): lambda r, f: {"licenses": listed(r, policy_feeds.LICENCES + ["X"])},
     ("licenses", "blacklist_partial_match"): lambda r, f: {"licenses": listed(r, ["GPL", "BSD", "MIT", "2.0", "Z"])},
     ("metadata", "attribute"): attribute,
     ("npms", "blacklisted_name_version"): named,
@@ -186,6 +258,33 @@ PARAMS = {
     ("vulnerabilities", "package"): vulnerability,
     ("vulnerabilities", "stale_feed_data"): lambda r, f: {"max_days_since_sync": r.choice(["0", "2", " 10 "])},
     ("vulnerabilities", "blacklist"): vulnerability_ids,
+    # our own
+    ("metadata", "label"): label,
+    ("metadata", "annotation"): label,
+    ("licenses", "allowed_expressions"): licence_list,
+    ("licenses", "denied_expressions"): licence_list,
+    ("licenses", "missing"): lambda r, f: some(r, package_types=["npm", "gem,python", "APKG", "dpkg, rpm", "Java,go", "python"]),
+    ("packages", "match"): package_match,
+    ("vulnerabilities", "count"): lambda r, f: {"max_count": r.choice(["0", "1", "2", "4", "7"]), **some(
+        r, severity=SEVERITIES, severity_comparison=OPS, package_type=["all", "os", "non-os"], fix_available=["true", "False"],
+        vendor_only=["true", "false"])},
+    ("ancestry", "allowed_base_image_digest"): lambda r, f: {"base_digest": image_digests(r, f)},
+    ("ancestry", "allowed_base_image_tag"): lambda r, f: {"base_tag": image_tags(r, f)},
+    ("ancestry", "denylist_ancestor_image_digest"): lambda r, f: {"ancestor_digest": image_digests(r, f)},
+    ("ancestry", "denylist_ancestor_image_tag"): lambda r, f: {"ancestor_tag": image_tags(r, f)},
+    ("completeness", "unread"): lambda r, f: some(r, path_exclude=["/opt/.*", "/srv", "opt/.*", ".*jar", "(", "/usr/share/.*"]),
+    ("completeness", "unsupported_ecosystem"): lambda r, f: {} if r.random() < .5 else {"except": listed(r, NAMED + ["snap"])},
+    ("completeness", "uncovered_data"): lambda r, f: {} if r.random() < .5 else {"except": listed(r, NAMED)},
+    ("data_age", "database"): lambda r, f: {"max_days": r.choice(["0", "1", " 30 "])},
+    ("data_age", "distribution"): lambda r, f: {"max_days": r.choice(["0", "1", " 30 "])},
+    ("distro", "deny"): distro_deny,
+    ("distro", "not_allowed"): lambda r, f: {"distros": listed(r, [
+        "alpine", "debian", "centos", "alp*", "*n", "alpine:3.18*", "debian:12", "centos:7", "alpine:3.2", "*:8", "Debian:1*"])},
+    ("distro", "eol"): lambda r, f: some(r, days_before=["0", "90", "10000"], unknown=["true", "FALSE"]),
+    ("signatures", "unsigned"): lambda r, f: some(r, identities=["https://ci.example.org/*", "a,b"]),
+    ("tag_drift", "packages_added"): lambda r, f: some(r, package_type=["npm", "apkg", "dpkg", "java"]),
+    ("tag_drift", "packages_removed"): lambda r, f: some(r, package_type=["npm", "apkg", "dpkg", "java"]),
+    ("tag_drift", "packages_modified"): lambda r, f: some(r, package_type=["npm", "apkg", "dpkg", "java"]),
 }
 
 
@@ -234,7 +333,8 @@ def random_bundle(r, f, tag, evaluate):
     order = r.sample(list(TRIGGERS), len(TRIGGERS))
     for n in range(r.randint(1, 3)):
         rules = [random_rule(r, f, f"{n}.{i}") for i in range(r.randint(0, 12))]
-        rules += [random_rule(r, f, f"{n}.o{i}", only) for i, only in enumerate(order[n * 14:n * 14 + 14])]
+        rules += [random_rule(r, f, f"{n}.o{i}", only) for i, only in enumerate(order[n * 22:n * 22 + 22])]
+        rules += [random_rule(r, f, f"{n}.v{i}", ("vulnerabilities", "package")) for i in range(4)]
         policies.append({"id": f"p{n}", "version": "1_0", "name": f"policy {n}", "rules": rules})
     whole = {"name": "all", "registry": "*", "repository": "*", "image": {"type": "tag", "value": "*"}}
     bundle = {"id": "b", "version": "1_0", "name": "random", "policies": policies, "whitelists": [], "mappings": [

@@ -3,7 +3,9 @@
 Versions are numbers with dots, so that all schemes agree on their order; what is matched with them stands in records of
 the old feed service (`kellet feeds load anchore`).
 """
+import base64
 import hashlib
+import io
 import json
 import stat
 import sys
@@ -12,7 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import images  # noqa: E402
-from policy_model import Facts, Finding, Package, version_key  # noqa: E402
+from policy_feeds import DISTROS, LANGUAGE, LICENCES, MODULES, NAMES, random_version  # noqa: E402
+from policy_files import go_program, jar, rpm_package  # noqa: E402
+from policy_base import Facts, Package  # noqa: E402
 
 CONTENT = {"PASSWORD_LINE": "(?i).*password *=.*", "TODO_MARK": ".*TODO.*"}
 SECRETS = {"MY_KEY": "(?i).*my_key *= *[0-9a-f]{8}.*", "PRIV": ".*BEGIN PRIVATE.*"}
@@ -22,134 +26,8 @@ SETTINGS = json.dumps({
     "content_search": {"match_params": ["MAXFILESIZE=10000"], "regexp_match": [f"{k}={v}" for k, v in CONTENT.items()]},
     "secret_search": {"match_params": ["MAXFILESIZE=10000"], "regexp_match": [f"{k}={v}" for k, v in SECRETS.items()]}})
 
-NAMES = ["musl", "zlib", "busybox", "openssl", "bash", "curl", "tar-x", "libc6", "gawk", "sed2"]
-LANGUAGE = ["lodash", "rack", "django", "tar", "requests", "left-pad", "log4j-core", "commons-io"]
-LICENCES = ["MIT", "GPL-2.0-only", "BSD-3-Clause", "Apache-2.0", "GPLv2+", "LGPL-2.1"]
-SEVERITIES = ["Unknown", "Negligible", "Low", "Medium", "High", "Critical"]
-# the parts of CVSS 3 as first.org's formulas give them: vector, base, exploitability, impact
-SCORES = [("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", 9.8, 3.9, 5.9),
-          ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N", 7.5, 3.9, 3.6),
-          ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N", 5.3, 3.9, 1.4),
-          ("CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N", 6.1, 2.8, 2.7),
-          ("CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:L/I:N/A:N", 3.3, 1.8, 1.4),
-          ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:N", 0.0, 3.9, 0.0)]
-DISTROS = {  # os-release, type, where its records are
-    "alpine": ("ID=alpine\nVERSION_ID=3.18.4\n", "APKG", "alpine:3.18"),
-    "alpine-old": ("ID=alpine\nVERSION_ID=3.2.1\n", "APKG", None),
-    "debian": ("ID=debian\nVERSION_ID=\"12\"\n", "dpkg", "debian:12"),
-    "centos": ("ID=\"centos\"\nID_LIKE=\"rhel fedora\"\nVERSION_ID=\"8\"\n", "rpm", "rhel:8"),
-}
-
-
-def random_version(r):
-    return f"{r.randint(0, 3)}.{r.randint(0, 12)}.{r.randint(0, 3)}"
-
-
-# ---- vulnerability data
-
-def nvd_record(cve, severity, scores):
-    vector, base, exploitability, impact = scores
-    return {"cve": {"CVE_data_meta": {"ID": cve}, "description": {"description_data": []}}, "severity": severity,
-            "vulnerable_cpes": [], "cvss_v2": None,
-            "cvss_v3": {"version": "3.1", "vector_string": vector, "base_metrics": {
-                "base_score": base, "exploitability_score": exploitability, "impact_score": impact}}}
-
-
-class Feeds:
-    """A feed set: records to load, and the same for the model."""
-
-    def __init__(self, r, packages=True):
-        self.r, self.distro, self.github, self.nvd = r, {}, {}, {}
-        self.count = 0
-        for _, kind, group in sorted(d for d in DISTROS.values() if d[2]):
-            self.distro[group] = [self.distro_vuln(group, kind) for _ in range(14)]
-        for eco in ("npm", "gem", "python", "java"):
-            self.github[f"github:{eco}"] = [self.advisory(eco) for _ in range(8)]
-        self.packages = {k: self.upstream() for k in ("npm", "gem")} if packages else {"npm": None, "gem": None}
-
-    def upstream(self):
-        out = {}
-        for name in self.r.sample(LANGUAGE, 6):
-            versions = [random_version(self.r) for _ in range(4)]
-            out[name] = {"versions": versions, "latest": self.r.choice(versions)}
-        return out
-
-    def cve(self):
-        self.count += 1
-        name = f"CVE-2099-{self.count:04}"
-        if self.r.random() < .7:
-            scores = self.r.choice(SCORES)
-            self.nvd[name] = (next((s for least, s in ((9, "Critical"), (7, "High"), (4, "Medium"), (.1, "Low"))
-                                    if scores[1] >= least), "Negligible"), scores)
-        return name
-
-    def distro_vuln(self, group, kind):
-        form = {"APKG": "{}-r0", "dpkg": "{}-1", "rpm": "{}-1"}[kind]
-        fix = "None" if self.r.random() < .3 else form.format(random_version(self.r))
-        name, more = self.cve(), []
-        if self.r.random() < .2:  # an advisory about several
-            # (the original rates it by the NVD too; kellet by what it says itself)
-            name, more = f"ALAS-2099-{self.count}", [name]
-        return {"id": name, "severity": self.r.choice(SEVERITIES), "package": self.r.choice(NAMES), "fix": fix,
-                "wont": fix == "None" and self.r.random() < .4, "kind": kind, "more": more}
-
-    def advisory(self, eco):
-        self.count += 1
-        name = self.r.choice(LANGUAGE)
-        low, fix = sorted((random_version(self.r) for _ in range(2)), key=version_key)
-        return {"id": f"GHSA-aaaa-bbbb-{self.count:04}", "severity": self.r.choice(SEVERITIES), "cves": [self.cve()],
-                "package": f"org.x:{name}" if eco == "java" else name, "name": name, "low": low, "fix": fix,
-                "range": self.r.choice([f">= {low} < {fix}", f">= {low}, < {fix}", f"< {fix}", f"= {low}"])}
-
-    def records(self):
-        out = {"vulnerabilities": {}, "github": {}, "nvdv2": {"nvdv2:cves": [nvd_record(c, *v) for c, v in self.nvd.items()]}}
-        for group, list_ in self.distro.items():
-            out["vulnerabilities"][group] = [{"Vulnerability": {
-                "Name": v["id"], "NamespaceName": group, "Severity": v["severity"], "Link": f"http://v.example/{v['id']}",
-                "Description": "", "Metadata": {"CVE": [{"Name": c, "Link": "x"} for c in v["more"] or [v["id"]]]},
-                "FixedIn": [{"Name": v["package"], "NamespaceName": group, "Version": v["fix"],
-                             "VersionFormat": {"APKG": "apk"}.get(v["kind"], v["kind"]),
-                             "VendorAdvisory": {"NoAdvisory": v["wont"], "AdvisorySummary": []}}]}} for v in list_]
-        for group, list_ in self.github.items():
-            out["github"][group] = [{"Advisory": {
-                "ghsaId": v["id"], "namespace": group, "Summary": "", "Severity": v["severity"], "withdrawn": None,
-                "url": f"http://g.example/{v['id']}", "CVE": v["cves"], "Metadata": {"CVE": v["cves"]},
-                "FixedIn": [{"ecosystem": group.split(":")[1], "name": v["package"], "namespace": group,
-                             "range": v["range"], "identifier": v["fix"]}]}, "Vulnerability": {}} for v in list_]
-        if self.packages["npm"] is not None:
-            out["packages"] = {k: [{n: v} for n, v in self.packages[k].items()] for k in ("npm", "gem")}
-        return out
-
-    def scores(self, ids):
-        """The highest of each part over the NVD's records."""
-        out = {"base": -1.0, "exploitability": -1.0, "impact": -1.0}
-        for cve in ids:
-            if cve in self.nvd:
-                for part, value in zip(out, self.nvd[cve][1][1:]):
-                    out[part] = max(out[part], value)
-        return out
-
-    def severity(self, v, cves):
-        """Our own: what an advisory does not rate has the NVD's severity."""
-        return next((s.lower() for s in [v["severity"], *(self.nvd[c][0] for c in cves if c in self.nvd)] if s != "Unknown"),
-                    "unknown")
-
-    def find(self, packages, group):
-        found = []
-        for k in packages:
-            for v in self.distro.get(group, []) if k.os else []:
-                hit = v["package"] in (k.name, k.source)
-                if hit and (v["fix"] == "None" or version_key(k.full) < version_key(v["fix"])):
-                    found.append(Finding(v["id"], k, self.severity(v, [v["id"]]), f"http://v.example/{v['id']}",
-                                         [] if v["fix"] == "None" else [v["fix"]], v["wont"],
-                                         self.scores([v["id"]])))
-            for v in [] if k.os else self.github[f"github:{k.type}"]:
-                a, low, fix = (version_key(x) for x in (k.version, v["low"], v["fix"]))
-                inside = a == low if v["range"].startswith("=") else a < fix and (v["range"].startswith("<") or a >= low)
-                if v["name"] == k.name and inside:
-                    found.append(Finding(v["id"], k, self.severity(v, v["cves"]), f"http://g.example/{v['id']}", [v["fix"]], False,
-                                         self.scores(v["cves"])))
-        return found
+EXPRESSIONS = ["MIT OR Apache-2.0", "(MIT OR GPL-2.0-only) AND BSD-3-Clause", "GPL-2.0", "LGPL-2.1+", "mit and ISC",
+               "GPL-2.0-only WITH Classpath-exception-2.0", "Apache-2.0 OR (ISC AND GPL-2.0-or-later)"]
 
 
 # ---- images
@@ -160,7 +38,7 @@ class Builder:
     def __init__(self, r, feeds):
         self.r, self.feeds = r, feeds
         self.layers, self.files, self.texts, self.links, self.packages = [], {}, {}, {}, []
-        self.entries, self.folders = [], set()
+        self.entries, self.folders, self.contents, self.unsupported = [], set(), {}, set()
 
     def folder(self, path):
         parts = path.strip("/").split("/")
@@ -179,6 +57,7 @@ class Builder:
         self.entries.append(images.file(path.strip("/"), raw, mode=mode))
         self.files[path] = (stat.S_IFREG | mode, hashlib.sha256(raw).hexdigest())
         self.texts[path] = raw.decode() if isinstance(content, str) else ""
+        self.contents[path] = raw
 
     def link(self, path, target):
         self.folder(path)
@@ -192,6 +71,7 @@ class Builder:
         self.entries.append(images.whiteout(path.strip("/")))
         self.files.pop(path, None)
         self.texts.pop(path, None)
+        self.contents.pop(path, None)
 
     def end_layer(self):
         self.layers.append(images.layer(*self.entries))
@@ -203,15 +83,18 @@ class Builder:
         lines = [f"P:{k.name}", f"V:{k.full}", "A:x86_64", f"L:{k.license}", f"o:{k.source}", "S:1", "I:1"]
         for entry in k.manifest:
             head, _, name = entry["path"][1:].rpartition("/")
-            lines += [f"F:{head}", f"R:{name}", f"a:0:0:{entry['mode']:o}", "Z:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA="]
+            checksum = base64.b64encode(bytes.fromhex(entry["digest"])).decode()
+            lines += [f"F:{head}", f"R:{name}", f"a:0:0:{entry['mode']:o}", f"Z:Q1{checksum}"]
         return "\n".join(lines) + "\n\n"
 
     def dpkg(self, k):
+        conffiles = "".join(f" {e['path']} {e['digest']}\n" for e in k.manifest if e["config"])
         self.put(f"/var/lib/dpkg/info/{k.name}.list", "".join(e["path"] + "\n" for e in k.manifest))
-        self.put(f"/var/lib/dpkg/info/{k.name}.md5sums", "".join(f"{'0' * 32}  {e['path'][1:]}\n" for e in k.manifest))
+        self.put(f"/var/lib/dpkg/info/{k.name}.md5sums",
+                 "".join(f"{e['digest']}  {e['path'][1:]}\n" for e in k.manifest if not e["config"]))
         source = f"Source: {k.source}\n" if k.source != k.name else ""
         return (f"Package: {k.name}\nStatus: install ok installed\nArchitecture: amd64\n{source}"
-                f"Version: {k.full}\nDescription: x\n\n")
+                f"Version: {k.full}\nDescription: x\n{'Conffiles:' + chr(10) + conffiles if conffiles else ''}\n")
 
     def os_packages(self, kind):
         r, form = self.r, {"APKG": "{}-r0", "dpkg": "{}-1", "rpm": "{}-1"}[kind]
@@ -219,12 +102,13 @@ class Builder:
         for name in r.sample(NAMES, r.randint(1, 6)):
             version = random_version(r)
             k = Package(name, version, kind, form.format(version))
-            if kind == "APKG":
-                k.license = " ".join(r.sample(LICENCES, r.randint(1, 2)))
-            if kind != "rpm" and r.random() < .3:
+            if kind != "dpkg":
+                k.license = r.choice([" ".join(r.sample(LICENCES, r.randint(1, 2))), r.choice(EXPRESSIONS)])
+            if r.random() < .3:
                 k.source = r.choice(NAMES)
-            if kind != "rpm":
-                self.owned(k, kind)
+            self.owned(k, kind)
+            place = {"APKG": "apk/alpine", "dpkg": "deb/debian", "rpm": "rpm/centos"}[kind]
+            k.purl = f"pkg:{place}/{name}@{k.full}"
             found.append(k)
         self.packages += found
         if kind == "APKG":
@@ -232,23 +116,34 @@ class Builder:
         elif kind == "dpkg":
             self.put("/var/lib/dpkg/status", "".join(map(self.dpkg, found)))
         else:
-            for k in found:
-                k.location, k.source = "", k.name
-            self.put("/var/lib/rpm/rpmdb.sqlite", images.rpmdb(*(f"{k.name}={k.version}" for k in found)))
+            self.put("/var/lib/rpm/rpmdb.sqlite", images.rpmdb(*map(rpm_package, found)))
 
     def owned(self, k, kind):
+        """Files that the package says it installed: there as it says, changed, or gone."""
+        algorithm = {"APKG": "sha1", "dpkg": "md5", "rpm": "sha256"}[kind]
         for n in range(self.r.randint(0, 3)):
             path = f"/usr/{self.r.choice(['bin', 'lib', 'share'])}/{k.name}-{n}"
-            mode = self.r.choice([0o644, 0o755, 0o600])
-            k.manifest.append({"path": path, "mode": mode if kind == "APKG" else None, "config": False})
+            mode, text = self.r.choice([0o644, 0o755, 0o600]), f"file {n} of {k.name}\n"
+            k.manifest.append({
+                "path": path, "mode": None if kind == "dpkg" else mode, "algorithm": algorithm,
+                "digest": hashlib.new(algorithm, text.encode()).hexdigest(), "size": len(text) if kind == "rpm" else 0,
+                "config": kind != "APKG" and self.r.random() < .2})
             chance = self.r.random()
             if chance < .8:
-                self.put(path, f"file {n} of {k.name}\n", mode if chance < .6 else self.r.choice([0o644, 0o755, 0o4755]))
+                text = text if chance < .6 else self.r.choice([text, text.replace("f", "F"), text + "more\n"])
+                self.put(path, text, mode if chance < .5 else self.r.choice([0o644, 0o755, 0o4755]))
+
+    def language(self, kind, name, version, **more):
+        if kind in ("npm", "gem") and more["license"][:1] != "(":  # shown without its OR (docs/compatibility.md)
+            more.update(expression=more["license"], license=more["license"].replace(" OR ", " "))
+        place = {"python": "pypi", "java": "maven/org.x", "go": "golang"}.get(kind, kind)
+        self.packages.append(Package(name, version, kind, purl=f"pkg:{place}/{name}@{version}".replace("(", "%28").replace(
+            ")", "%29"), **more))
 
     def npm(self, name, version, licence):
         path = f"/usr/lib/node_modules/{name}/package.json"
         self.put(path, json.dumps({"name": name, "version": version, "license": licence}))
-        self.packages.append(Package(name, version, "npm", location=path, license=licence))
+        self.language("npm", name, version, location=path, license=licence)
 
     def gem(self, name, version, licence):
         path = f"/usr/lib/ruby/gems/3.0.0/specifications/{name}-{version}.gemspec"
@@ -261,7 +156,7 @@ Gem::Specification.new do |s|
   s.summary = "x".freeze
 end
 """)
-        self.packages.append(Package(name, version, "gem", location=path, license=licence))
+        self.language("gem", name, version, location=path, license=licence)
 
     def python(self, name, version, licence):
         where = "/usr/lib/python3.11/site-packages"
@@ -269,12 +164,42 @@ end
                  f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nLicense: {licence}\n\n")
         self.put(f"{where}/{name}-{version}.dist-info/top_level.txt", f"{name}\n")
         self.put(f"{where}/{name}-{version}.dist-info/RECORD", f"{name}/__init__.py,,\n")
-        self.packages.append(Package(name, version, "python", location=f"{where}/{name}", license=licence))
+        self.language("python", name, version, location=f"{where}/{name}", license=licence)
+
+    def java(self, name, version, licence):
+        path, inner = f"/opt/app/{name}-{version}.jar", jar("org.x", name, version)
+        if self.r.random() < .3:  # in another archive
+            path = f"/opt/app/{name}.war"
+            self.put(path, jar("org.y", f"{name}-web", "9.9.0", (f"WEB-INF/lib/{name}.jar", inner)))
+            self.language("java", f"{name}-web", "9.9.0", location=path)
+            self.packages[-1].purl = self.packages[-1].purl.replace("org.x", "org.y")
+            path += f":WEB-INF/lib/{name}.jar"
+        else:
+            self.put(path, inner)
+        self.language("java", name, version, location=path)
+
+    def go(self, name, version, licence):
+        path, main, go = f"/usr/local/bin/{name}", f"x.example/{name}", f"1.20.{LANGUAGE.index(name)}"
+        modules = [(MODULES + n, f"v{v}") for n, v in ((name, version), (name + "-2", "0.0.1"))]
+        self.put(path, go_program(main, modules, go), 0o755)
+        for n, v in [(main, "(devel)"), ("stdlib", go), *modules]:
+            self.language("go", n, v, location=path)
 
     def language_packages(self):
-        makers = (self.npm, self.gem, self.python)
-        for n, name in enumerate(self.r.sample(LANGUAGE, self.r.randint(0, 6))):
-            makers[n % 3](name, random_version(self.r), self.r.choice(LICENCES))
+        makers = [self.npm, self.npm, self.gem, self.gem, self.python, self.java, self.go]
+        for name in self.r.sample(LANGUAGE, self.r.choice([0, 3, 6, 8])):
+            licence = self.r.choice([self.r.choice(LICENCES), self.r.choice(EXPRESSIONS)])
+            self.r.choice(makers)(name, random_version(self.r), licence)
+
+    def unseen(self):
+        """What the analysis cannot read."""
+        for path in ("/opt/app/broken.jar", "/srv/data x/broken.jar"):
+            if self.r.random() < .25:
+                self.put(path, b"PK\3\4 and nothing more")
+        for path, name in (("/var/db/pkg/x/y/CONTENTS", "portage"), ("/snap/z/1/meta/snap.yaml", "snap")):
+            if self.r.random() < .2:
+                self.put(path, "x\n")
+                self.unsupported.add(name)
 
     # -- other files
 
@@ -320,10 +245,41 @@ def guessed(history):
     return "\n".join(lines) + "\n"
 
 
-def make(r, feeds, where):
-    """An image below `where`: (SOURCE, Facts)."""
+def archive_size(where):
+    """The bytes of an image: of the archive in pax format of what its layers leave, each member with three blocks of headers."""
+    def blob(digest):
+        return (where / "blobs/sha256" / digest[7:]).read_bytes()
+    manifest, left = json.loads(blob(json.loads((where / "index.json").read_text())["manifests"][0]["digest"])), {}
+    for layer in manifest["layers"]:
+        with tarfile.open(fileobj=io.BytesIO(blob(layer["digest"]))) as tar:
+            members = tar.getmembers()
+        for m in members:
+            head, _, name = m.name.rpartition("/")
+            if name.startswith(".wh."):
+                left.pop(f"{head}/{name[4:]}", None)
+            else:
+                left[m.name] = m.size if m.isreg() else 0
+    blocks = 2 + sum(3 + -(-size // 512) for size in left.values())
+    return -(-blocks * 512 // 10240) * 10240
+
+
+LABELS = {"org.opencontainers.image.vendor": ["Example", "Other & Co", ""], "stage": ["prod", "test", "12"]}
+KINDS = ["npm", "gem", "python", "java", "go"]
+ECOSYSTEMS = {"npm": "npm", "gem": "RubyGems", "python": "PyPI", "java": "Maven", "go": "Go"}
+
+
+def uncovered(b, feeds, group, fields):
+    types = {k.type for k in b.packages if not k.os}
+    out = [ECOSYSTEMS[t] for t in types if t not in feeds.languages]
+    if any(k.os for k in b.packages) and group is None:
+        out.append(f"{fields['ID']}:{fields['VERSION_ID']}")
+    return out
+
+
+def make(r, feeds, where, number=-1):
+    """An image below `where`: (SOURCE, Facts). The first has no packages, the second each name as npm package and as gem."""
     b = Builder(r, feeds)
-    name = r.choice([*DISTROS, *DISTROS, None])
+    name = None if number == 0 else [*DISTROS][number % 4] if number < 9 else r.choice([*DISTROS, *DISTROS, None])
     release, kind, group = DISTROS.get(name, ("", "", None))
     if name:
         b.put("/etc/os-release", release)
@@ -333,24 +289,37 @@ def make(r, feeds, where):
     if name:
         b.os_packages(kind)
         b.end_layer()
-    b.language_packages()
+    if number == 1:
+        for n in LANGUAGE:
+            b.npm(n, random_version(r), "MIT")
+            b.gem(n, random_version(r), "MIT")
+    elif number:
+        b.language_packages()
+    b.unseen()
     b.plain_files()
     if b.texts.get("/etc/app.conf") is not None and len(b.layers) and r.random() < .2 and not any(
             i.name == "etc/app.conf" for i, _ in b.entries):
         b.hide("/etc/app.conf")
     b.end_layer()
     history = [r.choice(HISTORY) for _ in b.layers] + r.sample(HISTORY, r.randint(0, 3))
-    layout = images.Layout(*b.layers, history=[
-        {"created_by": h, **({} if i < len(b.layers) else {"empty_layer": True})} for i, h in enumerate(history)])
+    members = {"history": [{"created_by": h, **({} if i < len(b.layers) else {"empty_layer": True})}
+                           for i, h in enumerate(history)]}
+    labels = {n: r.choice(LABELS[n]) for n in LABELS if r.random() < .6}
+    if labels:
+        members["config"] = {"Labels": labels}
+    layout, document = images.Layout(*b.layers, **members), images.config(b.layers, **members)
     fields = dict(line.split("=", 1) for line in release.splitlines())
     fields = {k: v.strip('"') for k, v in fields.items()}
-    document = images.config(b.layers, history=[
-        {"created_by": h, **({} if i < len(b.layers) else {"empty_layer": True})} for i, h in enumerate(history)])
-    return layout.write(where), Facts(
+    # as the original loads them: the distribution's by name, then kind by kind, by place
+    b.packages.sort(key=lambda k: (0, k.name, k.full) if k.os else (1 + KINDS.index(k.type), k.location, k.full))
+    source = layout.write(where)
+    return source, Facts(
         id=images.sha(document)[7:], digest=layout.manifests[0]["digest"], files=b.files, packages=b.packages,
         findings=feeds.find(b.packages, group), content=b.found(CONTENT), secrets=b.found(SECRETS),
         retrieved={p: b.texts[p] for p in RETRIEVED if p in b.texts}, dockerfile=guessed(history), dockerfile_mode="Guessed",
-        size=None, layers=len(b.layers), architecture="amd64", os_type="linux",
+        size=archive_size(where), layers=len(b.layers), architecture="amd64", os_type="linux",
         distro=fields.get("ID"), distro_version=fields.get("VERSION_ID"),
         like_distro=",".join(fields.get("ID_LIKE", fields.get("ID", "")).split()) or None,
-        feeds={**feeds.packages, "covered": group is not None, "age_days": 1e-5 if group else None})
+        feeds={**feeds.packages, "covered": group is not None, "age_days": 1e-5 if group else None,
+               "database_age_days": 1e-5},
+        contents=b.contents, labels=labels, unsupported=sorted(b.unsupported), uncovered=uncovered(b, feeds, group, fields))

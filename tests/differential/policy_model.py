@@ -1,124 +1,16 @@
 """What the specification of policies says, in Python: a bundle and the facts of an image give a verdict.
 
 Written from the description of the original's behaviour alone and from the deviations that docs/policy.md lists, not
-from src/policy: test_policy.py compares the two. Facts are plain data (policy_images.py makes them together with the
-image): see Facts.
+from src/policy: test_policy.py compares the two. Our own gates are in policy_own.py.
 """
 import datetime
 import hashlib
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-ORDER = {"stop": -1, "warn": 0, "go": 1}
-SEVERITIES = ["unknown", "negligible", "low", "medium", "high", "critical"]
-NON_OS = {"java", "python", "npm", "gem", "maven", "js", "composer", "nuget", "binary", "go"}
-ENDED = {
-    "suiddiff": ["suiddiff", "suidfileadd", "suidfiledel", "suidmodediff"], "imagecheck": ["baseoutofdate"],
-    "pkgdiff": ["pkgversiondiff", "pkgadd", "pkgdel", "pkgdiff"],
-    "anchoresec": ["vulnlow", "vulnmedium", "vulnhigh", "vulncritical", "vulnunknown", "feedoutofdate",
-                   "unsupporteddistro"],
-    "pkgcheck": ["pkgnotpresent", "verify"],
-    "dockerfilecheck": ["directivecheck", "effectiveuser", "expose", "nofrom", "fromscratch", "notag", "sudo",
-                        "volumepresent", "nohealthcheck", "nodockerfile"],
-    "filecheck": ["contentmatch", "filenamematch", "suidsgidcheck"],
-    "fileparse_passwd": ["filenotstored", "usernamematch", "useridmatch", "groupidmatch", "shellmatch", "pentrymatch"],
-    "gemcheck": ["gemnotlatest", "gemnotofficial", "gembadversion", "gempkgfullmatch", "gempkgnamematch", "gemnofeed"],
-    "metadatacheck": ["attributecheck"], "licblacklist": ["licfullmatch", "licsubmatch"],
-    "npmcheck": ["npmnotlatest", "npmnotofficial", "npmbadversion", "npmpkgfullmatch", "npmpkgnamematch", "npmnofeed"],
-    "pkgblacklist": ["pkgfullmatch", "pkgnamematch"], "secretcheck": ["contentmatch", "filenamematch"]}
-
-
-class Failed(Exception):
-    """The rule cannot be judged."""
-
-
-@dataclass
-class Package:
-    name: str
-    version: str  # without release
-    type: str  # as shown: APKG, dpkg, rpm, npm, gem, python, java
-    full: str = ""  # with release
-    location: str = ""
-    license: str = ""
-    source: str = ""
-    manifest: list = field(default_factory=list)  # of the package database: {path, mode (or None), config}
-
-    def __post_init__(self):
-        self.full = self.full or self.version
-        self.source = self.source or self.name
-
-    @property
-    def os(self):
-        return self.type.lower() not in NON_OS
-
-
-@dataclass
-class Finding:
-    id: str
-    package: Package
-    severity: str
-    link: str
-    fixes: list
-    will_not_fix: bool = False
-    nvd: dict = field(default_factory=lambda: {"base": -1.0, "exploitability": -1.0, "impact": -1.0})
-    vendor: dict = field(default_factory=lambda: {"base": -1.0, "exploitability": -1.0, "impact": -1.0})
-
-
-@dataclass
-class Facts:
-    id: str
-    digest: str
-    files: dict  # path -> st_mode, sha256 (None where it is no regular file)
-    packages: list
-    findings: list
-    content: list  # (path, "NAME=regex") found by content search
-    secrets: list
-    retrieved: dict  # path -> text
-    dockerfile: str
-    dockerfile_mode: str
-    size: int
-    layers: int
-    architecture: str
-    os_type: str
-    distro: str
-    distro_version: str
-    like_distro: str
-    feeds: dict  # "npm": {name: {latest, versions}} or None, "gem", "covered": bool, "age_days": float or None
-
-
-# ---- Python's own ways
-
-def match(pattern, text):
-    try:
-        return re.match(pattern, text) is not None
-    except re.error as e:
-        raise Failed(str(e)) from e
-
-
-def wildcard(pattern, text):
-    if pattern.strip().startswith("regexp:"):
-        return match(pattern.strip()[len("regexp:"):], text)
-    return re.match("^" + "(.*)".join(map(re.escape, pattern.split("*"))) + "$", text) is not None
-
-
-def csv(value):
-    return [x.strip() for x in value.strip().split(",")]
-
-
-def number(value):
-    try:
-        return float(value)
-    except ValueError as e:
-        raise Failed(str(e)) from e
-
-
-def compare(op, a, b):
-    return {"=": a == b, "!=": a != b, "<": a < b, ">": a > b, "<=": a <= b, ">=": a >= b}[op]
-
-
-def version_key(text):
-    return [int(x) for x in re.findall(r"\d+", text)]
+import policy_own
+from policy_base import (ENDED, Failed, ORDER, SEVERITIES, compare, csv, expired, match, number, version_key, wildcard)
 
 
 # ---- gates: each yields (message) or (message, id)
@@ -138,12 +30,19 @@ def directives(facts):
     return found
 
 
+def joined(facts):
+    found = {}
+    for line in policy_own.joined_lines(facts.dockerfile) if directives(facts) else []:
+        found.setdefault(line.split(" ", 1)[0].upper(), []).append(line)
+    return found
+
+
 def only_actual(facts, p):
     return p.get("actual_dockerfile_only", "false").lower() == "true" and facts.dockerfile_mode.lower() != "actual"
 
 
 def dockerfile_instruction(facts, p, rule):
-    prepared = directives(facts)
+    prepared = joined(facts) if p.get("join_lines", "false").lower() == "true" else directives(facts)
     if not prepared or only_actual(facts, p):
         return
     name, check, value = p["instruction"], p["check"], p.get("value")
@@ -159,14 +58,24 @@ def dockerfile_instruction(facts, p, rule):
             yield (f"Dockerfile directive '{name}' check '{check}' matched against '{value or ''}' for line '{x}'")
 
 
+def last_user(lines):
+    """Our own: of the last stage, or of the stage that it is built on; continued lines are joined, `user` counts in any case."""
+    stages, user, name = {}, "root", None
+    for line in lines:
+        words = line.split()
+        if words[0].upper() == "FROM" and len(words) > 1:
+            stages[name] = user
+            user = stages.get(words[1].lower(), "root")
+            name = words[3].lower() if len(words) > 3 and words[2].upper() == "AS" else None
+        elif words[0].upper() == "USER":
+            user = re.search(r"(?i)USER\s+\[?([^\]]+)\]?\s*", line)[1]
+    return user
+
+
 def dockerfile_effective_user(facts, p, rule):
-    prepared = directives(facts)
-    if not prepared:
+    if not directives(facts):
         return
-    user = "root"
-    if "USER" in prepared:
-        found = re.search(r"(?i)\s*USER\s+\[?([^\]]+)\]?\s*", prepared["USER"][-1])  # our own: in any case
-        user = found[1]
+    user = last_user(policy_own.joined_lines(facts.dockerfile))
     listed = user in csv(p["users"])
     if p["type"] == "whitelist" and not listed:
         yield f"User {user} found as effective user, which is not on the allowed list"
@@ -175,7 +84,7 @@ def dockerfile_effective_user(facts, p, rule):
 
 
 def dockerfile_exposed_ports(facts, p, rule):
-    prepared = directives(facts)
+    prepared = joined(facts)  # our own
     if not prepared or only_actual(facts, p):
         return
     ports = [str(int(x)) for x in csv(p["ports"])]
@@ -249,9 +158,7 @@ def files_suid_or_guid_set(facts, p, rule):
 
 
 def licence_rows(facts, p, word, hit):
-    packages = sorted(facts.packages, key=lambda k: (not k.os, ["npm", "gem", "python"].index(k.type) if not k.os else 0,
-                                                     k.location or k.name))
-    found = [f"{k.name}({token})" for k in packages for token in k.license.split() for wanted in csv(p["licenses"])
+    found = [f"{k.name}({token})" for k in facts.packages for token in k.license.split() for wanted in csv(p["licenses"])
              if hit(wanted, token)]
     if found:
         yield f"{word} Packages are installed that have blacklisted licenses: " + ", ".join(found)
@@ -266,11 +173,14 @@ def licenses_blacklist_partial_match(facts, p, rule):
 
 
 def malware_scans(facts, p, rule):
-    return iter(())
+    for scanner, path, signature in facts.malware or []:
+        yield (f"Malware scan finding: scanner={scanner} file={path} signature={signature}",
+               f"{scanner}+{signature}+{hashlib.md5(path.encode()).hexdigest()}")
 
 
 def malware_scan_not_run(facts, p, rule):
-    yield "No malware scans found for image"
+    if facts.malware is None:
+        yield "No malware scans found for image"
 
 
 def size_of(name, text):
@@ -367,9 +277,23 @@ def packages_required_package(facts, p, rule):
             yield (f"Required input package ({name}) is present ({found.full}), but not at the version specified in "
                    f"policy ({name})")
     elif version and found.full != version:
+        if not version_key(found.version):
+            raise Failed(f"{found.version} has no order")
         if version_key(found.version) < version_key(version):
             yield (f"Required min-version input package ({name}) is present ({found.full}), but is lower version than "
                    f"what is specified in policy ({version})")
+
+
+def changed(facts, entry, digests):
+    mode, content = stat.S_IMODE(facts.files[entry["path"]][0]), facts.contents.get(entry["path"])
+    if entry["mode"] is not None and mode != entry["mode"]:
+        return True  # our own: all of the mode; the original compares as many digits as the shorter one has
+    if content is None:
+        return False
+    if entry["algorithm"] == "sha256" or digests:  # our own: MD5 and SHA-1 when they are asked for
+        if hashlib.new(entry["algorithm"], content).hexdigest() != entry["digest"]:
+            return True
+    return bool(entry["size"] and content and entry["size"] != len(content))
 
 
 def packages_verify(facts, p, rule):
@@ -382,9 +306,8 @@ def packages_verify(facts, p, rule):
                 continue
             if path not in facts.files:
                 status = "missing"
-            elif entry["mode"] is not None and not entry["config"]:
-                # our own: all of the mode; the original compares as many digits as the shorter one has
-                status = "changed" if stat.S_IMODE(facts.files[path][0]) != entry["mode"] else None
+            elif not entry["config"] and changed(facts, entry, p.get("digests", "false").lower() == "true"):
+                status = "changed"
             if status and p.get("check", status) == status:
                 yield (f"VERIFY check against package db for package '{k.name}' failed on entry '{path}' with status: "
                        f"'{status}'")
@@ -427,7 +350,8 @@ def retrieved_not_available(facts, p, rule):
 
 def retrieved_regex(facts, p, rule):
     if p["path"] in facts.retrieved:
-        found = any([match(p["regex"], token) for token in facts.retrieved[p["path"]].split()])
+        text, unit = facts.retrieved[p["path"]], p.get("unit", "words")  # our own: lines, or the whole file
+        found = any([match(p["regex"], x) for x in {"words": text.split(), "lines": text.splitlines(), "file": [text]}[unit]])
         if found == (p["check"] == "match"):
             yield (f"Content regex '{p['regex']}' check '{p['check']}' found in retrieved file '{p['path']}'",
                    f"{rule.get('id')}+file://{p['path']}")
@@ -495,10 +419,10 @@ def vulnerabilities_package(facts, p, rule):
             continue
         if p.get("fix_available") and (p["fix_available"].lower() == "true") != bool(v.fixes):
             continue
-        if not score_ok(v.vendor, p, "vendor_", vendor):
+        if not score_ok(v.vendor, p, "vendor_", vendor) or not policy_own.own_fits(v, p):
             continue
         groups = [f"(fixed in: {', '.join(v.fixes)})" if v.fixes else "",
-                  *(f"({' '.join(g)})" if g else "" for g in (nvd, days, vendor))]
+                  *(f"({' '.join(g)})" if g else "" for g in (nvd, days, vendor, policy_own.own_words(v, p)))]
         yield (f"{v.severity.upper()} Vulnerability found in {kind} package type ({k.type}) - "
                f"{k.name if k.os else k.location} {''.join(groups)}({v.id} - {v.link})", f"{v.id}+{file_name(k)}")
 
@@ -516,7 +440,9 @@ def vulnerabilities_unavailable(facts, p, rule):
 
 
 def vulnerabilities_blacklist(facts, p, rule):
-    there = {v.id for v in facts.findings if not (v.will_not_fix and p.get("vendor_only", "true").lower() == "true")}
+    also = p.get("match_aliases", "false").lower() == "true"  # our own
+    there = {x for v in facts.findings if not (v.will_not_fix and p.get("vendor_only", "true").lower() == "true")
+             for x in [v.id, *(v.aliases if also else [])]}
     found = [x for x in csv(p["vulnerability_ids"]) if x in there]
     if found:
         yield f"Blacklisted vulnerabilities detected: {found!r}"
@@ -566,8 +492,9 @@ TRIGGERS = {
     ("vulnerabilities", "stale_feed_data"): vulnerabilities_stale,
     ("vulnerabilities", "vulnerability_data_unavailable"): vulnerabilities_unavailable,
     ("vulnerabilities", "blacklist"): vulnerabilities_blacklist,
+    **policy_own.TRIGGERS,
 }
-EXPRESSIONS = ("regex", "filename_regex", "package_path_exclude")
+EXPRESSIONS = ("regex", "filename_regex", "package_path_exclude", "package_path_include", "path_exclude")
 ALIASES = {("passwd_file", "blacklist_usernames"): {"usernameblacklist": "user_names"},
            ("passwd_file", "blacklist_userids"): {"useridblacklist": "user_ids"}}
 
@@ -595,14 +522,6 @@ def selects(rule, facts, tag):
     kind, value = rule["image"]["type"], rule["image"]["value"]
     return {"tag": lambda: wildcard(value, name), "digest": lambda: value == facts.digest,
             "id": lambda: value == facts.id}[kind]()
-
-
-def expired(item):
-    text = item.get("expires_on")
-    if not text:
-        return False
-    when = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return datetime.datetime.now(datetime.timezone.utc) >= when
 
 
 @dataclass
@@ -633,7 +552,7 @@ def judge_rule(rule, facts, problems):
         for name, value in params.items():  # our own: an expression that is none is told even where nothing is compared; so are numbers
             if name in EXPRESSIONS or (name == "value" and "like" in params.get("check", "")):
                 match(value, "")
-            if name.endswith("_score"):
+            if name.endswith("_score") or name == "epss_percentile":
                 number(value)
             if name == "mode" and not re.fullmatch("(0o)?[0-7]+", value):
                 raise Failed(value)
@@ -642,7 +561,7 @@ def judge_rule(rule, facts, problems):
             rows.append((own or hashlib.md5(f"{gate}{trigger}{message}".encode()).hexdigest(), message))
     except Failed:
         problems.append("TriggerEvaluationError")
-        return [], True
+        return rows, True
     return rows, False
 
 

@@ -9,7 +9,6 @@ import collections
 import json
 import os
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -17,10 +16,13 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import own_gates  # noqa: E402
+import policy_base  # noqa: E402
 import policy_bundles  # noqa: E402
+import policy_feeds  # noqa: E402
 import policy_images  # noqa: E402
 import policy_model  # noqa: E402
+import policy_own  # noqa: E402
+import policy_vex  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 KELLET = os.environ.get("KELLET", str(ROOT / "build" / "kellet"))
@@ -30,81 +32,132 @@ def kellet(*arguments):
     return subprocess.run([KELLET, *map(str, arguments)], capture_output=True, text=True, timeout=300)
 
 
+# What the corpus does not exercise: (gate, trigger) or (gate, trigger, parameter), and why.
+NEVER_FIRES = {
+    ("signatures", "unsigned"): "nobody verifies signatures yet: the rule is a problem, which the corpus demands",
+}
+MAKES_NO_DIFFERENCE = {
+    ("files", "attribute_match", "checksum_algorithm"): "it has one value, which is the default",
+}
+# Exercised with an engine only (policy_engine.py): they are about other images, the image's record, or need a scanner.
+ENGINE_ONLY = {("malware", "scans"), ("malware", "scan_not_run"), ("metadata", "annotation"), *(k for k in policy_own.TRIGGERS if k[0] in ("ancestry", "tag_drift"))}
+
+
+class Coverage:
+    """What the rules of a corpus exercised: triggers that fired and did not, parameters that were given and that mattered."""
+
+    def __init__(self):
+        spec = json.loads(kellet("policy", "spec", "--all").stdout)
+        self.spec = {(g["name"], t["name"]): {p["name"]: p["required"] for p in t["parameters"] or []} for g in spec
+                     if g["state"] == "active" for t in g["triggers"] if t["state"] == "active"}
+        self.fired, self.silent, self.failed = (collections.Counter() for _ in range(3))
+        self.given, self.mattered = collections.Counter(), set()
+
+    def note(self, rule, facts):
+        key = rule["gate"].lower(), rule["trigger"].lower()
+        if key not in self.spec:
+            return
+        rows, failed = policy_model.judge_rule(rule, facts, [])
+        (self.failed if failed else self.fired if rows else self.silent)[key] += 1
+        for name in {p["name"].lower() for p in rule["params"]}:
+            name = policy_model.ALIASES.get(key, {}).get(name, name)
+            self.given[*key, name] += 1
+            if self.spec[key].get(name) or (*key, name) in self.mattered:
+                continue
+            without = {**rule, "params": [p for p in rule["params"] if p["name"].lower() != name]}
+            if policy_model.judge_rule(without, facts, []) != (rows, failed):
+                self.mattered.add((*key, name))
+
+    def missing(self, keys):
+        """What of these triggers was not exercised, in words."""
+        out = []
+        for key in sorted(keys):
+            name = ".".join(key)
+            if key in NEVER_FIRES:
+                out += [f"{name} never failed"] if not self.failed[key] else []
+                out += [f"{name} fires, but NEVER_FIRES lists it"] if self.fired[key] else []
+                continue
+            out += [f"{name} never fired"] if not self.fired[key] else []
+            if not self.silent[key] and (self.spec[key] or key not in ALWAYS):
+                out.append(f"{name} never was silent")
+            for param, required in self.spec[key].items():
+                if not self.given[*key, param]:
+                    out.append(f"{name}: {param} was never given")
+                elif not required and (*key, param) not in self.mattered and (*key, param) not in MAKES_NO_DIFFERENCE:
+                    out.append(f"{name}: {param} never made a difference")
+        return out
+
+
+ALWAYS = {("always", "always")}
+
+
 class Corpus:
     """Feed sets and images below a directory, and the cases over them."""
 
     def __init__(self, where, seed, images):
-        self.where, self.r = Path(where), random.Random(seed)
+        self.where, self.r, self.coverage = Path(where), random.Random(seed), Coverage()
         self.counts, self.fired = collections.Counter(), collections.Counter()
         (self.where / "settings.yaml").write_text(policy_images.SETTINGS)
         self.data = []
         for n, packages in enumerate((True, False)):
-            feeds = policy_images.Feeds(self.r, packages)
-            (self.where / f"feeds{n}.json").write_text(json.dumps(feeds.records()))
-            done = kellet("feeds", "load", "anchore", self.where / f"feeds{n}.json", "--data", self.where / f"data{n}", "-q")
-            assert done.returncode == 0, done.stderr
+            feeds, folder = policy_feeds.Feeds(self.r, packages), self.where / f"feeds{n}"
+            folder.mkdir()
+            for driver, path in feeds.write(folder):
+                done = kellet("feeds", "load", driver, path, "--data", self.where / f"data{n}", "-q")
+                assert done.returncode == 0, done.stderr
             self.data.append(feeds)
         self.images = []
         for n in range(images):
             which = int(n % 4 == 3)  # the set without the packages of npm and gem
-            where = self.where / f"image{n}"
-            source, facts = policy_images.make(self.r, self.data[which], where)
-            facts.size = self.size(source)
+            source, facts = policy_images.make(self.r, self.data[which], self.where / f"image{n}", n)
+            facts.gaps = self.gaps(source, facts)
             self.images.append((which, source, facts))
 
-    def size(self, source):
-        """The bytes that the analysis counts are a fact for policies: taken from kellet."""
-        rule = {"gate": "metadata", "trigger": "attribute", "action": "GO", "params": [
-            {"name": k, "value": v} for k, v in (("attribute", "size"), ("check", "exists"), ("value", "1"))]}
-        (self.where / "size.json").write_text(json.dumps({
-            "id": "b", "version": "1_0", "policies": [{"id": "p", "version": "1_0", "rules": [rule]}], "whitelists": [],
-            "mappings": [{"name": "x", "registry": "*", "repository": "*", "image": {"type": "tag", "value": "*"},
-                          "policy_id": "p", "whitelist_ids": []}]}))
-        done = kellet("check", source, "--policy", self.where / "size.json", "--data", self.where / "data0", "-q",
-                      "--analyzer-config", self.where / "settings.yaml")
-        return int(re.search(r"matched image value: '(\d+)'", done.stdout)[1])
+    def gaps(self, source, facts):
+        """Which files cannot be read the model knows, the words for it are the report's."""
+        report = json.loads(kellet("sbom", source, "-o", "json", "--data", self.where / "data0", "-q").stdout)["completeness"]
+        found = sorted((p["what"], "/" + p["path"], p["detail"]) for p in report["problems"])
+        assert sorted(x[1] for x in found) == sorted(p for p in facts.files if p.endswith("broken.jar")), found
+        assert report["unsupported"] == facts.unsupported
+        return found
+
+    def statements(self, facts):
+        """A VEX document about some of the findings, and what it makes of them."""
+        vex = policy_vex.random_document(self.r, facts)
+        (self.where / "vex.json").write_text(json.dumps(vex))
+        facts.findings = policy_vex.marked(vex, facts)
+        return ["--vex", self.where / "vex.json"]
 
     def case(self):
         """One comparison: what differs, as text; empty: nothing."""
         r = self.r
         which, source, facts = self.images[self.counts["cases"] % len(self.images)]
         more = ["--data", self.where / f"data{which}", "--analyzer-config", self.where / "settings.yaml"]
-        facts = policy_model.Facts(**vars(facts))
+        facts = policy_base.Facts(**vars(facts))
         if r.random() < .6:
             facts.dockerfile, facts.dockerfile_mode = r.choice(policy_bundles.DOCKERFILES), "Actual"
             (self.where / "Dockerfile").write_text(facts.dockerfile)
             more += ["--dockerfile", self.where / "Dockerfile"]
+        if r.random() < .5:
+            more += self.statements(facts)
         tag = r.choice(policy_bundles.TAGS)
         bundle = policy_bundles.random_bundle(r, facts, tag, policy_model.evaluate)
         want = policy_model.evaluate(bundle, facts, tag)
         policy = self.where / "bundle.json"
         policy.write_text(json.dumps(bundle))
         done = kellet("check", source, "--policy", policy, "--tag", tag, "-o", "json", "--allow-incomplete", "-q", *more)
-        self.counts.update(cases=1, rules=sum(len(p["rules"]) for p in bundle["policies"]), rows=len(want.rows))
-        self.fired.update(f"{x[1]}/{x[2]}" for x in want.rows)
+        self.note(bundle, facts, want)
         if done.returncode != (1 if want.final_action == "stop" else 0) or not done.stdout:
             return f"{source}: exit code {done.returncode}, the model says {want.final_action}: {done.stderr}"
         found = differences(want, json.loads(done.stdout))
         return f"{source} {tag} {policy}\n" + "\n".join(found) if found else ""
 
-    def own(self, image, rules):
-        """Which rules of our own gates fire on an image: what differs, and how often each trigger fired and did not."""
-        which, source, facts = self.images[image]
-        bundle, policy = own_gates.random_bundle(self.r, rules), self.where / "own.json"
-        policy.write_text(json.dumps(bundle))
-        done = kellet("check", source, "--policy", policy, "--tag", "app:2", "-o", "json", "--allow-incomplete", "-q",
-                      "--data", self.where / f"data{which}", "--analyzer-config", self.where / "settings.yaml")
-        if done.returncode != 0:
-            return [f"{source}: exit code {done.returncode}: {done.stderr}"], set()
-        result = list(list(json.loads(done.stdout)[0].values())[0].values())[0][0]["detail"]["result"]
-        fired = {r[8] for r in list(result["result"].values())[0]["result"]["rows"]}
-        wrong, seen = [str(p) for p in result["evaluation_problems"]], set()
-        for p in bundle["policies"]:
-            rule, got = p["rules"][0], p["id"] in fired
-            seen.add((rule["gate"], rule["trigger"], got))
-            if got != own_gates.fires(rule, facts):
-                wrong.append(f"{source} {facts.distro}:{facts.distro_version}: {rule} {'fires' if got else 'does not fire'}")
-        return wrong, seen
+    def note(self, bundle, facts, want):
+        used = (want.mapping or {}).get("policy_ids") or [(want.mapping or {}).get("policy_id")]
+        for rule in (x for p in bundle["policies"] if p["id"] in used for x in p["rules"]):
+            self.coverage.note(rule, facts)
+        self.counts.update(cases=1, rules=sum(len(p["rules"]) for p in bundle["policies"]), rows=len(want.rows))
+        self.fired.update(f"{x[1]}/{x[2]}" for x in want.rows)
 
     def mistakes(self, n):
         """`kellet policy lint` over bundles with mistakes: what differs."""
@@ -170,24 +223,14 @@ def differences(want, document):
 
 
 def test_random_bundles(tmp_path):
-    corpus = Corpus(tmp_path, 20260101, 8)
-    wrong = [found for found in (corpus.case() for _ in range(80)) if found]
+    corpus, wrong = Corpus(tmp_path, 20260105, 14), []
+    keys = set(corpus.coverage.spec) - ENGINE_ONLY
+    while corpus.counts["cases"] < 120 or (corpus.counts["cases"] < 300 and corpus.coverage.missing(keys)):
+        wrong += filter(None, [corpus.case()])
     print(dict(corpus.counts))
     assert not wrong, f"{len(wrong)} of {corpus.counts['cases']} cases differ:\n" + "\n".join(wrong[:5])
-    never = {f"{g}/{t}" for g, t in policy_model.TRIGGERS} - set(corpus.fired) - {"malware/scans"}
-    assert not never, f"these triggers never fired: {sorted(never)}"
-
-
-def test_our_own_gates(tmp_path):
-    corpus = Corpus(tmp_path, 20260103, 12)
-    wrong, seen = [], set()
-    for i in range(12):
-        found, which = corpus.own(i, 60)
-        wrong += found
-        seen |= which
-    assert not wrong, f"{len(wrong)} differ:\n" + "\n".join(wrong[:8])
-    assert seen >= {(*k, True) for k in own_gates.RULES if k != ("completeness", "no_packages")}, seen
-    assert seen >= {(*k, False) for k in own_gates.RULES}, seen
+    missing = corpus.coverage.missing(keys)
+    assert not missing, "not exercised:\n" + "\n".join(missing)
 
 
 def test_random_mistakes(tmp_path):
@@ -205,9 +248,11 @@ def main():
     parser.add_argument("--stop-after", type=int, default=20, help="differences")
     o = parser.parse_args()
     total, fired, wrong, seed, end = collections.Counter(), collections.Counter(), 0, o.seed, time.monotonic() + o.seconds
+    coverage = Coverage()
     while time.monotonic() < end and wrong < o.stop_after:
         with tempfile.TemporaryDirectory() as where:
             corpus = Corpus(where, seed, o.images)
+            corpus.coverage = coverage
             for _ in range(200):
                 found = corpus.case()
                 if found:
@@ -225,7 +270,10 @@ def main():
           f"mistakes, {wrong} differ; seeds {o.seed} to {seed - 1}")
     for name, n in sorted(fired.items()):
         print(f"  {n:8} {name}")
-    return 1 if wrong else 0
+    missing = coverage.missing(set(coverage.spec) - ENGINE_ONLY)
+    print(f"{len(coverage.spec) - len(ENGINE_ONLY)} triggers, {len(coverage.given)} parameters; not exercised: {missing or 'none'}; "
+          f"with an engine only: {', '.join(sorted('.'.join(k) for k in ENGINE_ONLY))}")
+    return 1 if wrong or missing else 0
 
 
 if __name__ == "__main__":

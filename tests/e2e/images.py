@@ -77,11 +77,12 @@ def rpm_header(name, version, release="1"):
 
 
 def rpmdb(*packages):
-    """An rpmdb.sqlite of packages written as name=version."""
+    """An rpmdb.sqlite of packages written as name=version, or as their headers."""
     db = sqlite3.connect(":memory:")
     db.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)")
     for package in packages:
-        db.execute("INSERT INTO Packages (blob) VALUES (?)", (rpm_header(*package.split("=")),))
+        header = package if isinstance(package, bytes) else rpm_header(*package.split("="))
+        db.execute("INSERT INTO Packages (blob) VALUES (?)", (header,))
     db.commit()
     path = pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / f"rpmdb-{os.getpid()}.sqlite"
     path.unlink(missing_ok=True)
