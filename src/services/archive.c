@@ -3,6 +3,7 @@
 
 #include "base/auto.h"
 #include "base/vec.h"
+#include "services/image_history.h"
 #include "services/image_packages.h"
 #include "services/inventory_document.h"
 #include "services/subscription.h"
@@ -312,12 +313,16 @@ static int restore_row(struct db_tx *tx, str account, const struct archived_imag
         e);
     if (n == ERR_EXISTS)
         return err_set(e, ERR_CONFLICT, "the image is there");
+    auto_buf line;
+    buf_init(&line, 1 << 10);
+    if (n >= 0)
+        n = image_history_line(tx, STR("archived"), STR("analyzed"), STR(""),
+                               STR("restored from the archive"), &line, e);
     if (n >= 0)
         n = db_exec(tx,
-                    "INSERT INTO image_transition (account, image_digest, at, what, from_state, "
-                    "to_state, why) VALUES ($1, $2, now_us(), 'analysis_status', 'archived', "
-                    "'analyzed', 'restored from the archive')",
-                    DB(DBS(account), DBS(im->digest)), e);
+                    "UPDATE catalog_image SET history = " IMAGE_HISTORY(
+                        "$3") " WHERE account = $1 AND image_digest = $2",
+                    DB(DBS(account), DBS(im->digest), DBS(buf_view(&line))), e);
     return n < 0 ? (int)n : 0;
 }
 

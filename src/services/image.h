@@ -2,8 +2,8 @@
  *
  * An image is (account, digest of its manifest); tags come and go (a tag that moved keeps a row for
  * each digest that it had, the newest detection is where it points now). The Dockerfile belongs to
- * the image, not to a tag. Tables: catalog_image, catalog_image_tag, image_transition (why each
- * state was entered).
+ * the image, not to a tag. Tables: catalog_image (with why each state was entered:
+ * image_history.h), catalog_image_tag.
  *
  * States: not_analyzed (waits for a worker) -> analyzing -> analyzed | analysis_failed; back to
  * not_analyzed by force, by an analysis that failed and is asked for again, or by a lease that ran

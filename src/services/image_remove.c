@@ -1,4 +1,5 @@
-#include "services/image.h"
+#include "base/auto.h"
+#include "services/image_history.h"
 #include "services/subscription.h"
 #include "store/posting.h"
 
@@ -34,16 +35,17 @@ static int end_subscriptions(struct db_tx *tx, str account, str digest, struct e
 
 static int mark(struct db_tx *tx, str account, str digest, struct err *e)
 {
-    int64_t n = db_exec(tx,
-                        "UPDATE catalog_image SET image_status = 'deleting', last_updated = "
-                        "now_us() WHERE account = $1 AND image_digest = $2",
-                        DB(DBS(account), DBS(digest)), e);
-    if (n > 0)
-        n = db_exec(tx,
-                    "INSERT INTO image_transition (account, image_digest, at, what, from_state, "
-                    "to_state, why) VALUES ($1, $2, now_us(), 'image', 'active', 'deleting', "
-                    "'deletion was asked for')",
-                    DB(DBS(account), DBS(digest)), e);
+    auto_buf line;
+    buf_init(&line, 1 << 10);
+    int rc = image_history_line(tx, STR("active"), STR("deleting"), STR(""),
+                                STR("deletion was asked for"), &line, e);
+    if (rc < 0)
+        return rc;
+    int64_t n = db_exec(
+        tx,
+        "UPDATE catalog_image SET image_status = 'deleting', last_updated = "
+        "now_us(), history = " IMAGE_HISTORY("$3") " WHERE account = $1 AND image_digest = $2",
+        DB(DBS(account), DBS(digest), DBS(buf_view(&line))), e);
     return n < 0 ? (int)n : 0;
 }
 

@@ -1,17 +1,5 @@
-#include "base/vec.h"
-#include "services/image.h"
-
-static int record_transition(struct db_tx *tx, str account, str digest, str from, str to, str owner,
-                             str why, struct err *e)
-{
-    return (int)db_exec(
-        tx,
-        "INSERT INTO image_transition (account, image_digest, at, what, from_state, "
-        "to_state, host, why) VALUES ($1, $2, now_us(), 'analysis', $3, $4, $5, $6)",
-        DB(DBS(account), DBS(digest), DBS(from), DBS(to), DBS(owner.p ? owner : STR("")),
-           DBS(str_sub(why.p ? why : STR(""), 0, 4000))),
-        e);
-}
+#include "base/auto.h"
+#include "services/image_history.h"
 
 /* The image's analysis status, its row locked until the transaction's end. */
 static int lock_status(struct db_tx *tx, str account, str digest, int *state, struct err *e)
@@ -40,18 +28,20 @@ int image_set_status(struct db_tx *tx, str account, str digest, unsigned from, e
     if (from && (state < 0 || !(from & 1u << state)))
         return err_set(e, ERR_CONFLICT, "image %.*s is %.*s: it cannot become %s", STR_ARG(digest),
                        STR_ARG(was), image_state_names[to]);
+    auto_buf line;
+    buf_init(&line, 64 << 10);
+    rc = image_history_line(tx, was, str_z(image_state_names[to]), owner, why, &line, e);
+    if (rc < 0)
+        return rc;
     int64_t n =
         db_exec(tx,
-                to == IMAGE_ANALYZED
-                    ? "UPDATE catalog_image SET analysis_status = $3, last_updated = now_us(), "
-                      "analyzed_at = now_us() WHERE account = $1 AND image_digest = $2"
-                    : "UPDATE catalog_image SET analysis_status = $3, last_updated = now_us() "
-                      "WHERE account = $1 AND image_digest = $2",
-                DB(DBS(account), DBS(digest), DBZ(image_state_names[to])), e);
-    if (n < 0)
-        return (int)n;
-    rc = record_transition(tx, account, digest, was, str_z(image_state_names[to]), owner, why, e);
-    return rc < 0 ? rc : 0;
+                "UPDATE catalog_image SET analysis_status = $3, last_updated = now_us(), "
+                "analyzed_at = CASE WHEN $4 = 1 THEN now_us() ELSE analyzed_at END, "
+                "history = " IMAGE_HISTORY("$5") " WHERE account = $1 AND image_digest = $2",
+                DB(DBS(account), DBS(digest), DBZ(image_state_names[to]), DBI(to == IMAGE_ANALYZED),
+                   DBS(buf_view(&line))),
+                e);
+    return n < 0 ? (int)n : 0;
 }
 
 static struct db_value count_value(int64_t v)
@@ -91,35 +81,4 @@ int image_set_facts(struct db_tx *tx, str account, str digest, const struct imag
         DB(DBS(account), DBS(digest), DBSN(f->dockerfile), DBSN(f->dockerfile_mode), DBI(guessed)),
         e);
     return n < 0 ? (int)n : 0;
-}
-
-int image_transitions(struct db_tx *tx, struct arena *a, str account, str digest,
-                      struct image_transition **out, size_t *n, struct err *e)
-{
-    VEC(struct image_transition) list = {0};
-    auto_rows *rows = NULL;
-    int rc = db_query(tx,
-                      "SELECT at, from_state, to_state, host, why FROM image_transition "
-                      "WHERE account = $1 AND image_digest = $2 ORDER BY id DESC LIMIT 1000",
-                      DB(DBS(account), DBS(digest)), &rows, e);
-    while (rc >= 0 && (rc = db_next(rows, e)) > 0) {
-        struct image_transition *t = vec_push(&list);
-        if (!t) {
-            rc = err_no_memory(e);
-            break;
-        }
-        *t = (struct image_transition){
-            .at = db_int(rows, 0),
-            .from = arena_dup(a, db_text(rows, 1)),
-            .to = arena_dup(a, db_text(rows, 2)),
-            .owner = arena_dup(a, db_text(rows, 3)),
-            .why = arena_dup(a, db_text(rows, 4)),
-        };
-    }
-    *n = list.n;
-    *out = rc < 0 || !list.n ? NULL : arena_calloc(a, list.n, sizeof **out);
-    if (*out)
-        memcpy(*out, list.p, list.n * sizeof **out);
-    vec_done(&list);
-    return rc < 0 ? rc : a->full ? err_no_memory(e) : 0;
 }

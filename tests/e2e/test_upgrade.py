@@ -21,6 +21,7 @@ from test_admission import BUNDLE, POLICY
 RECORDED = ROOT / "tests/data/upgrade"
 USER, USER_PASSWORD, ACCOUNT = "olduser", "before the upgrade", "oldaccount"
 PACKAGES = {"musl": "1.2.4-r2", "busybox": "1.36.1-r7"}
+RECORDED_HOSTS = {"sqlite": "ce3d1370-ad29-4b07-8f1a-6150c4edf091", "postgres": "e3f2a894-0e1d-42f9-88eb-861731a8b71d"}
 QUIET = {**engines.MORE, "catalog": "    cycle_timers: {image_gc: -1}\n"}
 ROLLED = ("catalog", "policy_engine", "simplequeue", "apiext", "kubernetes_webhook", "analyzer")
 
@@ -133,6 +134,22 @@ def package_names(kind, tmp_path, url):
         return [name.decode() for (name,) in db.execute("SELECT name FROM posting_package ORDER BY name")]
 
 
+def history(kind, tmp_path, url):
+    """[(change, why)] of the recorded image, and the names of the hosts that its lines give numbers of."""
+    text = f"SELECT history FROM catalog_image WHERE image_digest = '{old_image().digest}'"
+    hosts = "SELECT id, name FROM host"
+    if kind == "postgres":
+        text = postgres_tool("psql", "-At", "-c", text, url).stdout.decode()
+        hosts = [line.split("|") for line in postgres_tool("psql", "-At", "-c", hosts, url).stdout.decode().split()]
+    else:
+        with sqlite3.connect(tmp_path / "new/kellet.db") as db:
+            text, hosts = db.execute(text).fetchone()[0], db.execute(hosts).fetchall()
+    lines = [line.split(" ", 3) for line in text.strip("\n").split("\n")]
+    assert [int(since) for since, *_ in lines] == sorted(int(since) for since, *_ in lines)
+    names = {str(number): name for number, name in hosts}
+    return [(change, why) for _, change, _, why in lines], {names.get(number) for _, _, number, _ in lines}
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_a_database_of_an_older_build(kellet_binary, kind, tmp_path, request, registry_open):
     recorded = RECORDED / f"{kind}.sql"
@@ -151,6 +168,9 @@ def test_a_database_of_an_older_build(kellet_binary, kind, tmp_path, request, re
     try:
         assert schema_step(kellet_binary, url)[0] == 0
         assert package_names(kind, tmp_path, url) == sorted(PACKAGES)
+        changes, hosts = history(kind, tmp_path, url)
+        assert changes == [("nn", "asked for by admin"), ("na", "taken by a worker, try 1 of 5"), ("ad", "analysis completed")]
+        assert hosts == {None, RECORDED_HOSTS[kind]}
         check_furnishing(engine.client, engine.port("apiext"))
         image = Image(apk_files(PACKAGES), {"etc/motd": b"after the upgrade\n"})
         push(registry_open.port, "upgrade/new", "1", image)
@@ -220,7 +240,8 @@ def test_rolling_upgrade(previous, kellet_binary, postgres, tmp_path, registry_o
             assert client.get(f"/v1/images/{image.digest}/content/os").json["content"]
         assert schema_step(kellet_binary, url)[0] == 0, step_before
         check_furnishing(client, engine.port("apiext"))
-        rows = postgres_tool("psql", "-At", "-c", "SELECT image_digest, COUNT(*) FROM image_transition WHERE to_state = 'analyzed'"
+        rows = postgres_tool("psql", "-At", "-c", "SELECT image_digest FROM (SELECT image_digest FROM image_transition WHERE to_state = 'analyzed'"
+                             " UNION ALL SELECT image_digest FROM catalog_image, regexp_matches(history, '^\\+[0-9]+ .d ', 'gn')) AS x"
                              " GROUP BY 1 HAVING COUNT(*) > 1", url).stdout
         assert rows == b""  # nothing was analysed twice
     except AssertionError as problem:

@@ -226,6 +226,97 @@ static void transitions_say_why(void **state)
     arena_done(&a);
 }
 
+static int many_in(struct db_tx *tx, struct step *s, struct err *e)
+{
+    static char why[3000];
+    memset(why, '+', sizeof why);
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < 40; i++)
+        rc = image_set_status(tx, STR("admin"), STR(D1), 0, IMAGE_ANALYZING, STR("x"),
+                              (str){why, sizeof why}, e);
+    if (rc == 0)
+        rc = image_set_status(tx, STR("admin"), STR(D1), 0, IMAGE_ANALYSIS_FAILED, STR("y"),
+                              STR("line one\nline + two"), e);
+    struct image_transition *t;
+    size_t n;
+    if (rc == 0)
+        rc = image_transitions(tx, s->a, STR("admin"), STR(D1), &t, &n, e);
+    if (rc < 0)
+        return rc;
+    assert_in_range(n, 5, 20); /* the oldest are left out */
+    assert_str(t[0].to, STR("analysis_failed"));
+    assert_str(t[0].owner, STR("y"));
+    assert_str(t[0].why, STR("line one\nline + two"));
+    for (size_t i = 1; i < n; i++) {
+        assert_str(t[i].to, STR("analyzing"));
+        assert_str(t[i].owner, STR("x"));
+        assert_int_equal(t[i].why.n, sizeof why);
+        assert_true(t[i].at <= t[i - 1].at);
+    }
+    return 0;
+}
+
+static void a_history_has_an_end(void **state)
+{
+    struct arena a;
+    struct err e = {0};
+    struct step s = {.a = &a, .fn = many_in};
+    arena_init(&a, 16 << 20);
+    put(&a, "admin", "x:1", D1, (struct image_add){0}, &e);
+    assert_ok(run(&s, &e));
+    arena_done(&a);
+}
+
+static int older_left_in(struct db_tx *tx, struct step *s, struct err *e)
+{
+    int64_t n = -1;
+    int rc = db_query_int(tx, "SELECT COUNT(*) FROM image_transition", DB0, &n, e);
+    return rc < 0 ? rc : (int)n;
+}
+
+/* What a build before writes while it runs beside this one. */
+static int older_in(struct db_tx *tx, struct step *s, struct err *e)
+{
+    struct image_record r;
+    int rc = image_get(tx, s->a, STR("admin"), STR(D1), &r, e);
+    if (rc == 1)
+        rc = (int)db_exec(
+            tx,
+            "INSERT INTO image_transition (account, image_digest, at, what, from_state, to_state,"
+            " why, host) VALUES ('admin', $1, $2, 'analysis', 'archived', 'analyzing', 'older',"
+            " NULL), ('admin', $1, $3, 'analysis', 'analyzing', 'analyzed', 'old', 'o')",
+            DB(DBS(STR(D1)), DBI(r.created - 5000000), DBI(r.created + 1000000000)), e);
+    struct image_transition *t;
+    size_t n;
+    if (rc >= 0)
+        rc = image_transitions(tx, s->a, STR("admin"), STR(D1), &t, &n, e);
+    if (rc < 0)
+        return rc;
+    assert_int_equal(n, 3);
+    assert_str(t[0].why, STR("old"));
+    assert_str(t[0].owner, STR("o"));
+    assert_str(t[1].why, STR("added"));
+    assert_str(t[1].to, STR("not_analyzed"));
+    assert_str(t[2].why, STR("older"));
+    assert_str(t[2].from, STR("archived"));
+    rc = image_remove(tx, documents, STR("admin"), STR(D1), e);
+    return rc < 0 ? rc : 0;
+}
+
+static void transitions_of_older_builds_are_told(void **state)
+{
+    struct arena a;
+    struct err e = {0};
+    struct step s = {.a = &a, .fn = older_in};
+    arena_init(&a, 16 << 20);
+    put(&a, "admin", "x:1", D1, (struct image_add){0}, &e);
+    assert_ok(run(&s, &e));
+    s = (struct step){.a = &a, .fn = older_left_in};
+    assert_ok(run(&s, &e));
+    assert_int_equal(s.got, 0);
+    arena_done(&a);
+}
+
 static int facts_in(struct db_tx *tx, struct step *s, struct err *e)
 {
     struct image_facts f = {.arch = STR("amd64"), .distro = STR("alpine"), .size = 5, .layers = -1};
@@ -486,6 +577,8 @@ int main(void)
         image_test(a_dockerfile_needs_force),
         image_test(states_are_checked),
         image_test(transitions_say_why),
+        image_test(a_history_has_an_end),
+        image_test(transitions_of_older_builds_are_told),
         image_test(facts_add_up),
         image_test(guessed_dockerfiles_are_kept_once),
         image_test(deletion_is_refused_or_not),
