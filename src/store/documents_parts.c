@@ -130,14 +130,16 @@ static int put_whole(struct documents *d, struct db_tx *tx, const struct documen
 
 /* ---- families */
 
-/* The number k of a family differs from the one before, every fourth from the fourth before, every
- * sixteenth from the sixteenth before, and each GENERATION-th is whole: no more than nine steps
- * lead to a whole one, and most are small. */
-enum { GENERATION = 64 };
+/* The number k of a family differs from the one before, every eighth from the eighth before, and
+ * each GENERATION-th is whole: no more than 14 steps lead to a whole one, and most are small: what
+ * one version changes stands in two rows. The eighth is in column fourth: builds before made every
+ * fourth differ from the fourth before, every sixteenth from the sixteenth; whichever build comes
+ * next finds a base that is near enough. */
+enum { GENERATION = 64, EIGHTH = 8, SIXTEENTH = 16 };
 
 struct family {
     struct sha256 key;
-    int64_t number, last, fourth, sixteenth;
+    int64_t number, last, eighth, sixteenth;
     bool known;
 };
 
@@ -154,7 +156,7 @@ static int family_read(struct db_tx *tx, struct family *f, struct err *e)
     if (rc == 1) {
         f->number = db_int(r, 0);
         f->last = db_int(r, 1);
-        f->fourth = db_int(r, 2);
+        f->eighth = db_int(r, 2);
         f->sixteenth = db_int(r, 3);
     }
     return rc < 0 ? rc : 0;
@@ -168,7 +170,7 @@ static int family_write(struct db_tx *tx, const struct family *f, struct err *e)
                         " number = excluded.number, last = excluded.last,"
                         " fourth = excluded.fourth, sixteenth = excluded.sixteenth",
                         DB(DBB(((str){(const char *)f->key.b, FAMILY_BYTES})), DBI(f->number),
-                           DBI(f->last), DBI(f->fourth), DBI(f->sixteenth)),
+                           DBI(f->last), DBI(f->eighth), DBI(f->sixteenth)),
                         e);
     return n < 0 ? (int)n : 0;
 }
@@ -181,11 +183,7 @@ static int put_in_family(struct documents *d, struct db_tx *tx, str family,
     int64_t k = f.number + 1;
     bool whole = !f.known || k >= GENERATION;
     if (rc == 0 && !whole)
-        rc = content_delta_insert(d, tx,
-                                  k % 4    ? f.last
-                                  : k % 16 ? f.fourth
-                                           : f.sixteenth,
-                                  parts, n, id, e);
+        rc = content_delta_insert(d, tx, k % EIGHTH ? f.last : f.eighth, parts, n, id, e);
     if (rc < 0)
         return rc;
     whole = rc == 0;
@@ -193,8 +191,8 @@ static int put_in_family(struct documents *d, struct db_tx *tx, str family,
         return rc;
     f.number = whole ? 0 : k;
     f.last = *id;
-    f.fourth = f.number % 4 ? f.fourth : *id;
-    f.sixteenth = f.number % 16 ? f.sixteenth : *id;
+    f.eighth = f.number % EIGHTH ? f.eighth : *id;
+    f.sixteenth = f.number % SIXTEENTH ? f.sixteenth : *id;
     return family_write(tx, &f, e);
 }
 

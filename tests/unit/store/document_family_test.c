@@ -58,9 +58,11 @@ static void version_make(struct version *x, uint64_t seed, uint64_t v)
         buf_addf(&x->text[0],
                  "    {\n      \"filename\": \"/path/of/file-%llu\",\n      \"gid\": 0,\n"
                  "      \"linkdest\": null,\n      \"mode\": \"00644\",\n      \"sha256\":"
-                 " \"%016llx%016llx\",\n      \"type\": \"file\",\n      \"uid\": 0\n    },\n",
+                 " \"%016llx%016llx%016llx%016llx\",\n      \"type\": \"file\",\n      \"uid\": "
+                 "0\n    },\n",
                  (unsigned long long)i, (unsigned long long)mix(s, i, at),
-                 (unsigned long long)mix(at, s, i));
+                 (unsigned long long)mix(at, s, i), (unsigned long long)mix(i, s, at),
+                 (unsigned long long)mix(at, i, s));
         if (i % 7 == 0)
             buf_addf(&x->text[1], "{\"id\": \"%016llx\", \"name\": \"package-%llu\"},\n",
                      (unsigned long long)mix(s, i, at), (unsigned long long)i);
