@@ -410,6 +410,12 @@ static const char history_postgres[] =
         "chr") ", '' ORDER BY t.id)" HISTORY_FROM ");"
                "TRUNCATE image_transition;";
 
+/* Other names of findings, all that they ever had. */
+static const char name_table[] =
+    "CREATE TABLE finding_name (name {text} NOT NULL, vulnerability {text} NOT NULL,"
+    " PRIMARY KEY (name, vulnerability)) {no_rowid};"
+    "CREATE INDEX finding_name_vulnerability ON finding_name (vulnerability);";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -441,5 +447,6 @@ const struct schema_step schema_steps[] = {
      .sql = history_column,
      .postgres_after = history_postgres,
      .sqlite_after = history_sqlite},
+    {.title = "the names that vulnerabilities ever had", .sql = name_table},
     {.title = NULL},
 };

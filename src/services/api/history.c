@@ -3,16 +3,17 @@
 #include "services/api/policy_engine.h"
 #include "services/policy_engine/affected.h"
 #include "services/policy_engine/changes.h"
+#include "services/policy_engine/finding_names.h"
 #include "services/policy_engine/history.h"
 
 struct asked {
     struct call *c;
     yyjson_mut_doc *d;
-    yyjson_mut_val *list;
+    yyjson_mut_val *list, *aliases;
     int64_t at;
     bool now;
     int found;
-    VEC(str) ids; /* of the vulnerability */
+    VEC(str) ids; /* of the vulnerability, by the newest data */
 };
 
 static void put_history(yyjson_mut_doc *d, yyjson_mut_val *list, const struct history_row *r)
@@ -83,11 +84,17 @@ static int add_affected(void *ctx, const struct posting_image *i, struct err *e)
 static int read_affected(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct asked *q = ctx;
+    str *ids = q->ids.p;
+    size_t n = q->ids.n;
     int r = q->at ? 0 : db_query_int(tx, "SELECT now_us()", DB0, &q->at, e);
     yyjson_mut_arr_clear(q->list);
+    yyjson_mut_arr_clear(q->aliases);
+    if (r >= 0 && !q->now)
+        r = finding_names_ever(tx, &q->c->arena, &ids, &n, e);
+    for (size_t i = 1; r >= 0 && i < n; i++)
+        yyjson_mut_arr_add_strncpy(q->d, q->aliases, ids[i].p, ids[i].n);
     return r < 0 ? r
-                 : history_affected(tx, q->c->account, q->ids.p, q->ids.n, q->at, q->now,
-                                    add_affected, q, e);
+                 : history_affected(tx, q->c->account, ids, n, q->at, q->now, add_affected, q, e);
 }
 
 /* The policy engine has the vulnerability data, and so the other names. */
@@ -107,7 +114,7 @@ static int ask_names(struct asked *q, yyjson_doc **out)
     return r < 0 ? r : 0;
 }
 
-static int take_names(struct asked *q, yyjson_doc *answer, yyjson_mut_val *aliases)
+static int take_names(struct asked *q, yyjson_doc *answer)
 {
     size_t i, n;
     yyjson_val *id;
@@ -117,8 +124,6 @@ static int take_names(struct asked *q, yyjson_doc *answer, yyjson_mut_val *alias
         if (!slot)
             return err_no_memory(q->c->err);
         *slot = json_text(id);
-        if (i)
-            yyjson_mut_arr_add_strncpy(q->d, aliases, slot->p, slot->n);
     }
     return 0;
 }
@@ -127,21 +132,22 @@ static int get_affected(struct call *c)
 {
     auto_json *names = NULL;
     struct asked q = begin(c);
-    yyjson_mut_val *root = yyjson_mut_obj(q.d), *aliases = yyjson_mut_arr(q.d);
+    yyjson_mut_val *root = yyjson_mut_obj(q.d);
+    q.aliases = yyjson_mut_arr(q.d);
     str at = call_param(c, "at"), id = call_param(c, "vulnerabilityId");
     q.now = str_eq(call_param(c, "known"), STR("now"));
     if (at.n && !time_parse(at, &q.at))
         return call_error(c, 400, "not a time: %.*s", STR_ARG(at));
     int r = ask_names(&q, &names);
     if (r >= 0)
-        r = take_names(&q, names, aliases);
+        r = take_names(&q, names);
     if (r >= 0)
         r = api_run(c, DB_READ, read_affected, &q);
     vec_done(&q.ids);
     if (r < 0)
         return r;
     put_str(q.d, root, "vuln", id);
-    yyjson_mut_obj_add_val(q.d, root, "aliases", aliases);
+    yyjson_mut_obj_add_val(q.d, root, "aliases", q.aliases);
     yyjson_mut_obj_add_val(q.d, root, "images", q.list);
     return call_send(c, 200, q.d, root);
 }

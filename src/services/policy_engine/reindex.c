@@ -6,6 +6,7 @@
 #include "services/inventory_document.h"
 #include "services/log.h"
 #include "services/policy_engine/affected.h"
+#include "services/policy_engine/finding_names.h"
 #include "services/policy_engine/history.h"
 #include "services/policy_engine/reindex_internal.h"
 #include "services/policy_engine/vulndata.h"
@@ -55,6 +56,8 @@ static int64_t go_through(const struct reindex_options *o, int64_t batch, const 
             r = db_run(o->db, DB_READ, read_chunk, c, e);
         if (r >= 0)
             r = reindex_match(o->data, c->list, c->n, &c->a, e);
+        if (r >= 0 && !batch) /* else reindex_data() does */
+            r = finding_names_add(o, c->list, c->n, e);
         if (r >= 0)
             r = reindex_write(o, batch, c->list, c->n, e);
         changes += r > 0 ? r : 0;
@@ -304,6 +307,8 @@ int reindex_data(const struct reindex_options *o, struct reindex_result *out, st
         if (r >= 0)
             r = apply(&p, e);
     }
+    if (r >= 0)
+        r = finding_names_keep(o, !p.all && !out->names, p.generation, e);
     buf_done(&p.before);
     buf_done(&p.now);
     vec_done(&p.keys);

@@ -4,6 +4,7 @@
 #include "services/metrics.h"
 #include "services/policy_engine/changes.h"
 #include "services/policy_engine/feed_sync.h"
+#include "services/policy_engine/finding_names.h"
 #include "services/policy_engine/image_query.h"
 #include "services/policy_engine/policy_check.h"
 #include "services/policy_engine/policy_update.h"
@@ -53,21 +54,17 @@ static int send_list(struct call *c, yyjson_mut_doc *d, const char *key, yyjson_
     return call_send(c, 200, d, root);
 }
 
-/* All names of a vulnerability, the given one first. Advisories about several CVEs do not make them
- * one: of a CVE no other CVE is told. */
 static int get_aliases(struct call *c)
 {
     auto_vulndata *view = vulndata_take(c->engine->vulndata);
-    str id = call_param(c, "vulnerability_id"), *ids = NULL;
+    str *ids = NULL;
     size_t n = 0;
-    int r = view->db ? vulndb_aliases(view->db, id, &c->arena, &ids, &n, c->err) : 0;
+    int r =
+        finding_names_now(view->db, &c->arena, call_param(c, "vulnerability_id"), &ids, &n, c->err);
     yyjson_mut_doc *d = call_doc(c);
     yyjson_mut_val *list = yyjson_mut_arr(d);
-    yyjson_mut_arr_add_strncpy(d, list, id.p, id.n);
     for (size_t i = 0; r >= 0 && i < n; i++)
-        if (!str_eq(ids[i], id) &&
-            !(str_starts(id, STR("CVE-")) && str_starts(ids[i], STR("CVE-"))))
-            yyjson_mut_arr_add_strncpy(d, list, ids[i].p, ids[i].n);
+        yyjson_mut_arr_add_strncpy(d, list, ids[i].p, ids[i].n);
     return r < 0 ? r : send_list(c, d, "ids", list);
 }
 

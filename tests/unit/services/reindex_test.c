@@ -5,6 +5,7 @@
 #include "services/image_packages.h"
 #include "services/policy_engine/affected.h"
 #include "services/policy_engine/changes.h"
+#include "services/policy_engine/finding_names.h"
 #include "services/policy_engine/history.h"
 #include "services/policy_engine/reindex.h"
 #include "store/documents.h"
@@ -191,6 +192,25 @@ static const char *affected(const char *account, const char *id, int64_t at, boo
     }
     assert_ok(history_affected(tx, str_z(account), ids, n, at, known_now, tell_image, NULL, &e));
     db_rollback(tx);
+    return buf_z(&told);
+}
+
+/* By one name and all that it leads to. */
+static const char *affected_by_name(const char *name, int64_t at, bool known_now)
+{
+    struct db_tx *tx;
+    struct arena a;
+    str *ids;
+    size_t n;
+    buf_clear(&told);
+    arena_init(&a, 1 << 20);
+    assert_ok(finding_names_now(data, &a, str_z(name), &ids, &n, &e));
+    assert_ok(db_begin(store, DB_READ, &tx, &e));
+    if (!known_now)
+        assert_ok(finding_names_ever(tx, &a, &ids, &n, &e));
+    assert_ok(history_affected(tx, STR(""), ids, n, at, known_now, tell_image, NULL, &e));
+    db_rollback(tx);
+    arena_done(&a);
     return buf_z(&told);
 }
 
@@ -533,6 +553,100 @@ static void what_is_old_is_forgotten_but_not_unread(void **state)
                                                     "CVE-3 curl Medium fix=7.5 gone\n");
 }
 
+/* zlib's advisory as it stands at a time, and another that shares a name with it. */
+static void install_advisory(const char *id, const char *cve, const char *alias, bool withdrawn)
+{
+    struct vulndb_builder *b;
+    struct vulndb_stats stats;
+    struct row row = {id, "debian:12", "", "zlib", "deb", "", "9", "", "9"};
+    struct vuln_alias names[] = {{str_z(cve), ALIAS_SAME}, {str_z(alias), ALIAS_SAME}};
+    struct vuln v = vuln_empty(), other = vuln_empty();
+    const struct row others = {"ADV-9", "debian:12", "", "curl", "deb", "", "9", "", "9"};
+    struct vuln_alias of_other = {STR("CVE-9"), ALIAS_SAME};
+    vulndb_close(data);
+    assert_ok(vulndb_builder_new(data_dir, STR("debian"), &b, &e));
+    struct claim_sink *sink = vulndb_builder_sink(b);
+    v.id = str_z(id);
+    v.aliases = *cve ? names : names + 1;
+    v.n_aliases = (*cve != 0) + (*alias != 0);
+    v.status = withdrawn ? VULN_WITHDRAWN : VULN_ACTIVE;
+    row.state = withdrawn ? FIX_WITHDRAWN : FIX_FIXED;
+    assert_ok(sink->vuln(sink, &v, &e));
+    send_row(sink, &row);
+    other.id = STR("ADV-9");
+    other.aliases = &of_other;
+    other.n_aliases = 1;
+    assert_ok(sink->vuln(sink, &other, &e));
+    send_row(sink, &others);
+    assert_ok(vulndb_builder_install(b, &stats, &e));
+    vulndb_builder_free(b);
+    assert_ok(vulndb_open(data_dir, &data, &e));
+    generation++;
+}
+
+static int64_t after_step(void)
+{
+    go_through("one");
+    int64_t at = now_us();
+    while (now_us() == at)
+        ;
+    return at;
+}
+
+/* An advisory that has no CVE at first, gets one and an alias, is withdrawn, comes back under
+ * another id: the memory is found under each name that it ever had. */
+static void names_are_not_forgotten(void **state)
+{
+    static const char *const names[] = {"ADV-1", "CVE-7", "GHSA-7"};
+    int64_t at[5];
+    for (size_t i = 0; i < KE_ARRAY_LEN(images); i++)
+        put(&images[i]);
+    install_advisory("ADV-1", "", "", false);
+    at[0] = after_step();
+    install_advisory("ADV-1", "CVE-7", "", false);
+    at[1] = after_step();
+    install_advisory("ADV-1", "CVE-7", "GHSA-7", false); /* no finding changes */
+    at[2] = after_step();
+    install_advisory("ADV-1", "CVE-7", "GHSA-7", true);
+    at[3] = after_step();
+    for (size_t i = 0; i < KE_ARRAY_LEN(names); i++)
+        for (size_t k = 0; k < 4; k++) {
+            assert_string_equal(affected_by_name(names[i], at[k], false), k < 3 ? "a/1 b/3 " : "");
+            assert_string_equal(affected_by_name(names[i], at[k], true), "");
+        }
+    install_advisory("ADV-8", "CVE-8", "GHSA-7", false); /* the alias is another's now */
+    at[4] = after_step();
+    assert_string_equal(affected_by_name("GHSA-7", at[4], false), "a/1 b/3 ");
+    assert_string_equal(affected_by_name("GHSA-7", at[2], false), "a/1 b/3 ");
+    assert_string_equal(affected_by_name("GHSA-7", at[3], false), "");
+    assert_string_equal(affected_by_name("CVE-7", at[4], false), "");
+    assert_string_equal(affected_by_name("CVE-8", at[2], false), "");
+    assert_string_equal(affected_by_name("CVE-8", at[2], true), "a/1 b/3 ");
+    assert_string_equal(affected_by_name("ADV-9", at[2], false), "a/2 b/4 ");
+    assert_string_equal(affected_by_name("CVE-9", at[0], false), "a/2 b/4 ");
+    assert_string_equal(affected_by_name("no such", at[0], false), "");
+}
+
+/* A database of a build that did not keep names gets them from the data at hand, once. */
+static void names_are_kept_of_what_is_stored(void **state)
+{
+    struct db_tx *tx;
+    for (size_t i = 0; i < KE_ARRAY_LEN(images); i++)
+        put(&images[i]);
+    install_advisory("ADV-1", "CVE-7", "GHSA-7", false);
+    int64_t at = after_step();
+    assert_int_equal(count("SELECT COUNT(*) FROM finding_name"), 3);
+    assert_ok(db_begin(store, DB_WRITE, &tx, &e));
+    assert_int_equal(db_exec(tx, "DELETE FROM finding_name", DB0, &e), 3);
+    assert_int_equal(db_exec(tx, "DELETE FROM finding_state WHERE name = 'names'", DB0, &e), 1);
+    assert_ok(db_commit(tx, &e));
+    go_through("one");
+    assert_int_equal(count("SELECT COUNT(*) FROM finding_name"), 3);
+    install_advisory("ADV-1", "CVE-7", "GHSA-7", true);
+    go_through("one");
+    assert_string_equal(affected_by_name("GHSA-7", at, false), "a/1 b/3 ");
+}
+
 static void days_are_counted(void **state)
 {
     struct db_tx *tx;
@@ -623,6 +737,8 @@ int main(void)
         reindex_test(who_was_overtaken_writes_nothing),
         reindex_test(consumers_keep_their_place),
         reindex_test(what_is_old_is_forgotten_but_not_unread),
+        reindex_test(names_are_not_forgotten),
+        reindex_test(names_are_kept_of_what_is_stored),
         reindex_test(days_are_counted),
     };
     return store_run("reindex", tests);
