@@ -416,6 +416,10 @@ static const char name_table[] =
     " PRIMARY KEY (name, vulnerability)) {no_rowid};"
     "CREATE INDEX finding_name_vulnerability ON finding_name (vulnerability);";
 
+/* For whom they are: the consumer's name (policy_engine/subscribed.h). */
+static const char newcomer_type[] =
+    "ALTER TABLE finding_newcomer ADD COLUMN type {text} NOT NULL DEFAULT 'policy_eval';";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -448,5 +452,6 @@ const struct schema_step schema_steps[] = {
      .postgres_after = history_postgres,
      .sqlite_after = history_sqlite},
     {.title = "the names that vulnerabilities ever had", .sql = name_table},
+    {.title = "images to look at again, for each consumer", .sql = newcomer_type},
     {.title = NULL},
 };

@@ -63,14 +63,19 @@ class World:
         name = 'anchore_monitor_runtime_seconds_count{function="%s"' % watcher
         return sum(int(float(line.split()[-1])) for line in page.splitlines() if line.startswith(name))
 
+    def verdicts(self, full):
+        """What the receiver was told that a tag's verdict is now."""
+        all_ = [json.loads(b)["data"]["notification_payload"] for _, _, b in self.receiver.kind("policy_eval")]
+        return [p["curr_eval"]["status"] for p in all_ if p["subscription_key"] == full]
+
     def wait_rounds(self, n=2, watcher="vuln_update"):
         start, end = self.rounds(watcher), time.monotonic() + 30
         while self.rounds(watcher) < start + n:
             assert time.monotonic() < end, self.engine.log()[-3000:]
             time.sleep(0.1)
 
-    def push(self, name, packages, tag="1"):
-        image = Image(apk_files(packages), {"opt/text": f"{name} {time.monotonic_ns()}\n"})
+    def push(self, name, packages, tag="1", files={}):
+        image = Image(apk_files(packages), {"opt/text": f"{name} {time.monotonic_ns()}\n", **files})
         push(self.registry.port, name, tag, image)
         full = f"127.0.0.1:{self.registry.port}/{name}:{tag}"
         added = self.client("POST", "/v1/images", {"tag": full})
@@ -263,21 +268,44 @@ def test_vex_documents_are_told(world):
     def verdict():
         return client.get(f"/v1/images/{image.digest}/check", tag=full).json[0][image.digest][full][0]["status"]
 
-    def told():
-        all_ = [json.loads(b)["data"]["notification_payload"] for _, _, b in world.receiver.kind("policy_eval")]
-        return [p["curr_eval"]["status"] for p in all_ if p["subscription_key"] == full]
-
     end = time.monotonic() + 30
     while verdict() != "fail" and time.monotonic() < end:
         time.sleep(0.2)
-    before = len(told())
+    before = len(world.verdicts(full))
     document = {"@context": "https://openvex.dev/ns/v0.2.0", "timestamp": "2024-01-01T00:00:00Z", "statements": [
         {"vulnerability": {"name": "CVE-2099-7001"}, "products": [{"@id": "pkg:apk/alpine/vextold-package"}],
          "status": "not_affected"}]}
     assert client("PUT", "/v1/vex/told.json", document).status == 200
-    world.receiver.wait(lambda: "pass" in told()[before:], 40)
+    world.receiver.wait(lambda: "pass" in world.verdicts(full)[before:], 40)
     assert client("DELETE", "/v1/vex/told.json").status == 204
-    world.receiver.wait(lambda: told()[-1] == "fail", 40)
+    world.receiver.wait(lambda: world.verdicts(full)[-1] == "fail", 40)
+
+
+def test_what_only_cpes_say_is_told(world):
+    """Findings by the CPEs of the old feed service's nvdv2: no package of the index has them."""
+    name = f"cpe{time.monotonic_ns()}"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+    full, image = world.push(name, {f"{name}-os": "1.0-r0"},
+                             files={f"usr/lib/python3.11/site-packages/{name}-1.0.dist-info/METADATA": metadata})
+    bundle = {**BUNDLE, "id": name, "policies": [{"id": "p", "name": "p", "version": "1_0", "rules": [VEX_RULE]}]}
+    activate(world.client, bundle)
+    assert world.client.get(f"/v1/images/{image.digest}/check", tag=full).json[0][image.digest][full][0]["status"] == "pass"
+    subscribe(world.client, full)
+    world.subscribe(full)
+    record = {"cve": {"CVE_data_meta": {"ID": "CVE-2099-8001"}, "description": {"description_data": []}}, "severity": "High",
+              "vulnerable_cpes": [f"cpe:2.3:a:{name}:{name}:1.0:*:*:*:*:*:*:*"], "external_references": []}
+    world.feed.data["nvdv2"] = {"nvdv2:cves": [record]}
+    try:
+        world.sync()
+        told = diff(world.wait_told(full, 1))
+        assert told["added"] == [("CVE-2099-8001", name, "High", "None")] and not told["removed"] and not told["updated"], told
+        world.receiver.wait(lambda: "fail" in world.verdicts(full), 40)
+        record["vulnerable_cpes"] = [f"cpe:2.3:a:{name}:{name}:2.0:*:*:*:*:*:*:*"]
+        world.sync()
+        assert diff(world.wait_told(full, 2))["removed"] == [("CVE-2099-8001", name, "High", "None")]
+        world.receiver.wait(lambda: world.verdicts(full)[-1] == "pass", 40)
+    finally:
+        del world.feed.data["nvdv2"]
 
 
 def test_kills_and_an_outage_lose_nothing(kellet_binary, tmp_path, registry_open, database):

@@ -9,6 +9,7 @@
 #include "services/policy_engine/finding_names.h"
 #include "services/policy_engine/history.h"
 #include "services/policy_engine/reindex_internal.h"
+#include "services/policy_engine/subscribed.h"
 #include "services/policy_engine/vulndata.h"
 #include "vulndb/diff.h"
 
@@ -108,7 +109,8 @@ struct pass {
     posting_ids keys, packages;
     struct reindex_judgement judged;
     struct posting_set images;
-    bool all; /* every package has to be looked at */
+    bool all;  /* every package has to be looked at */
+    bool cpes; /* what CPEs say became another */
 };
 
 static int read_state(struct db_tx *tx, void *ctx, struct err *e)
@@ -171,6 +173,8 @@ static int tell_changes(struct db_tx *tx, void *ctx, struct err *e)
                     " last_seq = (SELECT COALESCE(MAX(seq), 0) FROM finding_change"
                     " WHERE batch = $1) WHERE id = $1",
                     DB(DBI(p->batch), DBI(p->out->names), DBI(p->out->packages)), e);
+    if (n >= 0 && p->cpes)
+        n = subscribed_all(tx, e);
     return n < 0 ? (int)n : db_notify(tx, CHANGES_CHANNEL, STR(""), e);
 }
 
@@ -194,6 +198,7 @@ static int end_batch(struct db_tx *tx, void *ctx, struct err *e)
 static int add_key(void *ctx, const struct vulndb_change *c, struct err *e)
 {
     struct pass *p = ctx;
+    p->cpes |= str_eq(c->ecosystem, STR("CPE"));
     int64_t *slot = vec_push(&p->keys);
     if (!slot)
         return err_no_memory(e);
@@ -244,7 +249,7 @@ static int diff(struct pass *p, struct err *e)
     if (r >= 0)
         r = vulndb_prints_diff(buf_view(&p->before), buf_view(&p->now), add_key, p, e);
     if (r == ERR_FORMAT) { /* another version's: as if there were none */
-        p->all = true;
+        p->all = p->cpes = true;
         r = 0;
     }
     p->all |= r == 1 || !p->before.n || p->rules != REINDEX_RULES;

@@ -187,25 +187,37 @@ int64_t subscribed_newcomer(struct db_tx *tx, int64_t image, struct err *e)
     return db_exec(tx, "INSERT INTO finding_newcomer (image) VALUES ($1)", DB(DBI(image)), e);
 }
 
-int64_t subscribed_account(struct db_tx *tx, str account, struct err *e)
+/* account empty: of all. */
+static int64_t look_again(struct db_tx *tx, const char *type, str account, struct err *e)
 {
     return db_exec(tx,
-                   "INSERT INTO finding_newcomer (image) SELECT DISTINCT p.id FROM subscriptions s"
+                   "INSERT INTO finding_newcomer (image, type) SELECT DISTINCT p.id,"
+                   " s.subscription_type FROM subscriptions s"
                    " JOIN catalog_image_tag t ON t.account = s.account AND"
                    " t.fulltag = s.subscription_key JOIN posting_image p ON p.account = t.account"
-                   " AND p.image_digest = t.image_digest WHERE s.account = $1 AND"
-                   " s.subscription_type = 'policy_eval' AND s.active = 1",
-                   DB(DBS(account)), e);
+                   " AND p.image_digest = t.image_digest WHERE s.subscription_type = $1 AND"
+                   " s.active = 1 AND (s.account = $2 OR $2 = '')",
+                   DB(DBZ(type), DBS(account)), e);
+}
+
+int64_t subscribed_account(struct db_tx *tx, str account, struct err *e)
+{
+    return look_again(tx, "policy_eval", account, e);
+}
+
+int64_t subscribed_all(struct db_tx *tx, struct err *e)
+{
+    int64_t n = look_again(tx, "policy_eval", STR(""), e);
+    return n < 0 ? n : look_again(tx, "vuln_update", STR(""), e);
 }
 
 static int read_newcomers(struct db_tx *tx, struct subscribed *s, struct posting_set *out,
                           struct err *e)
 {
     auto_rows *rows = NULL;
-    if (strcmp(s->type, "policy_eval") != 0)
-        return 0;
-    int rc = db_query(tx, "SELECT seq, image FROM finding_newcomer ORDER BY seq LIMIT $1",
-                      DB(DBI(AT_ONCE)), &rows, e);
+    int rc = db_query(
+        tx, "SELECT seq, image FROM finding_newcomer WHERE type = $1 ORDER BY seq LIMIT $2",
+        DB(DBZ(s->type), DBI(AT_ONCE)), &rows, e);
     while (rc >= 0 && (rc = db_next(rows, e)) == 1) {
         int64_t *row = vec_push(&s->newcomers);
         if (!row || !posting_set_add(out, db_int(rows, 1)))

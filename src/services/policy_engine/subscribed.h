@@ -19,8 +19,7 @@ struct subscribed_tag {
                         value    names ({"digests": [...]}) "DIGEST/TAG" */
     str annotations; /* of the image, JSON; may be empty */
     str told;        /* the image that vuln_update compared last; empty: none */
-    bool due; /* a finding of one of the image's packages changed; or they were judged for the
-                 first time (for "policy_eval") */
+    bool due; /* a finding of one of the image's packages changed; or it is one of the newcomers */
     struct subscribed_tag *next; /* of the same image */
 };
 struct subscribed {
@@ -28,7 +27,7 @@ struct subscribed {
     VEC(struct subscribed_tag *) tags;
     struct map by_image;
     int64_t from, to;       /* places among the changes */
-    VEC(int64_t) newcomers; /* rows of finding_newcomer */
+    VEC(int64_t) newcomers; /* rows of finding_newcomer of this type */
     bool more;              /* there are further changes */
     bool all;               /* of this read */
     const char *type;
@@ -40,6 +39,9 @@ int64_t subscribed_newcomer(struct db_tx *tx, int64_t image, struct err *e);
 /* What is said of all findings of an account became another (its VEX documents): the same for those
  * of its images that somebody wants to hear about. */
 int64_t subscribed_account(struct db_tx *tx, str account, struct err *e);
+/* What CPEs say became another: findings by CPE are not kept for each package, so all images that
+ * somebody wants to hear about are looked at again, for both. */
+int64_t subscribed_all(struct db_tx *tx, struct err *e);
 
 void subscribed_init(struct subscribed *s, const char *type);
 void subscribed_done(struct subscribed *s);
