@@ -165,7 +165,9 @@ struct policy_upstream {
 
 /* Images that this one is built on (layers are a prefix of this one's), nearest first. */
 struct policy_ancestor {
-    str digest, tag;
+    str digest;
+    const str *tags; /* all that name it or did, "registry/repo:tag", in order */
+    size_t n_tags;
 };
 struct policy_lineage {
     const struct policy_ancestor *ancestors;

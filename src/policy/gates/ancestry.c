@@ -1,3 +1,4 @@
+#include "base/auto.h"
 #include "policy/gates/gates.h"
 
 static const struct gate_param base_digest_params[] = {
@@ -43,8 +44,18 @@ static bool listed(const struct rule_value *list, str x, bool globs)
     return false;
 }
 
+/* "a:1, a:2"; the digest when it has none. */
+static str tags_of(struct arena *a, const struct policy_ancestor *x)
+{
+    auto_buf b;
+    buf_init(&b, 1 << 20);
+    for (size_t i = 0; i < x->n_tags; i++)
+        buf_addf(&b, "%s%.*s", i ? ", " : "", GATE_ARG(x->tags[i]));
+    return arena_dup(a, b.n ? buf_view(&b) : x->digest);
+}
+
 /* The base image is the nearest ancestor; whether one is known at all counts too. */
-static int allowed(struct firing *f, bool by_tag)
+static int allowed(struct firing *f, bool by_tag, struct err *e)
 {
     const struct policy_lineage *l = gate_subject(f)->lineage;
     const struct rule_value *list = &gate_params(f)->values[0];
@@ -54,10 +65,15 @@ static int allowed(struct firing *f, bool by_tag)
                   "image is none of the allowed ones");
         return 0;
     }
-    str base = by_tag ? l->ancestors[0].tag : l->ancestors[0].digest;
-    if (!listed(list, base, by_tag))
-        gate_fire(f, GATE_NO_ID, "The base image %.*s is none of the allowed ones",
-                  GATE_ARG(base.n ? base : l->ancestors[0].digest));
+    const struct policy_ancestor *base = &l->ancestors[0];
+    bool fits = !by_tag && listed(list, base->digest, false);
+    for (size_t i = 0; by_tag && i < base->n_tags; i++)
+        fits = fits || listed(list, base->tags[i], true);
+    str name = by_tag ? tags_of(gate_arena(f), base) : base->digest;
+    if (!name.p)
+        return err_no_memory(e);
+    if (!fits)
+        gate_fire(f, GATE_NO_ID, "The base image %.*s is none of the allowed ones", GATE_ARG(name));
     return 0;
 }
 
@@ -66,20 +82,24 @@ static int denied(struct firing *f, bool by_tag)
     const struct policy_lineage *l = gate_subject(f)->lineage;
     const struct rule_value *list = &gate_params(f)->values[0];
     for (size_t i = 0; i < l->n_ancestors; i++) {
-        str x = by_tag ? l->ancestors[i].tag : l->ancestors[i].digest;
-        if (x.n && listed(list, x, by_tag))
-            gate_fire(f, GATE_NO_ID, "The image is built on %.*s, which is denied", GATE_ARG(x));
+        const struct policy_ancestor *x = &l->ancestors[i];
+        for (size_t k = 0; k < (by_tag ? x->n_tags : 1); k++) {
+            str name = by_tag ? x->tags[k] : x->digest;
+            if (listed(list, name, by_tag))
+                gate_fire(f, GATE_NO_ID, "The image is built on %.*s, which is denied",
+                          GATE_ARG(name));
+        }
     }
     return 0;
 }
 
 static int base_digest(struct firing *f, void *state, struct err *e)
 {
-    return allowed(f, false);
+    return allowed(f, false, e);
 }
 static int base_tag(struct firing *f, void *state, struct err *e)
 {
-    return allowed(f, true);
+    return allowed(f, true, e);
 }
 static int ancestor_digest(struct firing *f, void *state, struct err *e)
 {
@@ -105,7 +125,8 @@ static const struct gate_trigger triggers[] = {
      .flags = TRIGGER_OWN,
      .fire = base_digest},
     {.name = "allowed_base_image_tag",
-     .description = "Fires when the image is not built on one with such a tag.",
+     .description =
+         "Fires when the image is not built on one with such a tag, among all that it has or had.",
      .params = base_tag_params,
      .needs = PART_HISTORY,
      .flags = TRIGGER_OWN,

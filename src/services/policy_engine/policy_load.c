@@ -302,6 +302,32 @@ static int read_before(struct db_tx *tx, struct more_read *m, struct err *e)
     return rc;
 }
 
+/* A row of an ancestor's digest and one of its tags, or none. */
+static int add_ancestor(struct arena *a, struct policy_ancestor *list, size_t *n,
+                        struct db_rows *row, struct err *e)
+{
+    str digest = db_text(row, 0), tag = db_text(row, 1);
+    struct policy_ancestor *x = *n ? &list[*n - 1] : NULL;
+    if (!x || !str_eq(x->digest, digest)) {
+        if (*n == ANCESTORS_MAX)
+            return 0;
+        x = &list[(*n)++];
+        x->digest = arena_dup(a, digest);
+    }
+    if (!tag.n)
+        return 0;
+    if (!(x->n_tags & (x->n_tags - 1))) { /* the list doubles when it is full */
+        str *more = arena_calloc(a, x->n_tags ? 2 * x->n_tags : 1, sizeof *more);
+        if (!more)
+            return err_no_memory(e);
+        if (x->n_tags)
+            memcpy(more, x->tags, x->n_tags * sizeof *more);
+        x->tags = more;
+    }
+    ((str *)(uintptr_t)x->tags)[x->n_tags++] = arena_dup(a, tag);
+    return 0;
+}
+
 static int read_ancestors(struct db_tx *tx, struct more_read *m, struct err *e)
 {
     struct arena *a = &m->p->arena;
@@ -316,14 +342,13 @@ static int read_ancestors(struct db_tx *tx, struct more_read *m, struct err *e)
         auto_rows *rows = NULL;
         image_chain(im->layers, k, chain);
         rc = db_query(tx,
-                      "SELECT i.image_digest, COALESCE((SELECT MAX(t.fulltag) FROM"
-                      " catalog_image_tag t WHERE t.account = i.account AND t.image_digest ="
-                      " i.image_digest), '') FROM catalog_image i WHERE i.account = $1 AND"
-                      " i.layer_chain = $2 ORDER BY i.image_digest",
+                      "SELECT i.image_digest, COALESCE(t.fulltag, '') FROM catalog_image i LEFT"
+                      " JOIN catalog_image_tag t ON t.account = i.account AND t.image_digest ="
+                      " i.image_digest WHERE i.account = $1 AND i.layer_chain = $2 ORDER BY"
+                      " i.image_digest, t.fulltag",
                       DB(DBS(m->record->account), DBZ(chain)), &rows, e);
-        while (rc >= 0 && n < ANCESTORS_MAX && (rc = db_next(rows, e)) == 1)
-            list[n++] = (struct policy_ancestor){arena_dup(a, db_text(rows, 0)),
-                                                 arena_dup(a, db_text(rows, 1))};
+        while (rc >= 0 && (rc = db_next(rows, e)) == 1)
+            rc = add_ancestor(a, list, &n, rows, e);
     }
     m->p->lineage.ancestors = list;
     m->p->lineage.n_ancestors = n;

@@ -67,7 +67,9 @@ static void ancestry(void **state)
          "The base image sha256:b1 is none of the allowed ones"},
         {"ancestry", "allowed_base_image_tag", "base_tag=docker.io/library/debian:*", ""},
         {"ancestry", "allowed_base_image_tag", "base_tag=docker.io/library/debian",
-         "The base image docker.io/library/debian:12 is none of the allowed ones"},
+         "The base image docker.io/library/debian:12, docker.io/library/debian:latest is none of "
+         "the allowed ones"},
+        {"ancestry", "allowed_base_image_tag", "base_tag=docker.io/library/debian:12", ""},
         {"ancestry", "denylist_ancestor_image_digest", "ancestor_digest=sha256:b0,sha256:b",
          "The image is built on sha256:b0, which is denied"},
         {"ancestry", "denylist_ancestor_image_tag", "ancestor_tag=*:1*",

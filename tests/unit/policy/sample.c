@@ -148,9 +148,12 @@ static const struct policy_findings findings = {.uncovered = uncovered, .n_uncov
 static const struct policy_feeds feeds = {.covers_distro = true,
                                           .synced_us = SAMPLE_NOW - 3 * 86400000000,
                                           .built_us = SAMPLE_NOW - 2 * 86400000000};
+static const str debian_tags[] = {S("docker.io/library/debian:12"),
+                                  S("docker.io/library/debian:latest")};
+static const str scratchy_tags[] = {S("docker.io/library/scratchy:1")};
 static const struct policy_ancestor ancestors[] = {
-    {S("sha256:b1"), S("docker.io/library/debian:12")},
-    {S("sha256:b0"), S("docker.io/library/scratchy:1")},
+    {S("sha256:b1"), debian_tags, N(debian_tags)},
+    {S("sha256:b0"), scratchy_tags, N(scratchy_tags)},
 };
 static const struct policy_package before[] = {
     {S("curl"), S("7.88.1"), S("7.88.1-10+deb12u4"), S("dpkg")},
