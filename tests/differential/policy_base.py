@@ -97,8 +97,9 @@ class Facts:
     gaps: list = field(default_factory=list)  # (what, path, detail): what the analysis could not read
     unsupported: list = field(default_factory=list)
     uncovered: list = field(default_factory=list)
+    digests_known: bool = True  # the analysis computed MD5 and SHA-1 of files
     malware: list = None  # (scanner, path, signature); None: no scanner ran
-    ancestors: list = field(default_factory=list)  # (digest, tag), nearest first
+    ancestors: list = field(default_factory=list)  # (digest, [tag]), nearest first
     before: list = None  # packages of the image that the tag named before; None: there was none
 
 

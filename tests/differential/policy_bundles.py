@@ -173,7 +173,7 @@ def vulnerability_ids(r, f):
 # ---- our own
 
 def label(r, f):
-    p = {"name": r.choice([*policy_images.LABELS, "none"]), "check": r.choice(OPS + CHECKS)}
+    p = {"name": r.choice([*policy_images.LABELS, "none", "owner"]), "check": r.choice(OPS + CHECKS)}
     words = ["Example", "Other & Co", "prod", "test", "12", "prod, test", ""]
     maybe(r, p, "value", lambda: regex(r, words[:5]) if "like" in p["check"] else r.choice(words), .8)
     return p
@@ -218,7 +218,7 @@ def image_digests(r, f):
 
 
 def image_tags(r, f):
-    return chosen(r, [t for _, t in f.ancestors if t] + ["docker.io/library/debian:12*", "*:base*", "*/none:*", "*"])
+    return chosen(r, [t for _, tags in f.ancestors for t in tags] + ["docker.io/library/debian:12*", "*:base*", "*/none:*", "*"])
 
 
 NAMED = ["conan", "PORTAGE", "npm", "Go", "maven", "alpine:3.2.1"]
@@ -327,14 +327,15 @@ def allow_item(r, f, number, rows):
     return item
 
 
-def random_bundle(r, f, tag, evaluate):
-    """`evaluate` is the model's: allowlists name ids that do fire."""
+def random_bundle(r, f, tag, evaluate, stored=False):
+    """`evaluate` is the model's: allowlists name ids that do fire. stored: one that an engine takes."""
     policies = []
     order = r.sample(list(TRIGGERS), len(TRIGGERS))
     for n in range(r.randint(1, 3)):
         rules = [random_rule(r, f, f"{n}.{i}") for i in range(r.randint(0, 12))]
         rules += [random_rule(r, f, f"{n}.o{i}", only) for i, only in enumerate(order[n * 22:n * 22 + 22])]
         rules += [random_rule(r, f, f"{n}.v{i}", ("vulnerabilities", "package")) for i in range(4)]
+        rules = [x for x in rules if not stored or x["gate"].lower() not in ENDED]
         policies.append({"id": f"p{n}", "version": "1_0", "name": f"policy {n}", "rules": rules})
     whole = {"name": "all", "registry": "*", "repository": "*", "image": {"type": "tag", "value": "*"}}
     bundle = {"id": "b", "version": "1_0", "name": "random", "policies": policies, "whitelists": [], "mappings": [
@@ -345,6 +346,8 @@ def random_bundle(r, f, tag, evaluate):
     bundle["whitelists"] = [{"id": f"w{n}", "version": "1_0", "name": f"list {n}",
                              "items": [allow_item(r, f, f"{n}.{i}", rows) for i in range(r.randint(0, 8))]}
                             for n in range(r.randint(0, 3))]
+    for item in (i for w in bundle["whitelists"] for i in w["items"] if stored and not i.get("expires_on", "x")):
+        del item["expires_on"]  # the API's description refuses an empty one
     bundle["mappings"] = []
     for n in range(r.randint(1, 4)):
         mapping = {**(selection(r, f, n) if r.random() < .7 else {**whole, "id": f"s{n}"})}

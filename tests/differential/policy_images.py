@@ -4,6 +4,7 @@ Versions are numbers with dots, so that all schemes agree on their order; what i
 the old feed service (`kellet feeds load anchore`).
 """
 import base64
+import copy
 import hashlib
 import io
 import json
@@ -38,7 +39,14 @@ class Builder:
     def __init__(self, r, feeds):
         self.r, self.feeds = r, feeds
         self.layers, self.files, self.texts, self.links, self.packages = [], {}, {}, {}, []
-        self.entries, self.folders, self.contents, self.unsupported = [], set(), {}, set()
+        self.entries, self.folders, self.contents, self.unsupported, self.taken = [], set(), {}, set(), set()
+
+    def copy(self):
+        other = Builder(self.r, self.feeds)
+        for name, value in vars(self).items():
+            if name not in ("r", "feeds"):
+                setattr(other, name, copy.copy(value))
+        return other
 
     def folder(self, path):
         parts = path.strip("/").split("/")
@@ -132,6 +140,7 @@ class Builder:
             if chance < .8:
                 text = text if chance < .6 else self.r.choice([text, text.replace("f", "F"), text + "more\n"])
                 self.put(path, text, mode if chance < .5 else self.r.choice([0o644, 0o755, 0o4755]))
+        k.manifest.sort(key=lambda e: e["path"])
 
     def language(self, kind, name, version, **more):
         if kind in ("npm", "gem") and more["license"][:1] != "(":  # shown without its OR (docs/compatibility.md)
@@ -187,7 +196,9 @@ end
 
     def language_packages(self):
         makers = [self.npm, self.npm, self.gem, self.gem, self.python, self.java, self.go]
-        for name in self.r.sample(LANGUAGE, self.r.choice([0, 3, 6, 8])):
+        names = [n for n in LANGUAGE if n not in self.taken]
+        for name in self.r.sample(names, min(len(names), self.r.choice([0, 3, 6, 8]))):
+            self.taken.add(name)
             licence = self.r.choice([self.r.choice(LICENCES), self.r.choice(EXPRESSIONS)])
             self.r.choice(makers)(name, random_version(self.r), licence)
 
@@ -276,23 +287,24 @@ def uncovered(b, feeds, group, fields):
     return out
 
 
-def make(r, feeds, where, number=-1):
-    """An image below `where`: (SOURCE, Facts). The first has no packages, the second each name as npm package and as gem."""
+def begin(r, feeds, number=-1):
+    """The layers of an image. The first has no packages, the second each name as npm package and as gem."""
     b = Builder(r, feeds)
-    name = None if number == 0 else [*DISTROS][number % 4] if number < 9 else r.choice([*DISTROS, *DISTROS, None])
-    release, kind, group = DISTROS.get(name, ("", "", None))
-    if name:
+    b.distro = None if number == 0 else [*DISTROS][number % 4] if number < 9 else r.choice([*DISTROS, *DISTROS, None])
+    release, kind, _ = DISTROS.get(b.distro, ("", "", None))
+    if b.distro:
         b.put("/etc/os-release", release)
     if r.random() < .5:
         b.plain_files()
         b.end_layer()
-    if name:
+    if b.distro:
         b.os_packages(kind)
         b.end_layer()
     if number == 1:
         for n in LANGUAGE:
             b.npm(n, random_version(r), "MIT")
             b.gem(n, random_version(r), "MIT")
+            b.taken.add(n)
     elif number:
         b.language_packages()
     b.unseen()
@@ -301,6 +313,25 @@ def make(r, feeds, where, number=-1):
             i.name == "etc/app.conf" for i, _ in b.entries):
         b.hide("/etc/app.conf")
     b.end_layer()
+    return b
+
+
+def derive(base):
+    """One more layer: other packages of the distribution, more of languages, other files."""
+    b = base.copy()
+    if b.distro and b.r.random() < .6:
+        b.packages = [k for k in b.packages if not k.os]
+        b.os_packages(DISTROS[b.distro][1])
+    if b.r.random() < .6:
+        b.language_packages()
+    b.plain_files()
+    b.end_layer()
+    return b
+
+
+def finish(b, where):
+    """The image below `where`: (SOURCE, Facts)."""
+    r, (release, _, group) = b.r, DISTROS.get(b.distro, ("", "", None))
     history = [r.choice(HISTORY) for _ in b.layers] + r.sample(HISTORY, r.randint(0, 3))
     members = {"history": [{"created_by": h, **({} if i < len(b.layers) else {"empty_layer": True})}
                            for i, h in enumerate(history)]}
@@ -315,11 +346,15 @@ def make(r, feeds, where, number=-1):
     source = layout.write(where)
     return source, Facts(
         id=images.sha(document)[7:], digest=layout.manifests[0]["digest"], files=b.files, packages=b.packages,
-        findings=feeds.find(b.packages, group), content=b.found(CONTENT), secrets=b.found(SECRETS),
+        findings=b.feeds.find(b.packages, group), content=b.found(CONTENT), secrets=b.found(SECRETS),
         retrieved={p: b.texts[p] for p in RETRIEVED if p in b.texts}, dockerfile=guessed(history), dockerfile_mode="Guessed",
         size=archive_size(where), layers=len(b.layers), architecture="amd64", os_type="linux",
         distro=fields.get("ID"), distro_version=fields.get("VERSION_ID"),
         like_distro=",".join(fields.get("ID_LIKE", fields.get("ID", "")).split()) or None,
-        feeds={**feeds.packages, "covered": group is not None, "age_days": 1e-5 if group else None,
+        feeds={**b.feeds.packages, "covered": group is not None, "age_days": 1e-5 if group else None,
                "database_age_days": 1e-5},
-        contents=b.contents, labels=labels, unsupported=sorted(b.unsupported), uncovered=uncovered(b, feeds, group, fields))
+        contents=b.contents, labels=labels, unsupported=sorted(b.unsupported), uncovered=uncovered(b, b.feeds, group, fields))
+
+
+def make(r, feeds, where, number=-1):
+    return finish(begin(r, feeds, number), where)

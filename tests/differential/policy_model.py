@@ -291,6 +291,8 @@ def changed(facts, entry, digests):
     if content is None:
         return False
     if entry["algorithm"] == "sha256" or digests:  # our own: MD5 and SHA-1 when they are asked for
+        if entry["algorithm"] != "sha256" and not facts.digests_known:
+            raise Failed("the analysis was not asked for it")
         if hashlib.new(entry["algorithm"], content).hexdigest() != entry["digest"]:
             return True
     return bool(entry["size"] and content and entry["size"] != len(content))

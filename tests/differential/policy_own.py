@@ -289,24 +289,34 @@ def eol(f, p, rule):
 
 # ---- other images
 
-def base_image(trigger, at):
-    def rows(f, p, rule):
-        if not f.ancestors:
-            yield say(trigger, "none was analyzed")
-            return
-        entries, base = csv(p["base_tag" if at else "base_digest"]), f.ancestors[0][at]
-        if not (any_glob(entries, base) if at else base in entries):
-            yield say(trigger, base=base or f.ancestors[0][0])
-    return rows
+def base_image(f, param, fits):
+    if not f.ancestors:
+        yield "none was analyzed", {}
+    elif not fits(csv(param), f.ancestors[0]):
+        yield "", f.ancestors[0]
 
 
-def ancestors(trigger, at):
-    def rows(f, p, rule):
-        entries = csv(p["ancestor_tag" if at else "ancestor_digest"])
-        for image in f.ancestors:
-            if image[at] and (any_glob(entries, image[at]) if at else image[at] in entries):
-                yield say(trigger, image=image[at])
-    return rows
+def base_digest(f, p, rule):
+    for when, base in base_image(f, p["base_digest"], lambda entries, x: x[0] in entries):
+        yield say("ancestry.allowed_base_image_digest", when, base=base and base[0])
+
+
+def base_tag(f, p, rule):
+    for when, base in base_image(f, p["base_tag"], lambda entries, x: any(any_glob(entries, t) for t in x[1])):
+        yield say("ancestry.allowed_base_image_tag", when, base=base and ", ".join(base[1]))
+
+
+def ancestor_digest(f, p, rule):
+    for digest, _ in f.ancestors:
+        if digest in csv(p["ancestor_digest"]):
+            yield say("ancestry.denylist_ancestor_image_digest", image=digest)
+
+
+def ancestor_tag(f, p, rule):
+    for _, tags in f.ancestors:
+        for tag in tags:
+            if any_glob(csv(p["ancestor_tag"]), tag):
+                yield say("ancestry.denylist_ancestor_image_tag", image=tag)
 
 
 def none_analyzed(f, p, rule):
@@ -346,10 +356,10 @@ TRIGGERS = {
     ("licenses", "missing"): licence_missing,
     ("packages", "match"): package_match,
     ("vulnerabilities", "count"): count,
-    ("ancestry", "allowed_base_image_digest"): base_image("ancestry.allowed_base_image_digest", 0),
-    ("ancestry", "allowed_base_image_tag"): base_image("ancestry.allowed_base_image_tag", 1),
-    ("ancestry", "denylist_ancestor_image_digest"): ancestors("ancestry.denylist_ancestor_image_digest", 0),
-    ("ancestry", "denylist_ancestor_image_tag"): ancestors("ancestry.denylist_ancestor_image_tag", 1),
+    ("ancestry", "allowed_base_image_digest"): base_digest,
+    ("ancestry", "allowed_base_image_tag"): base_tag,
+    ("ancestry", "denylist_ancestor_image_digest"): ancestor_digest,
+    ("ancestry", "denylist_ancestor_image_tag"): ancestor_tag,
     ("ancestry", "no_ancestors_analyzed"): none_analyzed,
     ("completeness", "unread"): unread,
     ("completeness", "unsupported_ecosystem"): named("completeness.unsupported_ecosystem", "unsupported"),

@@ -9,11 +9,14 @@ import collections
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import policy_base  # noqa: E402
@@ -22,6 +25,7 @@ import policy_feeds  # noqa: E402
 import policy_images  # noqa: E402
 import policy_model  # noqa: E402
 import policy_own  # noqa: E402
+import policy_site  # noqa: E402
 import policy_vex  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,8 +43,8 @@ NEVER_FIRES = {
 MAKES_NO_DIFFERENCE = {
     ("files", "attribute_match", "checksum_algorithm"): "it has one value, which is the default",
 }
-# Exercised with an engine only (policy_engine.py): they are about other images, the image's record, or need a scanner.
-ENGINE_ONLY = {("malware", "scans"), ("malware", "scan_not_run"), ("metadata", "annotation"), *(k for k in policy_own.TRIGGERS if k[0] in ("ancestry", "tag_drift"))}
+# Exercised with an engine only (policy_site.py): they are about other images, the image's record, or need a scanner.
+ENGINE_ONLY = {("malware", "scans"), ("metadata", "annotation"), *(k for k in policy_own.TRIGGERS if k[0] in ("ancestry", "tag_drift"))}
 
 
 class Coverage:
@@ -88,7 +92,13 @@ class Coverage:
         return out
 
 
-ALWAYS = {("always", "always")}
+ALWAYS = {("always", "always"), ("malware", "scan_not_run")}
+
+
+def note(coverage, bundle, facts, want):
+    used = (want.mapping or {}).get("policy_ids") or [(want.mapping or {}).get("policy_id")]
+    for rule in (x for p in bundle["policies"] if p["id"] in used for x in p["rules"]):
+        coverage.note(rule, facts)
 
 
 class Corpus:
@@ -110,16 +120,8 @@ class Corpus:
         for n in range(images):
             which = int(n % 4 == 3)  # the set without the packages of npm and gem
             source, facts = policy_images.make(self.r, self.data[which], self.where / f"image{n}", n)
-            facts.gaps = self.gaps(source, facts)
+            facts.gaps = policy_site.gaps(source, facts)
             self.images.append((which, source, facts))
-
-    def gaps(self, source, facts):
-        """Which files cannot be read the model knows, the words for it are the report's."""
-        report = json.loads(kellet("sbom", source, "-o", "json", "--data", self.where / "data0", "-q").stdout)["completeness"]
-        found = sorted((p["what"], "/" + p["path"], p["detail"]) for p in report["problems"])
-        assert sorted(x[1] for x in found) == sorted(p for p in facts.files if p.endswith("broken.jar")), found
-        assert report["unsupported"] == facts.unsupported
-        return found
 
     def statements(self, facts):
         """A VEX document about some of the findings, and what it makes of them."""
@@ -153,9 +155,7 @@ class Corpus:
         return f"{source} {tag} {policy}\n" + "\n".join(found) if found else ""
 
     def note(self, bundle, facts, want):
-        used = (want.mapping or {}).get("policy_ids") or [(want.mapping or {}).get("policy_id")]
-        for rule in (x for p in bundle["policies"] if p["id"] in used for x in p["rules"]):
-            self.coverage.note(rule, facts)
+        note(self.coverage, bundle, facts, want)
         self.counts.update(cases=1, rules=sum(len(p["rules"]) for p in bundle["policies"]), rows=len(want.rows))
         self.fired.update(f"{x[1]}/{x[2]}" for x in want.rows)
 
@@ -233,11 +233,51 @@ def test_random_bundles(tmp_path):
     assert not missing, "not exercised:\n" + "\n".join(missing)
 
 
+def test_in_an_engine(tmp_path):
+    """What needs one: other images, records, a scanner, an account's VEX documents."""
+    if not shutil.which("docker-registry"):
+        pytest.skip("docker-registry is not installed")
+    site, coverage, wrong = policy_site.Site(KELLET, tmp_path, 20260106), Coverage(), []
+    keys = ENGINE_ONLY - (set() if site.clamd else {("malware", "scans")})
+    try:
+        for n in range(200):
+            want, document, bundle, facts = site.case()
+            wrong += ["\n".join([f"case {n}: {facts.digest}", *found]) for found in [differences(want, document)] if found]
+            note(coverage, bundle, facts, want)
+            if n >= 60 and not coverage.missing(keys):
+                break
+    finally:
+        site.stop()
+    assert not wrong, f"{len(wrong)} of {n + 1} differ:\n" + "\n".join(wrong[:6])
+    print(n + 1, "evaluations")
+    missing = coverage.missing(keys)
+    assert not missing, "not exercised:\n" + "\n".join(missing)
+    if not site.clamd:
+        pytest.skip("clamd is not installed: rules about malware were not compared")
+
+
 def test_random_mistakes(tmp_path):
     corpus = Corpus(tmp_path, 20260102, 3)
     wrong = corpus.mistakes(60)
     assert not wrong, f"{len(wrong)} of 60 differ:\n" + "\n".join(wrong[:5])
     assert corpus.counts["mistakes"] > 60
+
+
+def in_an_engine(where, seed, coverage, total, cases):
+    """How many evaluations differ; each is told."""
+    site, wrong = policy_site.Site(KELLET, where, seed), 0
+    try:
+        for n in range(cases):
+            want, document, bundle, facts = site.case()
+            found = differences(want, document)
+            note(coverage, bundle, facts, want)
+            total.update({"evaluations": 1, "evaluated rows": len(want.rows)})
+            if found:
+                wrong += 1
+                print(f"seed {seed}, evaluation {n}: {facts.digest}", *found, sep="\n", flush=True)
+    finally:
+        site.stop()
+    return wrong
 
 
 def main():
@@ -246,6 +286,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--images", type=int, default=12, help="how many a feed set has; then another one is made")
     parser.add_argument("--stop-after", type=int, default=20, help="differences")
+    parser.add_argument("--engine", action="store_true", help="with each feed set an engine too (needs docker-registry, clamd)")
     o = parser.parse_args()
     total, fired, wrong, seed, end = collections.Counter(), collections.Counter(), 0, o.seed, time.monotonic() + o.seconds
     coverage = Coverage()
@@ -263,6 +304,8 @@ def main():
             for found in corpus.mistakes(100):
                 wrong += 1
                 print(f"seed {seed}: {found}", flush=True)
+            if o.engine:
+                wrong += in_an_engine(where, seed, coverage, total, 100)
             total += corpus.counts
             fired += corpus.fired
         seed += 1
@@ -270,9 +313,9 @@ def main():
           f"mistakes, {wrong} differ; seeds {o.seed} to {seed - 1}")
     for name, n in sorted(fired.items()):
         print(f"  {n:8} {name}")
-    missing = coverage.missing(set(coverage.spec) - ENGINE_ONLY)
-    print(f"{len(coverage.spec) - len(ENGINE_ONLY)} triggers, {len(coverage.given)} parameters; not exercised: {missing or 'none'}; "
-          f"with an engine only: {', '.join(sorted('.'.join(k) for k in ENGINE_ONLY))}")
+    missing = coverage.missing(set(coverage.spec) - (set() if o.engine else ENGINE_ONLY))
+    print(f"{total['evaluations']} evaluations in an engine, {total['evaluated rows']} rows; {len(coverage.spec)} triggers, {len(coverage.given)} parameters; not exercised: {missing or 'none'}; "
+          f"never fires: {NEVER_FIRES}; with --engine only: {', '.join(sorted('.'.join(k) for k in ENGINE_ONLY))}")
     return 1 if wrong or missing else 0
 
 
