@@ -1,19 +1,13 @@
-#define OPENSSL_SUPPRESS_DEPRECATED /* SHA256_CTX: its state can be seen */
-
 #include "codec/digest.h"
 
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/digest_both.h"
-
 struct digest_ctx {
-    EVP_MD_CTX *md; /* NULL: sha */
-    SHA256_CTX sha;
+    EVP_MD_CTX *md;
 };
 
 static EVP_MD *sha256_algorithm, *md5_algorithm;
@@ -36,10 +30,8 @@ int digest_new(struct digest_ctx **out, struct err *e)
     struct digest_ctx *d = calloc(1, sizeof *d);
     if (!d)
         return err_no_memory(e);
-    bool plain = sha256_md() && digest_both_there();
-    d->md = plain ? NULL : EVP_MD_CTX_new();
-    if (plain ? SHA256_Init(&d->sha) != 1
-              : !d->md || !sha256_md() || EVP_DigestInit_ex2(d->md, sha256_md(), NULL) != 1) {
+    d->md = EVP_MD_CTX_new();
+    if (!d->md || !sha256_md() || EVP_DigestInit_ex2(d->md, sha256_md(), NULL) != 1) {
         digest_free(d);
         return err_set(e, ERR_UNSUPPORTED, "the crypto library offers no SHA-256");
     }
@@ -74,49 +66,15 @@ void digest_old_final(struct digest_ctx *d, uint8_t *out, size_t size)
 
 void digest_update(struct digest_ctx *d, const void *p, size_t n)
 {
-    if (n && d->md)
+    if (n)
         EVP_DigestUpdate(d->md, p, n);
-    else if (n)
-        SHA256_Update(&d->sha, p, n);
-}
-
-static void count_bytes(SHA256_CTX *c, uint64_t n)
-{
-    uint64_t bits = ((uint64_t)c->Nh << 32 | c->Nl) + (n << 3);
-    c->Nh = (SHA_LONG)(bits >> 32);
-    c->Nl = (SHA_LONG)bits;
-}
-
-void digest_update_both(struct digest_ctx *a, struct digest_ctx *b, const void *bytes, size_t n)
-{
-    const uint8_t *p = bytes;
-    if (!a->md && !b->md && a->sha.num == b->sha.num) { /* their blocks are the same */
-        size_t begun = a->sha.num ? SHA256_CBLOCK - a->sha.num : 0, blocks;
-        if (n >= begun && (blocks = (n - begun) / SHA256_CBLOCK)) {
-            digest_update(a, p, begun);
-            digest_update(b, p, begun);
-            p += begun;
-            digest_both_blocks(a->sha.h, b->sha.h, p, blocks);
-            count_bytes(&a->sha, blocks * SHA256_CBLOCK);
-            count_bytes(&b->sha, blocks * SHA256_CBLOCK);
-            p += blocks * SHA256_CBLOCK;
-            n -= begun + blocks * SHA256_CBLOCK;
-        }
-    }
-    digest_update(a, p, n);
-    digest_update(b, p, n);
 }
 
 struct sha256 digest_final(struct digest_ctx *d)
 {
     struct sha256 out = {{0}};
-    if (d->md) {
-        EVP_DigestFinal_ex(d->md, out.b, NULL);
-        EVP_DigestInit_ex2(d->md, sha256_md(), NULL);
-    } else {
-        SHA256_Final(out.b, &d->sha);
-        SHA256_Init(&d->sha);
-    }
+    EVP_DigestFinal_ex(d->md, out.b, NULL);
+    EVP_DigestInit_ex2(d->md, sha256_md(), NULL);
     return out;
 }
 

@@ -1,5 +1,5 @@
-/* digest.h - SHA-256 of OpenSSL, and "sha256:<hex>" text. MD5 for ids that the original made with
- * it, never for security. */
+/* digest.h - SHA-256 over OpenSSL's EVP (fetched once per context), and "sha256:<hex>" text. MD5
+ * for ids that the original made with it, never for security. */
 #ifndef KELLET_CODEC_DIGEST_H
 #define KELLET_CODEC_DIGEST_H
 
@@ -13,9 +13,6 @@ struct sha256 {
 struct digest_ctx;
 int digest_new(struct digest_ctx **out, struct err *e);
 void digest_update(struct digest_ctx *d, const void *p, size_t n);
-/* Both take the bytes, where the processor has the instructions (digest_both.h) for little more
- * than one would cost; contexts of digest_new(), not the same. */
-void digest_update_both(struct digest_ctx *a, struct digest_ctx *b, const void *p, size_t n);
 /* Finishes; the context then starts afresh. */
 struct sha256 digest_final(struct digest_ctx *d);
 void digest_free(struct digest_ctx *d);

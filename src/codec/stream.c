@@ -248,7 +248,6 @@ struct filter {
     struct stream s;
     struct stream *below;
     struct digest_ctx *digest;
-    const uint8_t *hashed; /* up to where in the view */
     uint64_t left;
 };
 
@@ -280,41 +279,17 @@ static struct filter *filter_new(const struct stream_ops *ops, struct stream *be
     return f;
 }
 
-/* What a view showed is hashed when it ends: until then stream_hash() may do it. */
 static int digest_fill(struct stream *s, struct err *e)
 {
     struct filter *f = (struct filter *)s;
-    digest_update(f->digest, f->hashed, (size_t)(s->end - f->hashed));
-    f->hashed = s->end;
     int r = filter_borrow(f, UINT64_MAX, e);
     if (r == 0)
-        f->hashed = s->p;
+        digest_update(f->digest, s->p, (size_t)(s->end - s->p));
     return r;
 }
 
-static void digest_hash(struct stream *s, struct digest_ctx *also, const uint8_t *p, size_t n)
-{
-    struct filter *f = (struct filter *)s;
-    uintptr_t at = (uintptr_t)p, from = (uintptr_t)f->hashed, end = (uintptr_t)s->end;
-    if (at < from || at > end || n > end - at) {
-        digest_update(also, p, n);
-        return;
-    }
-    digest_update(f->digest, f->hashed, at - from);
-    digest_update_both(f->digest, also, p, n);
-    f->hashed = p + n;
-}
-
 static const struct stream_ops digest_ops = {
-    .name = "digest", .fill = digest_fill, .close = plain_close, .hash = digest_hash};
-
-void stream_hash(struct stream *s, struct digest_ctx *also, const uint8_t *p, size_t n)
-{
-    if (s->ops->hash)
-        s->ops->hash(s, also, p, n);
-    else
-        digest_update(also, p, n);
-}
+    .name = "digest", .fill = digest_fill, .close = plain_close};
 
 int stream_digest(struct stream *below, struct digest_ctx *ctx, struct stream **out, struct err *e)
 {

@@ -12,7 +12,6 @@
 #include "base/str.h"
 
 struct stream;
-struct digest_ctx;
 
 struct stream_ops {
     const char *name;
@@ -25,8 +24,6 @@ struct stream_ops {
     /* MAY. Skips n bytes without showing them; the view is empty when called. Returns how many were
      * skipped (less than n only at the end), or a negative code. */
     int64_t (*skip)(struct stream *s, uint64_t n, struct err *e);
-    /* MAY. stream_hash(). */
-    void (*hash)(struct stream *s, struct digest_ctx *also, const uint8_t *p, size_t n);
 };
 
 struct stream {
@@ -117,11 +114,9 @@ const char *compression_name(enum compression c);
 int stream_inflate(struct stream *below, enum compression c, const struct inflate_limits *l,
                    struct stream **out, struct err *e);
 
-/* Passes on what is below and hashes it; ctx has all of it once the end was reached. */
+/* Passes on what is below and hashes it; sha256_final is valid after the end was reached. */
+struct digest_ctx;
 int stream_digest(struct stream *below, struct digest_ctx *ctx, struct stream **out, struct err *e);
-/* Hashes n bytes at p, a piece of the last view of s, which is still valid; when a stream_digest()
- * below shows the same bytes and has not hashed them yet, for its digest at the same time. */
-void stream_hash(struct stream *s, struct digest_ctx *also, const uint8_t *p, size_t n);
 
 /* At most n bytes of below. Closing it does not skip the rest. */
 int stream_limit(struct stream *below, uint64_t n, struct stream **out, struct err *e);

@@ -57,16 +57,8 @@ static void plain_close(struct stream *s)
     free(s);
 }
 
-static void plain_hash(struct stream *s, struct digest_ctx *also, const uint8_t *p, size_t n)
-{
-    stream_hash(((struct plain *)s)->below, also, p, n);
-}
-
-static const struct stream_ops plain_ops = {.name = "tar",
-                                            .fill = plain_fill,
-                                            .close = plain_close,
-                                            .skip = plain_skip,
-                                            .hash = plain_hash};
+static const struct stream_ops plain_ops = {
+    .name = "tar", .fill = plain_fill, .close = plain_close, .skip = plain_skip};
 
 int tar_plain_open(struct stream *below, uint64_t *left, struct stream **out, struct err *e)
 {

@@ -194,101 +194,11 @@ static void digests(void **state)
     assert_ok(stream_from_mem((str){plain, PLAIN}, &below, &e));
     assert_ok(stream_digest(below, d, &s, &e));
     assert_int_equal(stream_skip(s, PLAIN, &e), PLAIN);
-    assert_ok(stream_drain(s, &e));
     struct sha256 got = digest_final(d), want = sha256_of(plain, PLAIN);
     assert_true(sha256_eq(&got, &want));
     stream_close(s);
     stream_close(below);
     digest_free(d);
-}
-
-/* Two contexts that begin anywhere and take pieces of any length together. */
-static void two_digests_at_once(void **state)
-{
-    struct err e = {0};
-    struct digest_ctx *a, *b;
-    uint32_t x = 7;
-    assert_ok(digest_new(&a, &e));
-    assert_ok(digest_new(&b, &e));
-    for (size_t round = 0; round < 300; round++) {
-        size_t before = round % 3 ? (round * 37) % 130 : 0, at = before;
-        digest_update(a, plain, before); /* the other begins behind it */
-        for (int piece = 0; piece < 5; piece++) {
-            x = x * 1103515245 + 12345;
-            size_t n = (x >> 16) % (piece == 2 ? 20000 : 200);
-            digest_update_both(a, b, plain + at, n);
-            at += n;
-        }
-        digest_update(b, plain, round % 7);
-        char *both = malloc(at + 7);
-        assert_non_null(both);
-        memcpy(both, plain + before, at - before);
-        memcpy(both + at - before, plain, round % 7);
-        struct sha256 want_a = sha256_of(plain, at), got_a = digest_final(a);
-        struct sha256 want_b = sha256_of(both, at - before + round % 7), got_b = digest_final(b);
-        free(both);
-        assert_true(sha256_eq(&got_a, &want_a));
-        assert_true(sha256_eq(&got_b, &want_b));
-    }
-    digest_free(a);
-    digest_free(b);
-}
-
-/* What is hashed for others on the way, in pieces, twice or not at all: the stream's own digest is
- * that of all bytes. */
-static void a_digest_shares_its_bytes(void **state)
-{
-    static const struct {
-        size_t skip, take;
-        bool again;
-    } steps[] = {{512, 1000, false}, {24, 64, false},     {0, 63, true}, {1, 4096, true},
-                 {0, 0, false},      {300, 70000, false}, {0, 1, false}, {128 * 1024, 9999, true}};
-    struct err e = {0};
-    struct digest_ctx *own, *other;
-    struct stream *below, *s;
-    char packed[PLAIN];
-    size_t n = pack(COMP_ZSTD, plain, PLAIN, packed, sizeof packed), at = 0;
-    const struct inflate_limits limits = {.max_out = PLAIN};
-    struct stream *inflated;
-    assert_ok(digest_new(&own, &e));
-    assert_ok(digest_new(&other, &e));
-    assert_ok(stream_from_mem((str){packed, n}, &below, &e));
-    assert_ok(stream_inflate(below, COMP_ZSTD, &limits, &inflated, &e));
-    assert_ok(stream_digest(inflated, own, &s, &e));
-    for (size_t i = 0; i < KE_ARRAY_LEN(steps); i++) {
-        assert_int_equal(stream_skip(s, steps[i].skip, &e), steps[i].skip);
-        at += steps[i].skip;
-        size_t from = at;
-        for (size_t left = steps[i].take; left;) {
-            const uint8_t *p;
-            int64_t have = stream_view(s, &p, &e);
-            assert_true(have > 0);
-            size_t take = left < (size_t)have ? left : (size_t)have;
-            stream_hash(s, other, p, take);
-            if (steps[i].again) { /* already hashed: only for the other */
-                stream_hash(s, other, p, take);
-                (void)digest_final(other);
-                from = at + take;
-            }
-            stream_consume(s, take);
-            at += take;
-            left -= take;
-        }
-        struct sha256 got = digest_final(other), want = sha256_of(plain + from, at - from);
-        assert_true(sha256_eq(&got, &want));
-    }
-    stream_hash(below, other, (const uint8_t *)plain, 100); /* no digest below */
-    struct sha256 got = digest_final(other), want = sha256_of(plain, 100);
-    assert_true(sha256_eq(&got, &want));
-    assert_ok(stream_drain(s, &e));
-    got = digest_final(own);
-    want = sha256_of(plain, PLAIN);
-    assert_true(sha256_eq(&got, &want));
-    stream_close(s);
-    stream_close(inflated);
-    stream_close(below);
-    digest_free(own);
-    digest_free(other);
 }
 
 static void spools(void **state)
@@ -351,7 +261,6 @@ int main(void)
         cmocka_unit_test(round_trips),         cmocka_unit_test(every_cut_is_an_error),
         cmocka_unit_test(bombs_hit_a_limit),   cmocka_unit_test(corrupt_gzip_is_noticed),
         cmocka_unit_test(errors_stick),        cmocka_unit_test(digests),
-        cmocka_unit_test(two_digests_at_once), cmocka_unit_test(a_digest_shares_its_bytes),
         cmocka_unit_test(md5_is_of_all_parts), cmocka_unit_test(spools),
         cmocka_unit_test(ranges_of_files),
     };
