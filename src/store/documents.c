@@ -119,7 +119,7 @@ static int insert_content(struct documents *d, struct db_tx *tx, str digest, str
         return rc;
     struct db_value v = DBB(buf_view(&b));
     rc = db_query_int(tx,
-                      "INSERT INTO content (digest, size, chunks, data, named)"
+                      "INSERT INTO content (digest, size, chunks, data, area)"
                       " VALUES ($1, $2, $3, $4, 1) ON CONFLICT (digest) DO NOTHING RETURNING id",
                       DB(DBB(digest), DBI(bytes.n), whole ? DBNULL : v, whole ? v : DBNULL), id, e);
     return rc < 0 || whole ? rc : content_chunks_named(tx, *id, buf_view(&b), false, e);

@@ -248,7 +248,7 @@ static int insert(struct making *m, int64_t *id, struct err *e)
             return rc;
         rc = db_query_int(
             m->tx,
-            "INSERT INTO content (digest, size, chunks, parts, base, delta, named)"
+            "INSERT INTO content (digest, size, chunks, parts, base, delta, area)"
             " VALUES ($1, $2, $3, $4, $5, $6, 1) ON CONFLICT (digest) DO NOTHING RETURNING id",
             DB(DBB(digest), DBI(m->size), DBB(named), DBB(buf_view(&m->packed)), DBI(base->id),
                DBB(delta.n ? delta : STR(""))),

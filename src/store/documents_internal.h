@@ -47,7 +47,7 @@ int content_chunks_get(struct documents *d, struct db_tx *tx, str recipe, uint64
 int content_each_chunk(str list, bool runs, int (*fn)(void *ctx, int64_t id), void *ctx,
                        struct err *e);
 /* The content names these chunks from now on, or no longer: documents_sweep() looks whether others
- * do. Which content may name a chunk is known by blocks of ids (table chunk_use). */
+ * do. Which content may name a chunk is known by areas of ids (table chunk_area). */
 int content_chunks_named(struct db_tx *tx, int64_t content, str list, bool runs, struct err *e);
 int content_chunks_left(struct db_tx *tx, int64_t content, str list, bool runs, struct err *e);
 

@@ -101,7 +101,7 @@ static int insert_content(struct db_tx *tx, const struct packing *p, int64_t *id
         if (rc == ERR_NOT_FOUND)
             rc = db_query_int(
                 tx,
-                "INSERT INTO content (digest, size, chunks, parts, named)"
+                "INSERT INTO content (digest, size, chunks, parts, area)"
                 " VALUES ($1, $2, $3, $4, 1) ON CONFLICT (digest) DO NOTHING"
                 " RETURNING id",
                 DB(DBB(digest), DBI(p->size), DBB(buf_view(&p->runs)), DBB(buf_view(&p->packed))),

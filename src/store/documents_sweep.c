@@ -33,13 +33,16 @@ int content_each_chunk(str list, bool runs, int (*fn)(void *ctx, int64_t id), vo
 
 /* ---- who may name a chunk */
 
-enum { BLOCK = 16 }; /* ids; part of the stored format */
+/* Ids; part of the stored format. BLOCK: of builds before, which note in chunk_use what they do not
+ * find noted there (column named); their rows are taken away here, but not read. */
+enum { AREA = 256, BLOCK = 16 };
 
 struct naming {
     struct db_tx *tx;
     int64_t content, block; /* block: the last one; -1: none */
     int64_t first, last;    /* a run of ids that is to be marked; last < first: none */
     const char *sql;
+    int64_t ids; /* of a block */
     bool mark;
     struct err *e;
 };
@@ -58,8 +61,8 @@ static int mark_run(struct naming *m)
 static int note_block(void *ctx, int64_t id)
 {
     struct naming *m = ctx;
-    if (id / BLOCK != m->block) {
-        m->block = id / BLOCK;
+    if (id / m->ids != m->block) {
+        m->block = id / m->ids;
         int64_t n = db_exec(m->tx, m->sql, DB(DBI(m->block), DBI(m->content)), m->e);
         if (n < 0)
             return (int)n;
@@ -75,17 +78,21 @@ static int note_block(void *ctx, int64_t id)
 
 int content_chunks_named(struct db_tx *tx, int64_t content, str list, bool runs, struct err *e)
 {
-    const char *sql = "INSERT INTO chunk_use (block, content) VALUES ($1, $2)"
-                      " ON CONFLICT (block, content) DO NOTHING";
-    struct naming m = {tx, content, -1, 0, -1, sql, false, e};
+    const char *sql = "INSERT INTO chunk_area (area, content) VALUES ($1, $2)"
+                      " ON CONFLICT (area, content) DO NOTHING";
+    struct naming m = {tx, content, -1, 0, -1, sql, AREA, false, e};
     return content_each_chunk(list, runs, note_block, &m, e);
 }
 
 int content_chunks_left(struct db_tx *tx, int64_t content, str list, bool runs, struct err *e)
 {
-    const char *sql = "DELETE FROM chunk_use WHERE block = $1 AND content = $2";
-    struct naming m = {tx, content, -1, 0, -1, sql, true, e};
+    const char *sql = "DELETE FROM chunk_area WHERE area = $1 AND content = $2",
+               *before = "DELETE FROM chunk_use WHERE block = $1 AND content = $2";
+    struct naming m = {tx, content, -1, 0, -1, sql, AREA, true, e};
+    struct naming b = {tx, content, -1, 0, -1, before, BLOCK, false, e};
     int rc = content_each_chunk(list, runs, note_block, &m, e);
+    if (rc >= 0)
+        rc = content_each_chunk(list, runs, note_block, &b, e);
     return rc < 0 ? rc : mark_run(&m);
 }
 
@@ -143,7 +150,7 @@ static int sweep_contents(struct db_tx *tx, void *ctx, struct err *e)
     return rc;
 }
 
-/* ---- contents that were written before there was chunk_use */
+/* ---- contents that builds before wrote */
 
 struct unnoted {
     size_t limit;
@@ -157,13 +164,13 @@ static int note_contents(struct db_tx *tx, void *ctx, struct err *e)
     size_t n = 0;
     int rc = db_query(tx,
                       "SELECT id, chunks, parts IS NOT NULL FROM content"
-                      " WHERE named IS NULL AND chunks IS NOT NULL LIMIT $1 {for_update}",
+                      " WHERE area IS NULL AND chunks IS NOT NULL LIMIT $1 {for_update}",
                       DB(DBI(u->limit)), &r, e);
     while (rc >= 0 && (rc = db_next(r, e)) == 1) {
         n++;
         rc = content_chunks_named(tx, db_int(r, 0), db_blob(r, 1), db_int(r, 2), e);
         if (rc >= 0)
-            rc = (int)db_exec(tx, "UPDATE content SET named = 1 WHERE id = $1",
+            rc = (int)db_exec(tx, "UPDATE content SET area = 1 WHERE id = $1",
                               DB(DBI(db_int(r, 0))), e);
     }
     u->more = n == u->limit;
@@ -215,14 +222,14 @@ static bool all_named(const struct sweep *s, size_t from, size_t to)
     return from == to;
 }
 
-/* The candidates [from, to) of one block: looks at contents that may name them until all are. */
-static int look_at_block(struct db_tx *tx, struct sweep *s, size_t from, size_t to, struct err *e)
+/* The candidates [from, to) of one area: looks at contents that may name them until all are. */
+static int look_at_area(struct db_tx *tx, struct sweep *s, size_t from, size_t to, struct err *e)
 {
     auto_rows *r = NULL;
     int rc = db_query(tx,
-                      "SELECT c.chunks, c.parts IS NOT NULL FROM chunk_use u"
-                      " JOIN content c ON c.id = u.content WHERE u.block = $1",
-                      DB(DBI(s->items[from].id / BLOCK)), &r, e);
+                      "SELECT c.chunks, c.parts IS NOT NULL FROM chunk_area u"
+                      " JOIN content c ON c.id = u.content WHERE u.area = $1",
+                      DB(DBI(s->items[from].id / AREA)), &r, e);
     while (rc >= 0 && !all_named(s, from, to) && (rc = db_next(r, e)) == 1)
         rc = content_each_chunk(db_blob(r, 0), db_int(r, 1), mark_named, s, e);
     return rc;
@@ -233,7 +240,7 @@ static int look(struct db_tx *tx, void *ctx, struct err *e)
     struct sweep *s = ctx;
     int64_t unnoted = 0;
     int rc = db_query_int(tx,
-                          "SELECT COUNT(*) FROM (SELECT 1 FROM content WHERE named IS NULL"
+                          "SELECT COUNT(*) FROM (SELECT 1 FROM content WHERE area IS NULL"
                           " AND chunks IS NOT NULL LIMIT 1) AS few",
                           DB0, &unnoted, e);
     s->n = 0;
@@ -241,9 +248,9 @@ static int look(struct db_tx *tx, void *ctx, struct err *e)
         return rc;
     rc = find_candidates(tx, s, e);
     for (size_t from = 0, to; rc >= 0 && from < s->n; from = to) {
-        for (to = from + 1; to < s->n && s->items[to].id / BLOCK == s->items[from].id / BLOCK;)
+        for (to = from + 1; to < s->n && s->items[to].id / AREA == s->items[from].id / AREA;)
             to++;
-        rc = look_at_block(tx, s, from, to, e);
+        rc = look_at_area(tx, s, from, to, e);
     }
     return rc;
 }

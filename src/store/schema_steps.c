@@ -420,6 +420,15 @@ static const char name_table[] =
 static const char newcomer_type[] =
     "ALTER TABLE finding_newcomer ADD COLUMN type {text} NOT NULL DEFAULT 'policy_eval';";
 
+/* What chunk_use says, by areas of 256 ids, and area where named was: a sweep of a build before
+ * notes for itself what it finds not named, one of this build what has no area. */
+static const char chunk_areas[] =
+    "CREATE TABLE chunk_area (area BIGINT NOT NULL, content BIGINT NOT NULL,"
+    " PRIMARY KEY (area, content)) {no_rowid};"
+    "ALTER TABLE content ADD COLUMN area BIGINT;"
+    "CREATE INDEX content_no_area ON content (id) WHERE area IS NULL AND chunks IS NOT NULL;"
+    "DROP INDEX content_not_named;";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -453,5 +462,6 @@ const struct schema_step schema_steps[] = {
      .sqlite_after = history_sqlite},
     {.title = "the names that vulnerabilities ever had", .sql = name_table},
     {.title = "images to look at again, for each consumer", .sql = newcomer_type},
+    {.title = "which contents name a chunk, by larger areas", .sql = chunk_areas},
     {.title = NULL},
 };

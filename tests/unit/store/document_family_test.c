@@ -176,7 +176,8 @@ static void sweep_all(void)
 static void expect_nothing(void)
 {
     sweep_all();
-    static const char *const tables[] = {"content", "chunk", "chunk_use", "document_family"};
+    static const char *const tables[] = {"content", "chunk", "chunk_area", "chunk_use",
+                                         "document_family"};
     for (size_t i = 0; i < KE_ARRAY_LEN(tables); i++) {
         char sql[60];
         snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM %s", tables[i]);
@@ -274,17 +275,23 @@ static void old_rows_are_noted(void **state)
 {
     for (uint64_t v = 0; v < 3; v++)
         assert_ok(put(store, docs, v, 0, &e));
-    run("DELETE FROM chunk_use");
-    run("UPDATE content SET named = NULL");
+    run("INSERT INTO chunk_use (block, content) SELECT DISTINCT c.id / 16, k.id FROM chunk c"
+        " CROSS JOIN content k WHERE k.chunks IS NOT NULL");
+    int64_t noted = count("SELECT COUNT(*) FROM chunk_use");
+    run("DELETE FROM chunk_area");
+    run("UPDATE content SET area = NULL");
     assert_int_equal(drop(store, docs, 1, 0, &e), 1);
     sweep_all();
-    assert_int_equal(count("SELECT COUNT(*) FROM content WHERE named IS NULL"
+    assert_int_equal(count("SELECT COUNT(*) FROM content WHERE area IS NULL"
                            " AND chunks IS NOT NULL"),
                      0);
     expect_all(0, 0);
     expect_all(2, 0);
     assert_int_equal(drop(store, docs, 0, 0, &e), 1);
     assert_int_equal(drop(store, docs, 2, 0, &e), 1);
+    sweep_all();
+    assert_true(count("SELECT COUNT(*) FROM chunk_use") < noted);
+    run("DELETE FROM chunk_use"); /* what no content named */
     expect_nothing();
 }
 
