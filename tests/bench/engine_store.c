@@ -16,6 +16,7 @@
  * a repository differ little, repositories share bases and packages, everything that changes has a
  * digest of its own. What is not: no image is a stranger to all others (one costs some 30 KB), none
  * is deleted, and no findings are stored: vulnerability data are not loaded. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,37 +326,102 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* One thread makes images and their documents while the other one stores those that are made, in
+ * the same order. */
+enum { AHEAD = 8 };
+
+struct work {
+    struct image im;
+    struct slot slot;
+    struct queue_item item;
+    struct analyzer_job job;
+    double making; /* seconds */
+};
+
+struct line {
+    struct fleet *f;
+    uint64_t first, images;
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    uint64_t made, stored;
+    struct work work[AHEAD];
+};
+
 static double storing, making, adding;
 
-static void store_one(struct fleet *f, uint64_t number)
+static void make_one(struct fleet *f, uint64_t number, struct work *w)
 {
     struct err e = {0};
-    struct queue_item item;
-    struct image im;
-    struct slot slot = {0};
-    struct analyzer_job job = {
-        .slot = &slot, .en = &f->en, .item = &item, .inv = &im.inv, .account = STR("admin")};
-    arena_init(&job.arena, 512 << 20);
-    make_image(f, &job.arena, number, &im);
-    job.digest = im.inv.manifest_digest;
-    struct adding ad = {&im, f->en.documents};
+    *w = (struct work){.job = {.en = &f->en, .account = STR("admin")}};
+    w->job.slot = &w->slot;
+    w->job.item = &w->item;
+    w->job.inv = &w->im.inv;
+    arena_init(&w->job.arena, 512 << 20);
+    make_image(f, &w->job.arena, number, &w->im);
+    w->job.digest = w->im.inv.manifest_digest;
+    double t = now();
+    struct analysis_input in = {
+        .digest = w->job.digest, .inv = &w->im.inv, .settings = f->settings};
+    must(analysis_make(&in, &w->job.analysis, &e), &e);
+    w->making = now() - t;
+}
+
+static void store_one(struct fleet *f, struct work *w)
+{
+    struct err e = {0};
+    struct adding ad = {&w->im, f->en.documents};
     double t = now();
     must(db_run(f->en.db, DB_WRITE, add, &ad, &e), &e);
-    must(
-        queue_take(f->en.db, &job.arena, STR(ANALYZER_QUEUE), STR("bench"), 60000000, &item, 1, &e),
-        &e);
-    must(db_run(f->en.db, DB_WRITE, begin, &job, &e), &e);
+    must(queue_take(f->en.db, &w->job.arena, STR(ANALYZER_QUEUE), STR("bench"), 60000000, &w->item,
+                    1, &e),
+         &e);
+    must(db_run(f->en.db, DB_WRITE, begin, &w->job, &e), &e);
     adding += now() - t;
+    making += w->making;
     t = now();
-    struct analysis_input in = {.digest = job.digest, .inv = &im.inv, .settings = f->settings};
-    must(analysis_make(&in, &job.analysis, &e), &e);
-    making += now() - t;
-    t = now();
-    must(analyzer_store(&job, &e), &e);
+    must(analyzer_store(&w->job, &e), &e);
     storing += now() - t;
-    analysis_free(job.analysis);
-    buf_done(&job.inventory);
-    arena_done(&job.arena);
+    analysis_free(w->job.analysis);
+    buf_done(&w->job.inventory);
+    arena_done(&w->job.arena);
+}
+
+static void *make_all(void *ctx)
+{
+    struct line *l = ctx;
+    for (uint64_t i = 0; i < l->images; i++) {
+        pthread_mutex_lock(&l->lock);
+        while (l->made - l->stored == AHEAD)
+            pthread_cond_wait(&l->moved, &l->lock);
+        pthread_mutex_unlock(&l->lock);
+        make_one(l->f, l->first + i, &l->work[i % AHEAD]);
+        pthread_mutex_lock(&l->lock);
+        l->made++;
+        pthread_cond_broadcast(&l->moved);
+        pthread_mutex_unlock(&l->lock);
+    }
+    return NULL;
+}
+
+static void store_all(struct line *l)
+{
+    double begun = now();
+    for (uint64_t i = 0; i < l->images; i++) {
+        pthread_mutex_lock(&l->lock);
+        while (l->made == l->stored)
+            pthread_cond_wait(&l->moved, &l->lock);
+        pthread_mutex_unlock(&l->lock);
+        store_one(l->f, &l->work[i % AHEAD]);
+        pthread_mutex_lock(&l->lock);
+        l->stored++;
+        pthread_cond_broadcast(&l->moved);
+        pthread_mutex_unlock(&l->lock);
+        if ((i + 1) % 5000 == 0 || i + 1 == l->images)
+            printf("%llu images in %.1f s; an image: added %.2f ms, documents made %.2f ms, "
+                   "stored %.2f ms\n",
+                   (unsigned long long)(i + 1), now() - begun, adding / (double)(i + 1) * 1e3,
+                   making / (double)(i + 1) * 1e3, storing / (double)(i + 1) * 1e3);
+    }
 }
 
 int main(int argc, char **argv)
@@ -379,15 +445,17 @@ int main(int argc, char **argv)
     must(schema_upgrade(f.en.db, NULL, NULL, &e), &e);
     struct documents_options d = {0};
     must(documents_open(f.en.db, &d, &f.en.documents, &e), &e);
-    double begun = now();
-    for (uint64_t i = 0; i < images; i++) {
-        store_one(&f, first + i);
-        if ((i + 1) % 5000 == 0 || i + 1 == images)
-            printf("%llu images in %.1f s; an image: added %.2f ms, documents made %.2f ms, "
-                   "stored %.2f ms\n",
-                   (unsigned long long)(i + 1), now() - begun, adding / (double)(i + 1) * 1e3,
-                   making / (double)(i + 1) * 1e3, storing / (double)(i + 1) * 1e3);
+    static struct line l = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
+    l.f = &f;
+    l.first = first;
+    l.images = images;
+    pthread_t maker;
+    if (pthread_create(&maker, NULL, make_all, &l) != 0) {
+        fprintf(stderr, "bench-engine-store: no thread\n");
+        return 1;
     }
+    store_all(&l);
+    pthread_join(maker, NULL);
     documents_close(f.en.documents);
     db_close(f.en.db);
     return 0;
