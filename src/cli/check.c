@@ -117,6 +117,9 @@ const struct command command_check = {
     .arguments = "SOURCE",
     .summary = "Judge an image by a policy bundle, as the engine would",
     .details = SOURCE_HELP
+    "import:PATH is an image that an SBOM describes: Syft's JSON of an image, or a directory with\n"
+    "what one uploads to an engine (packages, manifest, image_config, dockerfile). Of its files\n"
+    "nothing is known: a pass is incomplete when the bundle looks at them.\n"
     "\n"
     "The image is scanned as the engine does it - packages, files, secrets, vulnerabilities - and\n"
     "evaluated against the bundle. With -o json the answer is that of the engine's API\n"

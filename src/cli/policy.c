@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/text.h"
+#include "cli/import_source.h"
 #include "codec/yaml.h"
 #include "report/completeness.h"
 #include "report/table_tail.h"
@@ -108,14 +109,25 @@ static void vex_drop(struct vex **v)
     vex_free(*v);
 }
 
+/* A pass must not rest on what an SBOM cannot say. */
+static int note_import(struct inventory *inv, unsigned needs, struct err *e)
+{
+    const unsigned files = PART_FILES | PART_SEARCHES | PART_RETRIEVED | PART_MANIFESTS;
+    return needs & files ? inventory_add_problem(
+                               inv, "unsupported",
+                               STR("an SBOM says nothing of files, which the policy looks at"), e)
+                         : 0;
+}
+
 int judge_source(const struct judge_args *a, const char *source, const struct policy_bundle *b,
                  struct judged *out)
 {
     struct err e = {0};
-    auto_buf dockerfile;
+    auto_buf dockerfile, ignored; /* the option's goes before the import's */
     str text = {0};
     *out = (struct judged){0};
     buf_init(&dockerfile, 16 << 20);
+    buf_init(&ignored, 16 << 20);
     struct vex *vex __attribute__((cleanup(vex_drop))) = NULL;
     int code = read_dockerfile(a->dockerfile, &dockerfile, &text);
     if (!code)
@@ -129,10 +141,17 @@ int judge_source(const struct judge_args *a, const char *source, const struct po
         args.facts = &out->settings->facts;
         code = source_open_data(&args, &out->db);
     }
-    if (!code)
+    bool imported = import_source_is(source);
+    if (!code && imported)
+        code = import_source_read(source, &out->inv, a->dockerfile ? &ignored : &dockerfile);
+    else if (!code)
         code = source_scan(&args, source, &out->inv);
     if (code)
         return code;
+    if (imported && note_import(out->inv, policy_bundle_needs(b), &e) < 0)
+        return fail(EXIT_CANNOT, &e);
+    if (imported && !text.p && dockerfile.n)
+        text = buf_view(&dockerfile);
     int64_t now = clock_wall_us();
     const struct policy_scan_options o = {
         .inv = out->inv,
@@ -140,6 +159,7 @@ int judge_source(const struct judge_args *a, const char *source, const struct po
         .db = out->db,
         .tag = str_z(a->tag),
         .dockerfile = text,
+        .imported = imported,
         .vex = vex,
         .now_us = now,
     };

@@ -1,6 +1,7 @@
 """kellet check and kellet policy: the engine's verdict without one. Compared with the recorded evaluations."""
 import base64
 import csv
+import gzip
 import hashlib
 import json
 import os
@@ -100,16 +101,13 @@ def recorded_rules():
 
 
 def test_all_recorded_rows(kitchen, tmp_path):
-    """With the feed service's records loaded, the rows of the recordings come out without a server: all but the size of
-    the imported image, which needs an engine (test_recorded_evaluations.py has all)."""
+    """With the feed service's records loaded, all rows of the recordings come out without a server, those of the imported
+    image too."""
     with open(DATA / "golden/trigger_rows.tsv", encoding="utf-8", newline="") as f:
         rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
     day = re.compile(r"(max_days_since_(?:creation|fix))=\d{4}-\d\d-\d\d")
-    want = {(r["gate"], r["trigger"], r["trigger_id"], day.sub(r"\1=DAY", r["message"])) for r in rows
-            if re.search("kitchen:(v1|v2|df)|docker.io/alpine:latest", r["tags"])}
-    others = [r for r in rows if not re.search("kitchen:(v1|v2|df)|docker.io/alpine:latest", r["tags"])]
-    assert all(r["tags"] == "docker.io/imported/kitchen:latest" and "attribute: 'size'" in r["message"] for r in others), others
-    assert len(rows) == 251 and len(others) == 5
+    want = {(r["gate"], r["trigger"], r["trigger_id"], day.sub(r"\1=DAY", r["message"])) for r in rows}
+    assert len(rows) == 251 and len(want) == 251
     done = kellet("feeds", "load", "anchore", DATA / "golden/feeds.json", "--data", tmp_path / "data")
     assert done.returncode == 0 and "github:python: 4 records" in done.stdout, done
     dockerfile = next(x for x in map(json.loads, open(DATA / "04_images.jsonl", encoding="utf-8")) if x["n"] == 34)
@@ -118,8 +116,13 @@ def test_all_recorded_rows(kitchen, tmp_path):
                                                         for r in rows if r["gate"] == "dockerfile"]))
     policy = write(tmp_path / "p.json", bundle(*recorded_rules(), *df_rules))
     df = kitchen_layout(tmp_path, 4)[0]
+    sbom = tmp_path / "sbom.json"
+    sbom.write_bytes(gzip.decompress((DATA / "golden/kitchen1/sbom_native.json.gz").read_bytes()))
+    (tmp_path / "scratch").write_text("FROM scratch\nUSER root\n")
     found = set()
-    for source, tag, *more in ((f"oci-dir:{kitchen[0]}", TAG), (f"oci-dir:{ALPINE}", "docker.io/alpine:latest"),
+    for source, tag, *more in (
+                               (f"import:{sbom}", "docker.io/imported/kitchen:latest", "--dockerfile", tmp_path / "scratch"),
+                               (f"oci-dir:{kitchen[0]}", TAG), (f"oci-dir:{ALPINE}", "docker.io/alpine:latest"),
                                (f"oci-dir:{df}", "127.0.0.1:5000/bench/kitchen:df", "--dockerfile", tmp_path / "Dockerfile")):
         done = kellet("check", source, "--policy", policy, "--tag", tag, "--analyzer-config", kitchen[1], "--hints", "-o",
                       "json", "--data", tmp_path / "data", *more)
@@ -129,6 +132,49 @@ def test_all_recorded_rows(kitchen, tmp_path):
             found.add((r[3], r[4], r[2], day.sub(r"\1=DAY", r[5])))
     missing = sorted(want - found)
     assert not missing, f"{len(missing)} of {len(want)} rows are missing:\n" + "\n".join(map(str, missing[:40]))
+
+
+def test_an_sbom_is_an_image(kitchen, tmp_path):
+    """One that holds manifest and configuration, or a directory with what an import uploads: the same verdict. Of files
+    nothing is known."""
+    document = json.loads(gzip.decompress((DATA / "golden/kitchen1/sbom_native.json.gz").read_bytes()))
+    sbom, folder = write(tmp_path / "sbom.json", document), tmp_path / "import"
+    folder.mkdir()
+    for name, content in (("packages.json", json.dumps(document).encode()),
+                          ("manifest", base64.b64decode(document["source"]["target"]["manifest"])),
+                          ("image_config", base64.b64decode(document["source"]["target"]["config"])),
+                          ("dockerfile", b"FROM scratch\nEXPOSE 22\n")):
+        (folder / name).write_bytes(content)
+    (tmp_path / "Dockerfile").write_bytes(b"FROM scratch\nEXPOSE 22\n")
+    policy = write(tmp_path / "p.json", bundle(
+        rule("metadata", "attribute", attribute="size", check="exists", value="1"), rule("packages", "blacklist", name="musl"),
+        rule("dockerfile", "exposed_ports", ports="22", type="blacklist"), rule("metadata", "label", name="maintainer", check="exists"),
+        rule("files", "suid_or_guid_set", "WARN"), rule("packages", "verify", "WARN")))
+
+    def check(source, *more):
+        done = kellet("check", f"import:{source}", "--policy", policy, "--tag", "app:1", "-o", "json", "--data", tmp_path / "data", *more)
+        assert done.returncode == 1, done
+        (digest, by_tag), = json.loads(done.stdout)[0].items()
+        result = by_tag["docker.io/app:1"][0]["detail"]["result"]
+        return digest, [r[4:6] for r in list(result["result"].values())[0]["result"]["rows"]], result["evaluation_problems"]
+    one, other = check(sbom, "--dockerfile", tmp_path / "Dockerfile"), check(folder)
+    assert one == other
+    digest, rows, problems = one
+    assert digest == "sha256:" + hashlib.sha256((folder / "manifest").read_bytes()).hexdigest()
+    assert [t for t, _ in rows] == ["attribute", "label", "blacklist", "exposed_ports"] and "matched image value: '2875516'" in rows[0][1]
+    assert [p["problem_type"] for p in problems] == ["TriggerEvaluationError"], problems
+    for allowed, code in (("files", 3), ("metadata", 0)):  # a pass that rests on files is none
+        looks = rule("files", "suid_or_guid_set") if allowed == "files" else rule("metadata", "attribute", attribute="size", check="<",
+                                                                              value="1")
+        write(policy, bundle(looks))
+        done = kellet("check", f"import:{folder}", "--policy", policy, "--data", tmp_path / "data")
+        assert done.returncode == code and ("an SBOM says nothing of files" in done.stdout) == (code == 3), done
+    del document["source"]
+    for source, code, words in ((write(tmp_path / "bare.json", document), 5, "does not hold the image's manifest"),
+                                (write(tmp_path / "none.json", []), 5, "does not hold"), (tmp_path / "nothing", 5, "nothing"),
+                                (tmp_path, 5, "packages")):
+        done = kellet("check", f"import:{source}", "--policy", policy, "--data", tmp_path / "data")
+        assert done.returncode == code and words in done.stderr and not done.stdout, done
 
 
 def test_verdicts_and_exit_codes(tmp_path):

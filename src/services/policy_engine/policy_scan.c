@@ -125,7 +125,8 @@ static int analyse(struct policy_scan *s, const struct policy_scan_options *o, s
     auto_buf encoded;
     buf_init(&encoded, 32 << 20);
     str digest = o->inv->manifest_digest.n ? o->inv->manifest_digest : o->inv->config_digest;
-    struct analysis_input in = {.digest = digest, .inv = o->inv, .settings = o->settings};
+    struct analysis_input in = {
+        .digest = digest, .inv = o->inv, .settings = o->settings, .imported = o->imported};
     if (o->dockerfile.p)
         base64_encode(o->dockerfile, &encoded);
     in.dockerfile = buf_view(&encoded);

@@ -21,6 +21,7 @@ struct policy_scan_options {
     const struct vulndb *db; /* NULL: there are no data */
     str tag;                 /* empty: made of what the source says */
     str dockerfile;          /* text; p NULL: guessed from the history */
+    bool imported;           /* inv comes from an SBOM (import_sbom.h): nothing is known of files */
     const struct vex *vex;   /* what is said of the findings; NULL: nothing */
     int64_t now_us;          /* findings are first seen now, or as `kept` says */
     /* MAY. What policy_scan_keep() gave of an earlier scan: nothing is analysed again, settings and
