@@ -42,7 +42,10 @@ WITHDRAWN = {"withdrawn": "2030-02-01T00:00:00Z"}
 
 def go_weeks():
     """{path: text} of each week; None: as the week before."""
-    first = {**go(1, A, *since("0", "1.5.0")), **go(2, B, *since("0")), **go(5, D, *since("1.0.0", "1.3.0"), aliases=["CVE-2099-50"])}
+    first = {**go(1, A, *since("0", "1.5.0")), **go(2, B, *since("0")), **go(5, D, *since("1.0.0", "1.3.0"), aliases=["CVE-2099-50"]),
+             # An alias that two CVEs have in common makes them no one.
+             **go(6, C, *since("1.3.0"), aliases=["CVE-2099-61", "GHSA-kkkk-llll-mmmm"]),
+             **go(7, D, *since("0", "1.2.0"), aliases=["CVE-2099-62", "GHSA-kkkk-llll-mmmm"])}
     yield first
     yield {**first, **go(1, A, *since("0", "1.5.0"), aliases=["CVE-2099-1"])}  # it gets its CVE: findings move there
     second = {**first, **go(1, A, *since("1.2.0", "1.7.0"), aliases=["CVE-2099-1", "GHSA-aaaa-bbbb-cccc"]), **go(2, B, *since("0", "2.0.0"))}

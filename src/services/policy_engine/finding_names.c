@@ -14,23 +14,6 @@ static bool is_cve(str id)
 /* ---- reading -----------------------------------------------------------------------------------
  */
 
-int finding_names_now(const struct vulndb *db, struct arena *a, str id, str **out, size_t *n,
-                      struct err *e)
-{
-    str *ids = NULL;
-    size_t found = 0;
-    int rc = db ? vulndb_aliases(db, id, a, &ids, &found, e) : 0;
-    *out = arena_calloc(a, found + 1, sizeof **out);
-    if (rc < 0 || !*out)
-        return rc < 0 ? rc : err_no_memory(e);
-    *n = 0;
-    (*out)[(*n)++] = id;
-    for (size_t i = 0; i < found; i++)
-        if (!str_eq(ids[i], id) && !(is_cve(id) && is_cve(ids[i])))
-            (*out)[(*n)++] = ids[i];
-    return 0;
-}
-
 struct gathering {
     struct arena *a;
     VEC(str) list;
@@ -52,6 +35,57 @@ static int gather(struct gathering *g, str name, struct err *e)
     return slot && kept.p ? 0 : err_no_memory(e);
 }
 
+/* The ids that it is reported under, and the names of each. */
+static int gather_lore(struct lore_book *book, const struct vuln *v, struct gathering *g,
+                       struct err *e)
+{
+    struct lore_keys keys;
+    int rc = lore_keys(book, v, &keys, e);
+    for (size_t i = 0; rc >= 0 && i < keys.n; i++) {
+        const struct lore *l;
+        rc = lore_find(book, keys.ids[i], &l, e);
+        if (rc >= 0)
+            rc = gather(g, l->id, e);
+        for (size_t k = 0; rc >= 0 && k < l->n_aliases; k++)
+            rc = gather(g, l->aliases[k], e);
+    }
+    return rc;
+}
+
+static int gathered(struct gathering *g, int rc, str **out, size_t *n, struct err *e)
+{
+    str *list = rc < 0 ? NULL : arena_calloc(g->a, g->list.n + 1, sizeof *list);
+    if (rc >= 0 && !list)
+        rc = err_no_memory(e);
+    if (rc >= 0 && g->list.n)
+        memcpy(list, g->list.p, g->list.n * sizeof *list);
+    if (rc >= 0) {
+        *out = list;
+        *n = g->list.n;
+    }
+    vec_done(&g->list);
+    return rc < 0 ? rc : 0;
+}
+
+int finding_names_now(const struct vulndb *db, struct arena *a, str id, str **out, size_t *n,
+                      struct err *e)
+{
+    struct gathering g = {.a = a};
+    struct lore_book book;
+    struct db_vuln *records = NULL;
+    size_t found = 0;
+    lore_init(&book, db);
+    int rc = gather(&g, id, e);
+    if (rc >= 0 && db)
+        rc = vulndb_vuln(db, id, &book.arena, &records, &found, e);
+    for (size_t i = 0; rc >= 0 && i < found; i++)
+        rc = gather_lore(&book, &records[i].vuln, &g, e);
+    if (rc >= 0 && db && !found) /* only others know it */
+        rc = gather_lore(&book, &(struct vuln){.id = id}, &g, e);
+    lore_done(&book);
+    return gathered(&g, rc, out, n, e);
+}
+
 static int gather_all(struct db_tx *tx, const char *sql, str of, struct gathering *g, struct err *e)
 {
     auto_rows *r = NULL;
@@ -61,34 +95,25 @@ static int gather_all(struct db_tx *tx, const char *sql, str of, struct gatherin
     return rc;
 }
 
-/* From the names to ids; from these to all their names. The name that is asked for comes first: a
- * CVE leads to no other. */
+/* From the name that is asked for, the first, to ids; from these to all their names. The other
+ * names lead nowhere (an alias may be two CVEs' own), and a CVE leads to no other. */
 int finding_names_ever(struct db_tx *tx, struct arena *a, str **names, size_t *n, struct err *e)
 {
     struct gathering g = {.a = a};
     int rc = 0;
     for (size_t i = 0; rc >= 0 && i < *n; i++)
         rc = gather(&g, (*names)[i], e);
-    g.no_cves = *n && is_cve((*names)[0]);
-    size_t given = g.no_cves ? 0 : g.list.n;
-    for (size_t i = 0; rc >= 0 && i < given; i++)
-        rc = gather_all(tx, "SELECT vulnerability FROM finding_name WHERE name = $1", g.list.p[i],
+    size_t given = g.list.n;
+    g.no_cves = given && is_cve(g.list.p[0]);
+    if (rc >= 0 && given && !g.no_cves)
+        rc = gather_all(tx, "SELECT vulnerability FROM finding_name WHERE name = $1", g.list.p[0],
                         &g, e);
     size_t ids = g.list.n;
     for (size_t i = 0; rc >= 0 && i < ids; i++)
-        rc = gather_all(tx, "SELECT name FROM finding_name WHERE vulnerability = $1", g.list.p[i],
-                        &g, e);
-    str *out = arena_calloc(a, g.list.n + 1, sizeof *out);
-    if (rc >= 0 && !out)
-        rc = err_no_memory(e);
-    if (rc >= 0) {
-        if (g.list.n)
-            memcpy(out, g.list.p, g.list.n * sizeof *out);
-        *names = out;
-        *n = g.list.n;
-    }
-    vec_done(&g.list);
-    return rc < 0 ? rc : 0;
+        if (i == 0 || i >= given || is_cve(g.list.p[i]))
+            rc = gather_all(tx, "SELECT name FROM finding_name WHERE vulnerability = $1",
+                            g.list.p[i], &g, e);
+    return gathered(&g, rc, names, n, e);
 }
 
 /* ---- keeping -----------------------------------------------------------------------------------

@@ -11,12 +11,13 @@
 
 #include "services/policy_engine/reindex_internal.h"
 
-/* The names that the data give a vulnerability, the given one first; a CVE has no other CVE. *out
- * in the arena. db may be NULL. */
+/* The names that the data give a vulnerability, the given one first: the ids that findings of it
+ * stand under, and their other names. A CVE has no other CVE, and neither has an advisory whose own
+ * record names one, whatever aliases it shares. *out in the arena. db may be NULL. */
 int finding_names_now(const struct vulndb *db, struct arena *a, str id, str **out, size_t *n,
                       struct err *e);
-/* Appends to `names` the ids under which findings called by one of them stand or stood, and the
- * names of those; none twice. In the arena. */
+/* Appends to `names` the ids under which findings called by the first of them stand or stood, and
+ * the names of those; none twice. In the arena. */
 int finding_names_ever(struct db_tx *tx, struct arena *a, str **names, size_t *n, struct err *e);
 
 /* Keeps the names that the data give these packages' findings (`now`); before they are written. */

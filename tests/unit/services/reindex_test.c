@@ -562,7 +562,7 @@ static void install_advisory(const char *id, const char *cve, const char *alias,
     struct vuln_alias names[] = {{str_z(cve), ALIAS_SAME}, {str_z(alias), ALIAS_SAME}};
     struct vuln v = vuln_empty(), other = vuln_empty();
     const struct row others = {"ADV-9", "debian:12", "", "curl", "deb", "", "9", "", "9"};
-    struct vuln_alias of_other = {STR("CVE-9"), ALIAS_SAME};
+    struct vuln_alias of_other[] = {{STR("CVE-9"), ALIAS_SAME}, {STR("GHSA-9"), ALIAS_SAME}};
     vulndb_close(data);
     assert_ok(vulndb_builder_new(data_dir, STR("debian"), &b, &e));
     struct claim_sink *sink = vulndb_builder_sink(b);
@@ -574,8 +574,8 @@ static void install_advisory(const char *id, const char *cve, const char *alias,
     assert_ok(sink->vuln(sink, &v, &e));
     send_row(sink, &row);
     other.id = STR("ADV-9");
-    other.aliases = &of_other;
-    other.n_aliases = 1;
+    other.aliases = of_other;
+    other.n_aliases = 2;
     assert_ok(sink->vuln(sink, &other, &e));
     send_row(sink, &others);
     assert_ok(vulndb_builder_install(b, &stats, &e));
@@ -627,6 +627,23 @@ static void names_are_not_forgotten(void **state)
     assert_string_equal(affected_by_name("no such", at[0], false), "");
 }
 
+/* Two advisories about a CVE each have an alias in common: only that one means both. */
+static void a_shared_alias_makes_two_cves_no_one(void **state)
+{
+    static const char *const zlib[] = {"ADV-1", "CVE-7"}, *const curl[] = {"ADV-9", "CVE-9"};
+    for (size_t i = 0; i < KE_ARRAY_LEN(images); i++)
+        put(&images[i]);
+    install_advisory("ADV-1", "CVE-7", "GHSA-9", false);
+    int64_t at = after_step();
+    for (int now = 0; now < 2; now++) {
+        for (size_t i = 0; i < 2; i++) {
+            assert_string_equal(affected_by_name(zlib[i], at, now), "a/1 b/3 ");
+            assert_string_equal(affected_by_name(curl[i], at, now), "a/2 b/4 ");
+        }
+        assert_string_equal(affected_by_name("GHSA-9", at, now), "a/1 a/2 b/3 b/4 ");
+    }
+}
+
 /* A database of a build that did not keep names gets them from the data at hand, once. */
 static void names_are_kept_of_what_is_stored(void **state)
 {
@@ -635,13 +652,13 @@ static void names_are_kept_of_what_is_stored(void **state)
         put(&images[i]);
     install_advisory("ADV-1", "CVE-7", "GHSA-7", false);
     int64_t at = after_step();
-    assert_int_equal(count("SELECT COUNT(*) FROM finding_name"), 3);
+    assert_int_equal(count("SELECT COUNT(*) FROM finding_name"), 4);
     assert_ok(db_begin(store, DB_WRITE, &tx, &e));
-    assert_int_equal(db_exec(tx, "DELETE FROM finding_name", DB0, &e), 3);
+    assert_int_equal(db_exec(tx, "DELETE FROM finding_name", DB0, &e), 4);
     assert_int_equal(db_exec(tx, "DELETE FROM finding_state WHERE name = 'names'", DB0, &e), 1);
     assert_ok(db_commit(tx, &e));
     go_through("one");
-    assert_int_equal(count("SELECT COUNT(*) FROM finding_name"), 3);
+    assert_int_equal(count("SELECT COUNT(*) FROM finding_name"), 4);
     install_advisory("ADV-1", "CVE-7", "GHSA-7", true);
     go_through("one");
     assert_string_equal(affected_by_name("GHSA-7", at, false), "a/1 b/3 ");
@@ -738,6 +755,7 @@ int main(void)
         reindex_test(consumers_keep_their_place),
         reindex_test(what_is_old_is_forgotten_but_not_unread),
         reindex_test(names_are_not_forgotten),
+        reindex_test(a_shared_alias_makes_two_cves_no_one),
         reindex_test(names_are_kept_of_what_is_stored),
         reindex_test(days_are_counted),
     };
