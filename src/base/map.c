@@ -27,9 +27,8 @@ static struct map_slot *map_find(const struct map *m, str key, uint64_t hash)
     return &m->slots[i];
 }
 
-static bool map_grow(struct map *m)
+static bool map_resize(struct map *m, size_t cap)
 {
-    size_t cap = m->cap ? m->cap * 2 : 64;
     struct map_slot *slots = calloc(cap, sizeof *slots);
     if (!slots)
         return false;
@@ -42,6 +41,14 @@ static bool map_grow(struct map *m)
     return true;
 }
 
+bool map_reserve(struct map *m, size_t n)
+{
+    size_t cap = 64;
+    while (cap / 4 * 3 <= n && cap <= SIZE_MAX / 4)
+        cap *= 2;
+    return cap <= m->cap || map_resize(m, cap);
+}
+
 void *map_get(const struct map *m, str key)
 {
     if (m->cap == 0)
@@ -52,7 +59,7 @@ void *map_get(const struct map *m, str key)
 
 void **map_slot(struct map *m, str key)
 {
-    if (m->n * 4 >= m->cap * 3 && !map_grow(m))
+    if (m->n * 4 >= m->cap * 3 && !map_resize(m, m->cap ? m->cap * 2 : 64))
         return NULL;
     uint64_t hash = hash64_seeded(key.p, key.n, m->seed);
     struct map_slot *s = map_find(m, key, hash);

@@ -24,6 +24,8 @@ struct map {
 void map_init(struct map *m);
 void map_done(struct map *m); /* frees the slots, not keys or values */
 
+/* Makes room for so many keys at once. False when memory is out. */
+bool map_reserve(struct map *m, size_t n);
 /* The value, or NULL when the key is absent. */
 void *map_get(const struct map *m, str key);
 /* Adds or replaces. False when memory is out. */

@@ -12,6 +12,13 @@ struct merge {
     struct map at; /* path -> 1 + index in files */
     VEC(struct image_file) files;
     bool full, damaged;
+    struct { /* what upper layers do to a layer's directory: entries of one follow each other */
+        str path;
+        size_t layer;
+        bool known;
+        bool below; /* all in it is hidden */
+        bool above; /* that, or all in one of those above it */
+    } dir;
 };
 
 /* Views into the record; matches in the arena. */
@@ -71,23 +78,43 @@ static bool get_file(struct cursor *c, struct arena *a, struct image_file *f)
     return ok && cursor_ok(c);
 }
 
-static bool seen(const struct merge *m, size_t layer, const struct image_file *f)
+static bool hidden_below(const struct merge *m, size_t layer, str dir)
 {
-    for (size_t i = layer + 1; i < m->n; i++) {
-        if (!m->layers[i].record)
-            continue;
-        if (f->type != FACT_DIR && layer_record_hides(m->layers[i].record, f->path))
-            return false;
-        struct layer_path hashes = layer_path_of(f->path), parent;
-        if (f->type == FACT_DIR &&
-            layer_record_hides_path(m->layers[i].record, &(struct layer_path){.all = hashes.all}))
-            return false;
-        parent = layer_path_of(str_dirname(f->path));
-        if (f->type == FACT_DIR && f->path.n &&
-            layer_record_hides_below(m->layers[i].record, &parent))
-            return false;
+    struct layer_path hashes = layer_path_of(dir);
+    for (size_t i = layer + 1; i < m->n; i++)
+        if (m->layers[i].record && layer_record_hides_below(m->layers[i].record, &hashes))
+            return true;
+    return false;
+}
+
+static void look_at_dir(struct merge *m, size_t layer, str dir)
+{
+    if (m->dir.known && m->dir.layer == layer && str_eq(m->dir.path, dir))
+        return;
+    m->dir.known = true;
+    m->dir.layer = layer;
+    m->dir.path = dir;
+    m->dir.below = m->dir.above = hidden_below(m, layer, dir);
+    while (!m->dir.above && dir.n) {
+        dir = str_dirname(dir);
+        m->dir.above = hidden_below(m, layer, dir);
     }
-    return true;
+}
+
+static bool seen(struct merge *m, size_t layer, const struct image_file *f)
+{
+    if (layer + 1 == m->n)
+        return true;
+    struct layer_path hashes = layer_path_of(f->path);
+    if (f->type == FACT_DIR)
+        hashes = (struct layer_path){.all = hashes.all};
+    for (size_t i = layer + 1; i < m->n; i++)
+        if (m->layers[i].record && layer_record_hides_path(m->layers[i].record, &hashes))
+            return false;
+    if (!f->path.n)
+        return true;
+    look_at_dir(m, layer, str_dirname(f->path));
+    return f->type == FACT_DIR ? !m->dir.below : !m->dir.above;
 }
 
 static int merge_add(struct merge *m, const struct image_file *f, struct err *e)
@@ -212,12 +239,24 @@ static int merge_keep(struct merge *m, struct err *e)
     return a->full ? err_no_memory(e) : 0;
 }
 
+/* How many entries there may be. */
+static size_t expected(const struct squash_layer *layers, size_t n)
+{
+    enum { ENTRY = 128 }; /* bytes, about */
+    size_t files = 0;
+    struct layer_body body;
+    for (size_t i = 0; i < n; i++)
+        if (layers[i].record && layer_body_parts(layer_record_body(layers[i].record), &body))
+            files += body.listing.n / ENTRY;
+    return files < LISTING_FILES_MAX ? files : LISTING_FILES_MAX;
+}
+
 int listing_merge(const struct squash_layer *layers, size_t n, const struct facts_wanted *w,
                   struct inventory *inv, struct err *e)
 {
     struct merge m = {.layers = layers, .n = n, .inv = inv};
-    int r = 0;
     map_init(&m.at);
+    int r = map_reserve(&m.at, expected(layers, n)) ? 0 : err_no_memory(e);
     for (size_t i = 0; r == 0 && i < n; i++) {
         struct layer_body body;
         if (!layers[i].record)

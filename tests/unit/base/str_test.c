@@ -109,6 +109,18 @@ static void map_keeps_many(void **state)
     for (size_t i = 0; i < KE_ARRAY_LEN(keys); i++)
         assert_ptr_equal(map_get(&m, str_z(keys[i])), keys[i]);
     assert_null(map_get(&m, STR("absent")));
+    size_t room = m.cap;
+    assert_true(map_reserve(&m, 10)); /* it has more */
+    assert_int_equal(m.cap, room);
+    assert_true(map_reserve(&m, 4 * room));
+    for (size_t i = 0; i < KE_ARRAY_LEN(keys); i++)
+        assert_ptr_equal(map_get(&m, str_z(keys[i])), keys[i]);
+    map_done(&m);
+    assert_true(map_reserve(&m, KE_ARRAY_LEN(keys)));
+    room = m.cap;
+    for (size_t i = 0; i < KE_ARRAY_LEN(keys); i++)
+        assert_true(map_put(&m, str_z(keys[i]), keys[i]));
+    assert_int_equal(m.cap, room); /* it did not grow */
     map_done(&m);
 }
 
