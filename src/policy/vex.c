@@ -68,6 +68,7 @@ static int add_one(struct vex *v, str id, const struct vex_statement *s, struct 
     if (!kept)
         return err_no_memory(e);
     *kept = *s;
+    kept->number = v->n;
     kept->next = NULL;
     if (list->last)
         list->last->next = kept;
@@ -172,7 +173,9 @@ static void consider(const struct vex *v, str id, const struct target *t,
     str key = lower(id, text);
     const struct vex_list *list = key.n ? map_get(&v->by_id, key) : NULL;
     for (const struct vex_statement *s = list ? list->first : NULL; s; s = s->next)
-        if ((!*best || s->time >= (*best)->time) && concerns(s, t))
+        if ((!*best || s->time > (*best)->time ||
+             (s->time == (*best)->time && s->number >= (*best)->number)) &&
+            concerns(s, t))
             *best = s;
 }
 

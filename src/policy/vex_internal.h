@@ -12,6 +12,7 @@ struct vex_statement {
     str subcomponent;           /* package URL; empty: all of the product */
     const char *status;         /* OpenVEX's word */
     int64_t time;               /* microseconds; 0: not stated */
+    size_t number;              /* in the order of reading, of all */
     struct vex_statement *next; /* about the same vulnerability, in the order of reading */
 };
 struct vex_list {

@@ -50,6 +50,12 @@ static const struct {
     {OPENVEX(SAYS("CVE-1", PURL("pkg:npm/tar"), "affected") "," SAYS("CVE-1", PURL("pkg:npm/tar"),
                                                                      "fixed")),
      "fixed"},
+    {OPENVEX(SAYS("CVE-1", PURL("pkg:npm/tar"), "affected") "," SAYS("GHSA-1", PURL("pkg:npm/tar"),
+                                                                     "fixed")),
+     "fixed"},
+    {OPENVEX(SAYS("GHSA-1", PURL("pkg:npm/tar"), "affected") "," SAYS("CVE-1", PURL("pkg:npm/tar"),
+                                                                      "fixed")),
+     "fixed"},
     {OPENVEX("{'vulnerability':'CVE-1','timestamp':'2024-03-01T00:00:00+02:00','products':["
              "'pkg:npm/tar'],'status':'affected'}," SAYS("CVE-1", PURL("pkg:npm/tar"), "fixed")),
      "affected"},
