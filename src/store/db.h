@@ -53,6 +53,7 @@ struct db_stats {
     uint64_t reads, writes, failures, retries; /* transactions */
     double read_seconds, write_seconds;
     unsigned open, busy; /* connections now */
+    unsigned waiting;    /* for one of them: they get it in the order in which they came */
 };
 struct db_stats db_stats(struct db *db);
 

@@ -88,9 +88,9 @@ struct db {
     struct db_options o;
     char *url;
     pthread_mutex_t lock;
-    pthread_cond_t freed;
     struct db_conn *idle[2]; /* by writer: PostgreSQL has [0] only */
     unsigned open[2], busy[2], max[2];
+    struct db_waiter *waiting[2]; /* for one of these, who came first (db_pool.c) */
     struct db_stats stats;
     /* listeners */
     pthread_mutex_t listen_lock;

@@ -477,6 +477,69 @@ static void urls_are_checked(void **state)
     }
 }
 
+enum { QUEUE = 4 };
+static struct {
+    struct db *db; /* of one connection */
+    pthread_mutex_t lock;
+    char order[QUEUE + 2];
+    size_t n;
+} turns = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void take_a_turn(char who)
+{
+    struct db_tx *tx;
+    struct err why = {0};
+    int rc = db_begin(turns.db, DB_READ, &tx, &why);
+    pthread_mutex_lock(&turns.lock);
+    if (turns.n <= QUEUE)
+        turns.order[turns.n++] = rc < 0 ? '!' : who;
+    pthread_mutex_unlock(&turns.lock);
+    if (rc == 0)
+        db_rollback(tx);
+}
+
+static void *turn(void *who)
+{
+    take_a_turn(*(const char *)who);
+    return NULL;
+}
+
+/* Who gives a connection back and wants it again stands behind those who wait. */
+static void connections_go_in_turn(void **state)
+{
+    static const char names[] = "1234";
+    struct db_options o = {.url = store_url, .max_connections = 1, .acquire_timeout = 20};
+    struct db_tx *tx;
+    pthread_t t[QUEUE];
+    turns.n = 0;
+    memset(turns.order, 0, sizeof turns.order);
+    assert_ok(db_open(&o, &turns.db, &e));
+    assert_ok(db_begin(turns.db, DB_READ, &tx, &e));
+    for (int i = 0; i < QUEUE; i++) {
+        assert_int_equal(pthread_create(&t[i], NULL, turn, (void *)(uintptr_t)&names[i]), 0);
+        while (db_stats(turns.db).waiting <= (unsigned)i)
+            usleep(1000);
+    }
+    db_rollback(tx);
+    take_a_turn('m');
+    for (int i = 0; i < QUEUE; i++)
+        pthread_join(t[i], NULL);
+    assert_string_equal(turns.order, "1234m");
+    assert_int_equal(db_stats(turns.db).waiting, 0);
+    /* Nobody gives back in time. */
+    db_close(turns.db);
+    o.acquire_timeout = 1;
+    assert_ok(db_open(&o, &turns.db, &e));
+    assert_ok(db_begin(turns.db, DB_READ, &tx, &e));
+    struct db_tx *other;
+    assert_int_equal(db_begin(turns.db, DB_READ, &other, &e), ERR_NET);
+    assert_int_equal(db_stats(turns.db).waiting, 0);
+    db_rollback(tx);
+    assert_ok(db_begin(turns.db, DB_READ, &tx, &e));
+    db_rollback(tx);
+    db_close(turns.db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,6 +559,7 @@ int main(void)
         store_test(listeners_are_told),
         store_test(the_schema_is_made_once),
         store_test(urls_are_checked),
+        store_test(connections_go_in_turn),
     };
     return store_run("db", tests);
 }
