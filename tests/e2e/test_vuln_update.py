@@ -63,10 +63,14 @@ class World:
         name = 'anchore_monitor_runtime_seconds_count{function="%s"' % watcher
         return sum(int(float(line.split()[-1])) for line in page.splitlines() if line.startswith(name))
 
+    def payloads(self, kind):
+        """What the receiver got: (idempotency key, payload) of each message."""
+        return [(headers["Idempotency-Key"], json.loads(body)["data"]["notification_payload"])
+                for _, headers, body in self.receiver.kind(kind)]
+
     def verdicts(self, full):
         """What the receiver was told that a tag's verdict is now."""
-        all_ = [json.loads(b)["data"]["notification_payload"] for _, _, b in self.receiver.kind("policy_eval")]
-        return [p["curr_eval"]["status"] for p in all_ if p["subscription_key"] == full]
+        return [p["curr_eval"]["status"] for _, p in self.payloads("policy_eval") if p["subscription_key"] == full]
 
     def wait_rounds(self, n=2, watcher="vuln_update"):
         start, end = self.rounds(watcher), time.monotonic() + 30
@@ -92,10 +96,9 @@ class World:
     def told(self, full):
         """The payloads for a tag, one for each key that the receiver saw."""
         seen = {}
-        for _, headers, body in self.receiver.kind("vuln_update"):
-            payload = json.loads(body)["data"]["notification_payload"]
+        for key, payload in self.payloads("vuln_update"):
             if payload["subscription_key"] == full:
-                seen.setdefault(headers["Idempotency-Key"], payload)
+                seen.setdefault(key, payload)
         return list(seen.values())
 
     def wait_told(self, full, n):
@@ -245,7 +248,7 @@ def test_verdicts_follow_the_data(world):
     world.sync()
 
     def told():
-        return [json.loads(b)["data"]["notification_payload"] for _, _, b in world.receiver.kind("policy_eval")]
+        return [payload for _, payload in world.payloads("policy_eval")]
 
     world.receiver.wait(told, 40)
     assert told()[0]["subscription_key"] == tags[0][0]

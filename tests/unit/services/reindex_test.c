@@ -398,7 +398,7 @@ static void all_that_is_known(struct buf *out)
     db_rollback(tx);
 }
 
-/* Data that take a vulnerability away, and an image whose package was never matched. */
+/* Whether it was: before the write of that number (negative: never). */
 static bool round_that_is_killed(int before)
 {
     struct reindex_options o = options("one");
@@ -707,8 +707,9 @@ static int teardown(void **state)
     return store_each_end(state);
 }
 
-/* Before every transaction that writes, in a new store each time: each change is told once, and in
- * the end all is as if nobody had been killed. */
+/* Data take a vulnerability away, and an image has a package that was never matched. Killed before
+ * every transaction that writes, in a new store each time: each change is told once, and in the end
+ * all is as if nobody had been killed. */
 static void killed_anywhere_another_goes_on(void **state)
 {
     static const char want[] = "a/2: curl CVE-3 removed\nb/4: curl CVE-3 removed\n";
