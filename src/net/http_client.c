@@ -1,10 +1,10 @@
 #include "net/http_client.h"
 
+#include "base/auto.h"
 #include "base/fs.h"
+#include "net/http_trust.h"
 
 #include <dirent.h>
-
-enum { CA_MAX = 16 << 20 };
 
 static char *env_file(const char *const *names, size_t n)
 {
@@ -66,6 +66,20 @@ static bool system_has_hashes(const struct http *h)
 #endif
 }
 
+int http_trust(const struct http *h, void *ssl_ctx, struct err *e)
+{
+    auto_buf bundle;
+    buf_init(&bundle, HTTP_CA_MAX);
+    const char *path = http_system_bundle(h), *dir = h->system_ca_dir;
+#if LIBCURL_VERSION_NUM >= 0x074600
+    curl_version_info_data *v = h->api->version_info(CURLVERSION_NOW);
+    if (!dir && v->age >= CURLVERSION_SEVENTH)
+        dir = v->capath;
+#endif
+    int rc = !h->ca.n && path ? fs_read(path, &bundle, e) : 0;
+    return rc < 0 ? rc : http_trust_give(ssl_ctx, buf_view(h->ca.n ? &h->ca : &bundle), dir, e);
+}
+
 static int trust_load(struct http *h, struct err *e)
 {
     static const char *const files[] = {"SSL_CERT_FILE", "CURL_CA_BUNDLE"};
@@ -73,6 +87,7 @@ static int trust_load(struct http *h, struct err *e)
     h->system_ca_file = env_file(files, KE_ARRAY_LEN(files));
     h->system_ca_dir = env_file(dirs, KE_ARRAY_LEN(dirs));
     h->hashed_ca = system_has_hashes(h);
+    h->shared_trust = http_trust_usable(h->api);
     if (!h->o.ca_file)
         return 0;
     int rc = fs_read(h->o.ca_file, &h->ca, e);
@@ -125,7 +140,7 @@ int http_new(const struct http_options *o, struct http **out, struct err *e)
     if (!h)
         return err_no_memory(e);
     h->api = api;
-    buf_init(&h->ca, CA_MAX);
+    buf_init(&h->ca, HTTP_CA_MAX);
     pthread_mutex_init(&h->lock, NULL);
     if ((rc = options_copy(h, o, e)) < 0 || (rc = trust_load(h, e)) < 0) {
         http_free(h);

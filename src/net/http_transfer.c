@@ -358,10 +358,45 @@ static void set_method(struct http_transfer *t, CURL *c)
     api->setopt(c, CURLOPT_CUSTOMREQUEST, t->method);
 }
 
-static void set_tls(const struct http *h, CURL *c, bool hashed)
+static int no_certificates(struct http_transfer *t, const char *why)
 {
+    return err_set(&t->err, ERR_NET,
+                   "%s: no CA certificates (%s): install the package ca-certificates or set "
+                   "SSL_CERT_FILE",
+                   t->url->redacted, why);
+}
+
+static CURLcode give_trust(CURL *c, void *ssl_ctx, void *ctx)
+{
+    struct http_transfer *t = ctx;
+    struct err why = {0};
+    (void)c;
+    if (http_trust(t->h, ssl_ctx, &why) == 0)
+        return CURLE_OK;
+    no_certificates(t, why.text);
+    return CURLE_SSL_CACERT_BADFILE;
+}
+
+static bool set_trust(struct http_transfer *t, CURL *c)
+{
+    const struct http *h = t->h;
+    const struct curl_api *api = h->api;
+    if (!h->shared_trust || api->setopt(c, CURLOPT_SSL_CTX_FUNCTION, give_trust) != CURLE_OK)
+        return false;
+    api->setopt(c, CURLOPT_SSL_CTX_DATA, t);
+    api->setopt(c, CURLOPT_CAINFO, NULL);
+    api->setopt(c, CURLOPT_CAPATH, NULL);
+    api->setopt(c, CURLOPT_CAINFO_BLOB, NULL);
+    return true;
+}
+
+static void set_tls(struct http_transfer *t, CURL *c, bool hashed)
+{
+    const struct http *h = t->h;
     const struct curl_api *api = h->api;
     api->setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (!hashed && !h->o.insecure && set_trust(t, c))
+        return;
     if (h->system_ca_file)
         api->setopt(c, CURLOPT_CAINFO, h->system_ca_file);
     if (h->system_ca_dir)
@@ -460,10 +495,7 @@ static int failure(struct http_transfer *t, CURLcode code)
                        "own authority, give that one's certificate",
                        url, text);
     case CURLE_SSL_CACERT_BADFILE:
-        return err_set(&t->err, ERR_NET,
-                       "%s: no CA certificates (%s): install the package ca-certificates or set "
-                       "SSL_CERT_FILE",
-                       url, text);
+        return no_certificates(t, text);
     case CURLE_SSL_CONNECT_ERROR:
         if (strstr(text, "wrong version number") || strstr(text, "packet length"))
             return err_set(&t->err, ERR_UNSUPPORTED,
@@ -520,7 +552,7 @@ static CURLcode perform(struct http_transfer *t, CURL *c)
 {
     struct http *h = t->h;
     bool hashed = h->hashed_ca;
-    set_tls(h, c, hashed);
+    set_tls(t, c, hashed);
     CURLcode code = h->api->perform(c);
     if (code != CURLE_PEER_FAILED_VERIFICATION || !hashed)
         return code;
@@ -529,7 +561,7 @@ static CURLcode perform(struct http_transfer *t, CURL *c)
     const char *bundle = http_system_bundle(h);
     if (bundle)
         h->api->setopt(c, CURLOPT_CAINFO, bundle);
-    set_tls(h, c, false);
+    set_tls(t, c, false);
     return h->api->perform(c);
 }
 

@@ -586,6 +586,35 @@ static void tls(void **state)
     http_free(h);
     unsetenv("SSL_CERT_FILE");
 
+    /* A file that changes is read again, also by who has read it before. */
+    char path[] = "/tmp/kellet-ca-XXXXXX";
+    int fd = mkstemp(path);
+    auto_buf ca;
+    buf_init(&ca, 1 << 20);
+    assert_true(fd >= 0);
+    setenv("SSL_CERT_FILE", path, 1);
+    assert_ok(fs_read(server.ca, &ca, &e));
+    for (int i = 0; i < 4; i++) {
+        str text = i % 2 ? buf_view(&ca) : STR("no certificate\n");
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(pwrite(fd, text.p, text.n, 0), (ssize_t)text.n);
+        assert_ok(http_new(&quick, &h, &e));
+        if (i % 2) {
+            assert_ok(fetch_text(h, url, &body, &e));
+        } else {
+            assert_int_equal(fetch_text(h, url, &body, &e), ERR_NET);
+            assert_non_null(strstr(e.text, "no CA certificates"));
+        }
+        http_free(h);
+    }
+    close(fd);
+    unlink(path);
+    assert_ok(http_new(&quick, &h, &e));
+    assert_int_equal(fetch_text(h, url, &body, &e), ERR_NET);
+    assert_non_null(strstr(e.text, "no CA certificates"));
+    http_free(h);
+    unsetenv("SSL_CERT_FILE");
+
     /* Plain HTTP where TLS was expected. */
     snprintf(url, sizeof url, "https://localhost:%u/ok", server.port);
     assert_int_equal(fetch_text(client, url, &body, &e), ERR_UNSUPPORTED);
