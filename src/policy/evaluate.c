@@ -1,6 +1,7 @@
 #include "policy/evaluate.h"
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "codec/digest.h"
 #include "codec/schema.h"
 #include "policy/bundle_internal.h"
@@ -28,6 +29,7 @@ struct firing {
     const struct compiled_policy *policy;
     const struct compiled_rule *rule;
     struct allow_query query;
+    struct map once;   /* of the rule: id -> index of its row + 1 (TRIGGER_ONCE) */
     bool *used;        /* of allowlist items, by their index; NULL: nobody asks */
     unsigned failures; /* of allowlist expressions */
     unsigned explosions;
@@ -128,6 +130,26 @@ static void allow(struct firing *f, struct policy_row *row)
     }
 }
 
+/* The new row stands at the end. True: it is kept there; otherwise the one of its id before it. */
+static bool keep_row(struct firing *f, struct policy_row *row)
+{
+    if (!(f->rule->trigger->flags & TRIGGER_ONCE))
+        return true;
+    void **slot = map_slot(&f->once, row->trigger_id);
+    if (!slot) {
+        f->failed = err_no_memory(f->e);
+        return false;
+    }
+    if (!*slot) {
+        *slot = (void *)(uintptr_t)(f->out->v.n_rows + 1);
+        return true;
+    }
+    struct policy_row *before = &f->out->v.rows[(uintptr_t)*slot - 1];
+    if (before->allowed)
+        *before = *row;
+    return false;
+}
+
 void gate_fire_str(struct firing *f, str id, str message)
 {
     struct policy_row *row = f->failed || f->rule_failed ? NULL : new_row(f);
@@ -150,7 +172,7 @@ void gate_fire_str(struct firing *f, str id, str message)
         .rule_id = f->rule->id,
     };
     allow(f, row);
-    f->out->v.n_rows++;
+    f->out->v.n_rows += keep_row(f, row);
     if (row->action < f->out->v.policy_action)
         f->out->v.policy_action = row->action;
 }
@@ -278,6 +300,10 @@ static void run_policy(struct firing *f)
         f->rule_failed = 0;
         f->rule_err = (struct err){0};
         f->rules_run++;
+        if (f->rule->trigger->flags & TRIGGER_ONCE) {
+            map_done(&f->once);
+            map_init(&f->once);
+        }
         gate_about(f, NULL, NULL, (str){0});
         f->query.gate = f->rule->gate->name;
         int rc = try_rule(f);
@@ -429,7 +455,9 @@ int policy_evaluate(const struct policy_bundle *b, const struct policy_subject *
     struct firing f = {.b = b, .s = s, .out = v, .e = e};
     f.query.now_us = s->now_us;
     f.query.failures = &f.failures;
+    map_init(&f.once);
     evaluate(&f);
+    map_done(&f.once);
     free(f.used);
     if (f.failed) {
         policy_verdict_free(&v->v);

@@ -138,6 +138,7 @@ struct policy_finding {
     double epss, epss_percentile;   /* 0..1; -1.0: not known */
     str vex_status;                 /* OpenVEX words; empty: none */
     uint32_t layer;                 /* index in policy_image.layers; UINT32_MAX: not known */
+    bool repeated;                  /* at another place of a package that has it already */
 };
 
 /* The image's findings for one state of the data. Wont-fix ones are in; rules decide. */

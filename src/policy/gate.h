@@ -72,8 +72,9 @@ void gate_about(struct firing *f, const struct policy_finding *finding,
 void gate_until(struct firing *f, int64_t us);
 
 enum trigger_flags {
-    TRIGGER_OWN = 1,  /* not in the original: left out of its specification unless asked for */
-    TRIGGER_TIMED = 2 /* depends on the clock (gate_until) */
+    TRIGGER_OWN = 1,   /* not in the original: left out of its specification unless asked for */
+    TRIGGER_TIMED = 2, /* depends on the clock (gate_until) */
+    TRIGGER_ONCE = 4   /* of rows with one id one is kept, an allowed one only when all are */
 };
 struct gate_trigger {
     const char *name, *description;

@@ -591,7 +591,7 @@ static int count_fire(struct firing *f, void *state, struct err *e)
     (void)state, (void)e;
     for (size_t i = 0; i < found->n; i++) {
         const struct policy_finding *v = &found->items[i];
-        n += compare(severity_of(v), how, severity) &&
+        n += !v->repeated && compare(severity_of(v), how, severity) &&
              type_fits(choice_or(&p[C_TYPE], TYPE_ALL), is_os(v)) &&
              !(v->will_not_fix && flag_or(&p[C_VENDOR_ONLY], true)) &&
              !(p[C_FIX].set && p[C_FIX].flag != has_fix(v));

@@ -2,6 +2,7 @@
 #include "base/map.h"
 #include "services/analyzer/analysis.h"
 #include "services/analyzer/cpes.h"
+#include "services/package_places.h"
 
 static const char *const content_types[] = {"os", "npm", "gem", "python", "java", "binary", "go"};
 
@@ -27,7 +28,8 @@ struct lister {
     struct analysis *s;
     const struct analysis_input *in;
     yyjson_mut_doc *d;
-    struct arena scratch;
+    struct arena scratch;   /* of one row */
+    struct arena places;    /* of one package */
     struct map directories; /* of the image, when Python packages are listed */
 };
 
@@ -156,10 +158,12 @@ static str installed_size(struct lister *l, const struct package *p)
                : p->size;
 }
 
-static void add_package(struct lister *l, yyjson_mut_val *list, const struct inv_package *ip,
-                        const char *content, const char *shown, bool hint)
+/* p: with the path of one of its places. */
+static void add_place(struct lister *l, yyjson_mut_val *list, const struct package *p,
+                      const char *content, const char *shown, bool hint)
 {
-    const struct package *p = &ip->p;
+    if (l->scratch.used > 16 << 20)
+        arena_done(&l->scratch);
     yyjson_mut_val *o = yyjson_mut_arr_add_obj(l->d, list);
     str type = str_z(shown), where = str_z(content);
     add_cpes(l, o, p, hint);
@@ -188,18 +192,36 @@ static void add_package(struct lister *l, yyjson_mut_val *list, const struct inv
     }
 }
 
+static int add_package(struct lister *l, yyjson_mut_val *list, const struct inv_package *ip,
+                       const char *content, const char *shown, bool hint, struct err *e)
+{
+    size_t n;
+    const struct package_place *places = package_places(ip, &l->places, &n);
+    if (!places)
+        return err_no_memory(e);
+    for (size_t i = 0; i < n; i++) {
+        struct package at = ip->p;
+        at.path = places[i].path;
+        add_place(l, list, &at, content, shown, hint);
+    }
+    return 0;
+}
+
 static int list_type(struct lister *l, const char *content, size_t hinted, struct err *e)
 {
     const struct inventory *inv = l->in->inv;
     yyjson_mut_val *list = yyjson_mut_arr(l->d);
     for (size_t i = 0; i < inv->n_packages; i++) {
         const struct inv_package *p = &inv->packages[i];
-        for (size_t k = 0; k < KE_ARRAY_LEN(shown_types); k++)
+        int rc = 0;
+        for (size_t k = 0; rc >= 0 && k < KE_ARRAY_LEN(shown_types); k++)
             if (analysis_lists(l->in, p) && str_eq(str_z(shown_types[k].content), str_z(content)) &&
                 str_eq(str_z(shown_types[k].type), str_z(p->p.type->name)))
-                add_package(l, list, p, content, shown_types[k].shown, i >= hinted);
-        if (l->scratch.used > 16 << 20)
-            arena_done(&l->scratch);
+                rc = add_package(l, list, p, content, shown_types[k].shown, i >= hinted, e);
+        if (rc < 0)
+            return rc;
+        if (l->places.used > 1 << 20)
+            arena_done(&l->places);
     }
     return analysis_add_content(l->s, content, l->in->digest, l->d, list, e);
 }
@@ -211,6 +233,7 @@ int analysis_packages(struct analysis *s, const struct analysis_input *in, size_
     for (size_t i = 0; rc >= 0 && i < KE_ARRAY_LEN(content_types); i++) {
         struct lister l = {.s = s, .in = in, .d = yyjson_mut_doc_new(NULL)};
         arena_init(&l.scratch, 64 << 20);
+        arena_init(&l.places, 256 << 20);
         map_init(&l.directories);
         if (str_eq(str_z(content_types[i]), STR("python")))
             rc = index_directories(&l, e);
@@ -218,6 +241,7 @@ int analysis_packages(struct analysis *s, const struct analysis_input *in, size_
             rc = l.d ? list_type(&l, content_types[i], hinted, e) : err_no_memory(e);
         map_done(&l.directories);
         arena_done(&l.scratch);
+        arena_done(&l.places);
         yyjson_mut_doc_free(l.d);
     }
     return rc;

@@ -12,6 +12,7 @@ struct maker {
     struct finding_facts *f;
     struct arena *a;
     const struct policy_image_facts *image;
+    struct arena keys;
     struct map packages; /* key -> index + 1 */
     struct err *e;
 };
@@ -21,24 +22,37 @@ static str keep(struct maker *m, str s)
     return s.n && !str_eq(s, STR("None")) ? arena_dup(m->a, s) : STR("");
 }
 
+/* place p NULL: of any. */
+static str package_key(struct maker *m, str type, str name, str version, str place)
+{
+    return arena_printf(&m->keys, "%.*s|%.*s|%.*s%s%.*s", STR_ARG(type), STR_ARG(name),
+                        STR_ARG(version), place.p ? "|" : "", STR_ARG(place));
+}
+
 static int index_packages(struct maker *m)
 {
     for (size_t i = m->image->image.n_packages; i-- > 0;) {
         const struct policy_package *p = &m->image->image.packages[i];
-        str place = arena_printf(m->a, "%.*s|%.*s|%.*s|%.*s", STR_ARG(p->type), STR_ARG(p->name),
-                                 STR_ARG(p->full_version), STR_ARG(p->location));
-        if (!map_put(&m->packages, place, (void *)(uintptr_t)(i + 1)))
-            return err_no_memory(m->e);
+        str places[] = {p->location, {0}};
+        for (size_t k = 0; k < KE_ARRAY_LEN(places); k++) {
+            str key = package_key(m, p->type, p->name, p->full_version, places[k]);
+            if (!key.p || !map_put(&m->packages, key, (void *)(uintptr_t)(i + 1)))
+                return err_no_memory(m->e);
+        }
     }
     return 0;
 }
 
-static uint32_t package_of(struct maker *m, const struct policy_finding *v)
+/* The analysis of an older engine lists one place: the package is known, its layer is not. */
+static void set_package(struct maker *m, struct policy_finding *v)
 {
-    str place = arena_printf(m->a, "%.*s|%.*s|%.*s|%.*s", STR_ARG(v->type), STR_ARG(v->name),
-                             STR_ARG(v->version), STR_ARG(v->location));
-    uintptr_t at = (uintptr_t)map_get(&m->packages, place);
-    return at ? (uint32_t)(at - 1) : UINT32_MAX;
+    uintptr_t here =
+        (uintptr_t)map_get(&m->packages, package_key(m, v->type, v->name, v->version, v->location));
+    uintptr_t any = here ? here
+                         : (uintptr_t)map_get(&m->packages, package_key(m, v->type, v->name,
+                                                                        v->version, (str){0}));
+    v->package = any ? (uint32_t)(any - 1) : UINT32_MAX;
+    v->layer = here ? m->image->package_layers[here - 1] : UINT32_MAX;
 }
 
 static double part(yyjson_val *scores, const char *name)
@@ -112,13 +126,11 @@ static void fill(struct maker *m, yyjson_val *row, struct policy_finding *v)
         .epss = part(row, "epss"),
         .epss_percentile = part(row, "epss_percentile"),
         .vex_status = STR(""),
-        .layer = UINT32_MAX,
+        .repeated = yyjson_is_true(json_get(row, "repeated")),
     };
     v->aliases = words(m, json_get(row, "aliases"), &v->n_aliases);
     v->fix_versions = fixes(m, json_str(row, "fix"), &v->n_fix_versions);
-    v->package = package_of(m, v);
-    if (v->package != UINT32_MAX)
-        v->layer = m->image->package_layers[v->package];
+    set_package(m, v);
 }
 
 static int by_severity(const void *a, const void *b)
@@ -211,12 +223,14 @@ int finding_facts_new(yyjson_val *rows, const struct policy_image_facts *image,
     arena_init(&f->arena, FINDINGS_MAX);
     struct maker m = {.f = f, .a = &f->arena, .image = image, .e = e};
     map_init(&m.packages);
+    arena_init(&m.keys, FINDINGS_MAX);
     int rc = index_packages(&m);
     if (rc == 0)
         rc = make(&m, rows);
     if (rc == 0)
         rc = list_uncovered(&m, inv, db);
     map_done(&m.packages);
+    arena_done(&m.keys);
     if (rc < 0)
         finding_facts_free(f);
     else

@@ -3,6 +3,7 @@
 #include "base/map.h"
 #include "net/base64.h"
 #include "services/call.h"
+#include "services/package_places.h"
 #include "services/policy_engine/policy_facts.h"
 #include "services/policy_engine/vuln_rows.h"
 #include "vulndb/platform.h"
@@ -14,6 +15,7 @@ enum { FACTS_MAX = 1 << 30, DOCUMENT_MAX = 512 << 20 };
 struct maker {
     struct policy_image_facts *f;
     struct arena *a;
+    struct arena keys; /* while the facts are made */
     const struct inventory *inv;
     struct policy_documents docs;
     struct err *e;
@@ -147,21 +149,60 @@ static str version_alone(str kind, str full)
 
 static str package_key(struct maker *m, str type, str name, str version)
 {
-    return arena_printf(m->a, "%.*s|%.*s|%.*s", STR_ARG(type), STR_ARG(name), STR_ARG(version));
+    return arena_printf(&m->keys, "%.*s|%.*s|%.*s", STR_ARG(type), STR_ARG(name), STR_ARG(version));
 }
 
+static str place_key(struct maker *m, str package, str place)
+{
+    return arena_printf(&m->keys, "%.*s|%.*s", STR_ARG(package), STR_ARG(place));
+}
+
+struct known { /* a package of the inventory at one place */
+    const struct inv_package *ip;
+    uint32_t layer; /* UINT32_MAX: not known */
+};
+
+static int index_place(struct maker *m, struct map *by_key, str key, const struct inv_package *ip,
+                       uint32_t layer)
+{
+    struct known *known = arena_new(&m->keys, struct known);
+    void **slot = known ? map_slot(by_key, key) : NULL;
+    if (!slot)
+        return err_no_memory(m->e);
+    *known = (struct known){ip, layer < m->inv->n_layers ? layer : UINT32_MAX};
+    if (!*slot)
+        *slot = known;
+    return 0;
+}
+
+/* By type, name and version; language packages also with each place. */
 static int index_inventory(struct maker *m, struct map *by_key)
 {
-    for (size_t i = 0; i < m->inv->n_packages; i++) {
-        const struct package *p = &m->inv->packages[i].p;
-        void **slot = map_slot(
-            by_key, package_key(m, str_z(package_type_shown(p->type)), p->name, p->version));
-        if (!slot)
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && i < m->inv->n_packages; i++) {
+        const struct inv_package *ip = &m->inv->packages[i];
+        const struct package *p = &ip->p;
+        str key = package_key(m, str_z(package_type_shown(p->type)), p->name, p->version);
+        size_t n = 0;
+        const struct package_place *places = package_places(ip, &m->keys, &n);
+        if (!places)
             return err_no_memory(m->e);
-        if (!*slot)
-            *slot = &m->inv->packages[i];
+        rc = index_place(m, by_key, key, ip, places[0].layer);
+        for (size_t k = 0; rc >= 0 && p->type->ecosystem && k < n; k++)
+            rc = index_place(m, by_key, place_key(m, key, places[k].place), ip, places[k].layer);
     }
-    return 0;
+    return rc;
+}
+
+static const struct known *find_known(struct maker *m, const struct map *by_key, str type, str name,
+                                      str version, str location)
+{
+    str key = package_key(m, type, name, version);
+    const struct known *any = map_get(by_key, key), *here = NULL;
+    if (any && any->ip->p.type->ecosystem)
+        here = map_get(by_key,
+                       place_key(m, key, package_place_of_location(any->ip->p.type, location)));
+    return here ? here : any;
 }
 
 static const char *scheme_of(struct maker *m, const struct package_type *t)
@@ -192,14 +233,13 @@ static void fill(struct maker *m, const struct map *by_key, size_t kind, yyjson_
     out->layer = UINT32_MAX;
     if (str_eq(version, STR("*")))
         version = STR("");
-    const struct inv_package *ip = map_get(by_key, package_key(m, type, p->name, version));
-    if (!ip)
+    const struct known *known = find_known(m, by_key, type, p->name, version, location);
+    if (!known)
         return;
-    p->purl = keep(m, ip->purl);
-    p->expression = keep(m, ip->p.licence);
-    p->scheme = str_z(scheme_of(m, ip->p.type));
-    if (ip->n_evidence && ip->evidence[0].layer < m->inv->n_layers)
-        out->layer = ip->evidence[0].layer;
+    p->purl = keep(m, known->ip->purl);
+    p->expression = keep(m, known->ip->p.licence);
+    p->scheme = str_z(scheme_of(m, known->ip->p.type));
+    out->layer = known->layer;
 }
 
 static int place_packages(struct maker *m, struct entry *list, size_t n)
@@ -563,7 +603,9 @@ int policy_image_facts_new(const struct policy_origin *o, const struct inventory
         return err_no_memory(e);
     arena_init(&f->arena, FACTS_MAX);
     struct maker m = {.f = f, .a = &f->arena, .inv = inv, .docs = docs, .e = e};
+    arena_init(&m.keys, FACTS_MAX);
     int rc = make(&m, o, parts);
+    arena_done(&m.keys);
     if (rc < 0)
         policy_image_facts_free(f);
     else

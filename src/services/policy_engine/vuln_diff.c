@@ -19,7 +19,7 @@ static const struct {
     {"Package_Type", "package_type", false},
     {"Feed", "feed", false},
     {"Feed_Group", "feed_group", true},
-    {"path", "package_path", true}, /* kept, not told */
+    {"path", "package_path", false}, /* kept for older engines; neither told nor compared */
 };
 enum { MEMBERS = KE_ARRAY_LEN(members), TOLD = MEMBERS - 1 };
 
@@ -44,35 +44,48 @@ int vuln_diff_keep(yyjson_val *rows, struct buf *out, struct err *e)
     return buf_check(out, "the findings of an image", e);
 }
 
-static str key_of(struct arena *a, yyjson_val *entry)
+/* What makes an entry the same one (all false), or all that is told of it. */
+static str key_of(struct arena *a, yyjson_val *entry, bool all)
 {
     auto_buf b;
     buf_init(&b, 1 << 20);
-    for (size_t k = 0; k < MEMBERS; k++)
-        if (members[k].identity) {
+    for (size_t k = 0; k < TOLD; k++)
+        if (all || members[k].identity) {
             buf_add_str(&b, json_str(entry, members[k].told));
             buf_add_char(&b, '\n');
         }
     return buf_ok(&b) ? arena_dup(a, buf_view(&b)) : (str){0};
 }
 
-static bool same(yyjson_val *a, yyjson_val *b)
-{
-    for (size_t k = 0; k < MEMBERS; k++)
-        if (!str_eq(json_str(a, members[k].told), json_str(b, members[k].told)))
-            return false;
-    return true;
-}
-
-static int index_entries(yyjson_val *list, struct arena *a, struct map *out, struct err *e)
+/* All that is told of entries; several places of a package make the same. */
+static int index_told(yyjson_val *list, struct arena *a, struct map *out, struct err *e)
 {
     size_t i, n;
     yyjson_val *entry;
     yyjson_arr_foreach(list, i, n, entry)
     {
-        str key = key_of(a, entry);
+        str key = key_of(a, entry, true);
         if (!key.p || !map_put(out, key, entry))
             return err_no_memory(e);
+    }
+    return 0;
+}
+
+/* Of the entries that are the same one, the last that `other` does not have as it is, or the last.
+ */
+static int index_entries(yyjson_val *list, const struct map *other, struct arena *a,
+                         struct map *out, struct err *e)
+{
+    size_t i, n;
+    yyjson_val *entry;
+    yyjson_arr_foreach(list, i, n, entry)
+    {
+        str key = key_of(a, entry, false), told = key_of(a, entry, true);
+        void **slot = key.p && told.p ? map_slot(out, key) : NULL;
+        if (!slot)
+            return err_no_memory(e);
+        if (!*slot || !map_get(other, told))
+            *slot = entry;
     }
     return 0;
 }
@@ -80,7 +93,9 @@ static int index_entries(yyjson_val *list, struct arena *a, struct map *out, str
 enum list { ADDED, REMOVED, UPDATED };
 struct comparing {
     struct arena a;
-    struct map before, now, told;
+    struct map before, now;           /* by what makes an entry the same one */
+    struct map before_told, now_told; /* by all that is told */
+    struct map told;                  /* in the list that is written */
     struct buf *out;
     size_t n, omitted;
     bool was;
@@ -131,32 +146,41 @@ static int put_list(struct comparing *c, yyjson_val *list, enum list which, size
     buf_addf(c->out, "%s\"%s\": [", which == ADDED ? "{" : ", ", names[which]);
     yyjson_arr_foreach(list, i, n, entry)
     {
-        str key = key_of(&c->a, entry);
-        yyjson_val *other = map_get(which == REMOVED ? &c->now : &c->before, key);
-        yyjson_val *last = map_get(which == REMOVED ? &c->before : &c->now, key);
-        bool differs = which == UPDATED ? other && !same(other, last) : !other;
-        if (!differs || map_get(&c->told, key))
-            continue;
-        if (!key.p || !map_put(&c->told, key, entry))
+        str key = key_of(&c->a, entry, false), told = key_of(&c->a, entry, true);
+        if (!key.p || !told.p)
             return err_no_memory(e);
-        put_entry(c, last, c->was && which == UPDATED ? other : NULL);
+        yyjson_val *other = map_get(which == REMOVED ? &c->now : &c->before, key);
+        bool differs = which == UPDATED ? other && !map_get(&c->before_told, told) : !other;
+        if (!differs || map_get(&c->told, told))
+            continue;
+        if (!map_put(&c->told, told, entry))
+            return err_no_memory(e);
+        put_entry(c, entry, c->was && which == UPDATED ? other : NULL);
     }
     buf_add_char(c->out, ']');
     *count = c->n;
     return 0;
 }
 
+static int index_both(struct comparing *c, yyjson_val *before, yyjson_val *now, struct err *e)
+{
+    int rc = index_told(before, &c->a, &c->before_told, e);
+    if (rc == 0)
+        rc = index_told(now, &c->a, &c->now_told, e);
+    if (rc == 0)
+        rc = index_entries(before, &c->now_told, &c->a, &c->before, e);
+    return rc ? rc : index_entries(now, &c->before_told, &c->a, &c->now, e);
+}
+
 static int compare(yyjson_val *before, yyjson_val *now, bool was, struct buf *out,
                    struct vuln_diff *counts, struct err *e)
 {
     struct comparing c = {.out = out, .was = was};
+    struct map *const maps[] = {&c.before, &c.now, &c.before_told, &c.now_told, &c.told};
     arena_init(&c.a, KEYS_MAX);
-    map_init(&c.before);
-    map_init(&c.now);
-    map_init(&c.told);
-    int rc = index_entries(before, &c.a, &c.before, e);
-    if (rc == 0)
-        rc = index_entries(now, &c.a, &c.now, e);
+    for (size_t i = 0; i < KE_ARRAY_LEN(maps); i++)
+        map_init(maps[i]);
+    int rc = index_both(&c, before, now, e);
     if (rc == 0)
         rc = put_list(&c, now, ADDED, &counts->added, e);
     if (rc == 0)
@@ -166,9 +190,8 @@ static int compare(yyjson_val *before, yyjson_val *now, bool was, struct buf *ou
     if (c.omitted)
         buf_addf(out, ", \"omitted\": %zu", c.omitted);
     buf_add_char(out, '}');
-    map_done(&c.before);
-    map_done(&c.now);
-    map_done(&c.told);
+    for (size_t i = 0; i < KE_ARRAY_LEN(maps); i++)
+        map_done(maps[i]);
     arena_done(&c.a);
     return rc < 0 ? rc : buf_check(out, "what differs", e);
 }

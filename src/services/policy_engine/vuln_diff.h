@@ -1,10 +1,10 @@
 /* vuln_diff.h - the findings of an image as they are kept to be compared, and what differs between
  * two such lists, as vuln_update tells it.
  *
- * A finding is the same when vulnerability, feed group, package name, version and path are; it is
- * updated when anything else that is told differs. Entries have the members CVE_ID, Severity,
- * Vulnerable_Package, Fix_Available, URL, Package_Name, Package_Version, Package_Type, Feed and
- * Feed_Group; where they are kept also "path". */
+ * A finding is the same when vulnerability, feed group, package name and version are; it is updated
+ * when anything else that is told differs, and told once for all places of its package. Entries
+ * have the members CVE_ID, Severity, Vulnerable_Package, Fix_Available, URL, Package_Name,
+ * Package_Version, Package_Type, Feed and Feed_Group; where they are kept also "path". */
 #ifndef KELLET_SERVICES_POLICY_ENGINE_VULN_DIFF_H
 #define KELLET_SERVICES_POLICY_ENGINE_VULN_DIFF_H
 

@@ -3,12 +3,18 @@
 #include "base/auto.h"
 #include "base/map.h"
 #include "match/finding.h"
+#include "services/package_places.h"
 
-enum { SCRATCH_MAX = 512 << 20, CONTENT_MAX = 256 << 20, CPES_MAX = 256 };
+enum {
+    SCRATCH_MAX = 512 << 20,
+    CONTENT_MAX = 256 << 20,
+    CPES_MAX = 256,
+    REPEATED_MAX = 200000 /* rows for the second and later places of packages */
+};
 
 const char *const vuln_row_hidden[] = {
-    "aliases",     "shadowed",        "kev", "epss", "epss_percentile",
-    "detected_at", "fix_observed_at", NULL};
+    "aliases",         "shadowed",    "repeated",        "kev", "epss",
+    "epss_percentile", "detected_at", "fix_observed_at", NULL};
 
 static const struct {
     const char *type, *shown, *content; /* content: document with locations; NULL: none */
@@ -53,12 +59,23 @@ bool package_type_is_os(str shown)
 /* ---- building ----------------------------------------------------------------------------------
  */
 
+struct shown_place {
+    str location; /* as the API shows it */
+    yyjson_val *content;
+};
+
 struct rows {
     const struct vulndb *db;
     const struct inventory *inv;
     struct content_reader content;
     yyjson_doc *contents[KE_ARRAY_LEN(shown_types)]; /* read when first needed */
     bool read[KE_ARRAY_LEN(shown_types)];
+    struct map by_place; /* the content's rows: by package, and by package and place */
+    struct package_shown {
+        const struct shown_place *places; /* NULL: not asked for yet */
+        size_t n;
+    } * shown; /* of each package */
+    size_t repeated;
     yyjson_mut_doc *doc;
     yyjson_mut_val *out;
     struct map scores; /* CVE -> struct nvd_scores */
@@ -74,12 +91,43 @@ static void put(struct rows *r, yyjson_mut_val *o, const char *key, str v)
         yyjson_mut_obj_add_str(r->doc, o, key, "None");
 }
 
-/* The content rows of a package's type; NULL: none. */
-static yyjson_val *content_of(struct rows *r, const struct package *p)
+static str content_key(struct rows *r, size_t type, str name, str version)
 {
-    size_t i = shown_index(p->type);
+    return arena_printf(&r->scratch, "%zu %.*s\n%.*s", type, STR_ARG(name), STR_ARG(version));
+}
+
+static str place_key(struct rows *r, str package, str place)
+{
+    return arena_printf(&r->scratch, "%.*s\n%.*s", STR_ARG(package), STR_ARG(place));
+}
+
+static int index_content(struct rows *r, size_t type, const struct package_type *t)
+{
+    yyjson_val *root = yyjson_doc_get_root(r->contents[type]), *row;
+    size_t i, n;
+    yyjson_arr_foreach(yyjson_is_arr(root) ? root : json_get(root, "content"), i, n, row)
+    {
+        str version = json_str(row, "version");
+        str key = content_key(r, type, json_str(row, "package"),
+                              str_eq(version, STR("*")) ? STR("") : version);
+        str at = place_key(r, key, package_place_of_location(t, json_str(row, "location")));
+        void **any = at.p ? map_slot(&r->by_place, key) : NULL;
+        if (!any)
+            return err_no_memory(r->e);
+        if (!*any)
+            *any = row;
+        if (!map_put(&r->by_place, at, row))
+            return err_no_memory(r->e);
+    }
+    return 0;
+}
+
+/* Reads the content of a package's type when it is first asked for; -1: there is none. */
+static ptrdiff_t content_of(struct rows *r, const struct package_type *t, int *rc)
+{
+    size_t i = shown_index(t);
     if (i == KE_ARRAY_LEN(shown_types) || !shown_types[i].content)
-        return NULL;
+        return -1;
     if (!r->read[i]) {
         auto_buf text;
         buf_init(&text, CONTENT_MAX);
@@ -88,29 +136,43 @@ static yyjson_val *content_of(struct rows *r, const struct package *p)
         if (r->content.read &&
             r->content.read(r->content.ctx, shown_types[i].content, &text, &ignored) == 1)
             json_parse(buf_view(&text), shown_types[i].content, &r->contents[i], NULL);
+        *rc = index_content(r, i, t);
     }
-    yyjson_val *root = yyjson_doc_get_root(r->contents[i]);
-    return yyjson_is_arr(root) ? root : json_get(root, "content");
+    return (ptrdiff_t)i;
 }
 
-/* The stored row of a package: by name and version, and by place where there are several. */
-static yyjson_val *content_row(struct rows *r, const struct package *p)
+static void show_place(struct rows *r, ptrdiff_t type, const struct package *p,
+                       const struct package_place *at, struct shown_place *out)
 {
-    size_t i, n;
-    yyjson_val *row, *first = NULL;
-    yyjson_arr_foreach(content_of(r, p), i, n, row)
-    {
-        if (!str_eq(json_str(row, "package"), p->name))
-            continue;
-        str version = json_str(row, "version"), location = json_str(row, "location");
-        if (version.n && !str_eq(version, p->version))
-            continue;
-        if (location.n && str_starts(p->path, str_from(location, location.p[0] == '/')))
-            return row;
-        if (!first)
-            first = row;
-    }
-    return first;
+    str key = type < 0 ? STR("") : content_key(r, (size_t)type, p->name, p->version);
+    yyjson_val *row = type < 0 ? NULL : map_get(&r->by_place, place_key(r, key, at->place));
+    out->content = row || type < 0 ? row : map_get(&r->by_place, key);
+    out->location = json_str(row, "location");
+    if (!out->location.n)
+        out->location = arena_printf(&r->scratch, "/%.*s", STR_ARG(at->path));
+    if (!p->type->ecosystem)
+        out->location = STR("pkgdb");
+}
+
+/* Where a package is shown; what its content says of it stands with each place. */
+static int places_of(struct rows *r, uint32_t package, struct package_shown **out)
+{
+    const struct inv_package *ip = &r->inv->packages[package];
+    struct package_shown *s = *out = &r->shown[package];
+    size_t n;
+    int rc = 0;
+    if (s->places)
+        return 0;
+    const struct package_place *places = package_places(ip, &r->scratch, &n);
+    struct shown_place *list = arena_calloc(&r->scratch, n, sizeof *list);
+    if (!places || !list)
+        return err_no_memory(r->e);
+    ptrdiff_t type = ip->p.type->ecosystem ? content_of(r, ip->p.type, &rc) : -1;
+    for (size_t i = 0; rc >= 0 && i < n; i++)
+        show_place(r, type, &ip->p, &places[i], &list[i]);
+    s->places = list;
+    s->n = n;
+    return rc;
 }
 
 static int scores_of(struct rows *r, str cve, const struct nvd_scores **out)
@@ -155,25 +217,38 @@ static int add_scores(struct rows *r, yyjson_mut_val *list, str cve)
     return 0;
 }
 
-static yyjson_mut_val *add_row(struct rows *r, const struct package *p, yyjson_val *content)
+static yyjson_mut_val *add_row(struct rows *r, const struct package *p, str location)
 {
     yyjson_mut_val *o = yyjson_mut_arr_add_obj(r->doc, r->out);
-    const char *type = package_type_shown(p->type);
-    str path = json_str(content, "location");
     auto_buf text;
     buf_init(&text, 1 << 20);
     buf_addf(&text, "%.*s-%.*s", STR_ARG(p->name), STR_ARG(p->version));
     put(r, o, "package", buf_view(&text));
     put(r, o, "package_name", p->name);
     put(r, o, "package_version", p->version);
-    put(r, o, "package_type", str_z(type));
-    buf_clear(&text);
-    buf_addf(&text, "/%.*s", STR_ARG(p->path));
-    put(r, o, "package_path",
-        package_type_is_os(str_z(type)) ? STR("pkgdb")
-        : path.n                        ? path
-                                        : buf_view(&text));
+    put(r, o, "package_type", str_z(package_type_shown(p->type)));
+    put(r, o, "package_path", location);
     return o;
+}
+
+/* The row once more for each other place of its package. */
+static int repeat_row(struct rows *r, yyjson_mut_val *row, const struct package_shown *s)
+{
+    for (size_t i = 1; i < s->n; i++) {
+        yyjson_mut_val *o = yyjson_mut_val_mut_copy(r->doc, row);
+        str at = s->places[i].location;
+        if (r->repeated++ >= REPEATED_MAX)
+            return err_set(r->e, ERR_LIMIT,
+                           "the packages with findings stand at too many places (more than %d rows "
+                           "for those beyond the first)",
+                           REPEATED_MAX);
+        if (!yyjson_mut_obj_put(o, yyjson_mut_str(r->doc, "package_path"),
+                                yyjson_mut_strncpy(r->doc, at.p, at.n)) ||
+            !yyjson_mut_obj_add_bool(r->doc, o, "repeated", true) ||
+            !yyjson_mut_arr_append(r->out, o))
+            return err_no_memory(r->e);
+    }
+    return 0;
 }
 
 static const char *group_of_ecosystem(str ecosystem)
@@ -276,7 +351,11 @@ static int finding_row(struct rows *r, const struct finding *f)
     const struct package *p = &r->inv->packages[f->package].p;
     bool distro = !p->type->ecosystem;
     str shown = !distro && str_starts(f->advisory, STR("GHSA-")) ? f->advisory : f->id;
-    yyjson_mut_val *o = add_row(r, p, distro ? NULL : content_row(r, p));
+    struct package_shown *places;
+    int rc = places_of(r, f->package, &places);
+    if (rc < 0)
+        return rc;
+    yyjson_mut_val *o = add_row(r, p, places->places[0].location);
     yyjson_mut_val *nvd = yyjson_mut_arr(r->doc), *vendor = yyjson_mut_arr(r->doc);
     put(r, o, "vuln", shown);
     put(r, o, "severity", str_z(severity_name(f->severity)));
@@ -286,7 +365,7 @@ static int finding_row(struct rows *r, const struct finding *f)
     put_group(r, o, f, distro);
     put_fix(r, o, f);
     put_aliases(r, o, f, shown);
-    int rc = put_exploitation(r, o, f);
+    rc = put_exploitation(r, o, f);
     if (rc == 0)
         rc = add_scores(r, nvd, f->id);
     for (size_t i = 0; rc == 0 && i < f->n_aliases; i++)
@@ -295,7 +374,7 @@ static int finding_row(struct rows *r, const struct finding *f)
         rc = add_vendor_scores(r, vendor, f);
     yyjson_mut_obj_add_val(r->doc, o, "nvd_data", nvd);
     yyjson_mut_obj_add_val(r->doc, o, "vendor_data", vendor);
-    return rc;
+    return rc < 0 ? rc : repeat_row(r, o, places);
 }
 
 /* ---- the NVD's CPEs ----------------------------------------------------------------------------
@@ -351,10 +430,10 @@ static bool named_by_advisory(const struct findings *f, uint32_t package, str cv
     return false;
 }
 
-static int cpe_row(struct rows *r, const struct package *p, yyjson_val *content,
+static int cpe_row(struct rows *r, const struct package *p, const struct package_shown *places,
                    const struct cpe *cpe, const struct db_claim *c, bool shadowed)
 {
-    yyjson_mut_val *o = add_row(r, p, content), *nvd = yyjson_mut_arr(r->doc);
+    yyjson_mut_val *o = add_row(r, p, places->places[0].location), *nvd = yyjson_mut_arr(r->doc);
     put(r, o, "vuln", c->vuln.id);
     put(r, o, "severity", str_z(severity_name(c->claim.severity)));
     put(r, o, "url", c->vuln.url);
@@ -373,18 +452,20 @@ static int cpe_row(struct rows *r, const struct package *p, yyjson_val *content,
     int rc = add_scores(r, nvd, c->vuln.id);
     yyjson_mut_obj_add_val(r->doc, o, "nvd_data", nvd);
     yyjson_mut_obj_add_val(r->doc, o, "vendor_data", yyjson_mut_arr(r->doc));
-    return rc;
+    return rc < 0 ? rc : repeat_row(r, o, places);
 }
 
 static int cpe_rows(struct rows *r, const struct findings *f, uint32_t package)
 {
     const struct package *p = &r->inv->packages[package].p;
-    yyjson_val *content = content_row(r, p);
+    struct package_shown *places;
+    int rc = places_of(r, package, &places);
+    if (rc < 0)
+        return rc;
     struct cpe candidates[CPES_MAX];
-    size_t n = cpe_candidates(content, candidates);
+    size_t n = cpe_candidates(places->places[0].content, candidates);
     struct map told;
     map_init(&told);
-    int rc = 0;
     for (size_t i = 0; rc >= 0 && i < n; i++) {
         struct db_claim *claims;
         size_t n_claims = 0;
@@ -394,7 +475,7 @@ static int cpe_rows(struct rows *r, const struct findings *f, uint32_t package)
             str cve = claims[k].vuln.id;
             if (map_get(&told, cve))
                 continue;
-            rc = map_put(&told, cve, r) ? cpe_row(r, p, content, &candidates[i], &claims[k],
+            rc = map_put(&told, cve, r) ? cpe_row(r, p, places, &candidates[i], &claims[k],
                                                   named_by_advisory(f, package, cve))
                                         : err_no_memory(r->e);
         }
@@ -449,11 +530,17 @@ int vuln_rows(const struct vulndb *db, const struct inventory *inv, struct conte
         return r.out ? 0 : err_no_memory(e);
     arena_init(&r.scratch, SCRATCH_MAX);
     map_init(&r.scores);
-    int rc = match_inventory(db, inv, &findings, e);
+    map_init(&r.by_place);
+    r.shown = arena_calloc(&r.scratch, inv->n_packages + 1, sizeof *r.shown);
+    int rc = r.shown ? match_inventory(db, inv, &findings, e) : err_no_memory(e);
     if (rc >= 0)
         rc = all_rows(&r, findings);
     findings_free(findings);
+    if (rc >= 0 && r.scratch.full)
+        rc = err_set(e, ERR_LIMIT, "an image's vulnerability rows take more than %d MiB",
+                     SCRATCH_MAX >> 20);
     map_done(&r.scores);
+    map_done(&r.by_place);
     arena_done(&r.scratch);
     for (size_t i = 0; i < KE_ARRAY_LEN(r.contents); i++)
         yyjson_doc_free(r.contents[i]);

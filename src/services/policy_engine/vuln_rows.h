@@ -6,10 +6,14 @@
  * database has them (feeds/anchore.h), and not for a CVE that an advisory about the same package
  * names. Missing texts are the string "None".
  *
+ * A package has a row for each place where it stands (services/package_places.h), as in the
+ * original; more than 200,000 rows for second and later places are an error.
+ *
  * Some members are for questions and policies only, and not shown (vuln_row_hidden): "aliases"
  * (other ids of the vulnerability), "shadowed" (true: a row of the NVD's that stands back behind an
- * advisory), "kev" (true: known to be exploited), "epss" and "epss_percentile" (0 to 1), and what a
- * stored report adds: "detected_at" and "fix_observed_at" (microseconds, vuln_seen.h). */
+ * advisory), "repeated" (true: the row before once more, at another place), "kev" (true: known to
+ * be exploited), "epss" and "epss_percentile" (0 to 1), and what a stored report adds:
+ * "detected_at" and "fix_observed_at" (microseconds, vuln_seen.h). */
 #ifndef KELLET_SERVICES_POLICY_ENGINE_VULN_ROWS_H
 #define KELLET_SERVICES_POLICY_ENGINE_VULN_ROWS_H
 

@@ -5,10 +5,11 @@
 
 enum { KEYS_MAX = 512 << 20 };
 
+/* path p NULL: of any place. Reports of older engines have one place for a package. */
 static str key_text(struct arena *a, str vuln, str name, str version, str type, str path)
 {
-    return arena_printf(a, "%.*s|%.*s|%.*s|%.*s|%.*s", STR_ARG(vuln), STR_ARG(name),
-                        STR_ARG(version), STR_ARG(type), STR_ARG(path));
+    return arena_printf(a, "%.*s|%.*s|%.*s|%.*s%s%.*s", STR_ARG(vuln), STR_ARG(name),
+                        STR_ARG(version), STR_ARG(type), path.p ? "|" : "", STR_ARG(path));
 }
 
 static int index_old(yyjson_val *rows, struct arena *a, struct map *out, struct err *e)
@@ -17,11 +18,14 @@ static int index_old(yyjson_val *rows, struct arena *a, struct map *out, struct 
     yyjson_val *row;
     yyjson_arr_foreach(rows, i, n, row)
     {
-        str key = key_text(a, json_str(row, "vuln"), json_str(row, "package_name"),
-                           json_str(row, "package_version"), json_str(row, "package_type"),
-                           json_str(row, "package_path"));
-        if (!key.p || !map_put(out, key, row))
-            return err_no_memory(e);
+        str paths[] = {json_str(row, "package_path"), {0}};
+        for (size_t k = 0; k < KE_ARRAY_LEN(paths); k++) {
+            str key =
+                key_text(a, json_str(row, "vuln"), json_str(row, "package_name"),
+                         json_str(row, "package_version"), json_str(row, "package_type"), paths[k]);
+            if (!key.p || !map_put(out, key, row))
+                return err_no_memory(e);
+        }
     }
     return 0;
 }
@@ -45,13 +49,16 @@ static int note_rows(const struct map *old, struct arena *a, int64_t now, yyjson
     yyjson_mut_val *row;
     yyjson_mut_arr_foreach(rows, i, n, row)
     {
-        str fix = member(row, "fix");
-        str key = key_text(a, member(row, "vuln"), member(row, "package_name"),
-                           member(row, "package_version"), member(row, "package_type"),
-                           member(row, "package_path"));
-        if (!key.p)
-            return err_no_memory(e);
-        yyjson_val *before = map_get(old, key);
+        str fix = member(row, "fix"), paths[] = {member(row, "package_path"), {0}};
+        yyjson_val *before = NULL;
+        for (size_t k = 0; !before && k < KE_ARRAY_LEN(paths); k++) {
+            str key =
+                key_text(a, member(row, "vuln"), member(row, "package_name"),
+                         member(row, "package_version"), member(row, "package_type"), paths[k]);
+            if (!key.p)
+                return err_no_memory(e);
+            before = map_get(old, key);
+        }
         bool same_fix = str_eq(json_str(before, "fix"), fix);
         yyjson_mut_obj_add_sint(doc, row, "detected_at", time_or(before, "detected_at", now));
         if (!str_eq(fix, STR("None")))
