@@ -3,11 +3,13 @@
 
 #include "services/policy_engine/vuln_diff.h"
 
-#define ROW(vuln, severity, version, more)                                                         \
+#define ROW_AT(vuln, severity, version, fix, path, more)                                           \
     "{\"vuln\":\"" vuln "\",\"severity\":\"" severity "\",\"package\":\"a-" version                \
-    "\",\"fix\":\"None\",\"url\":\"u\",\"package_name\":\"a\","                                    \
+    "\",\"fix\":\"" fix "\",\"url\":\"u\",\"package_name\":\"a\","                                 \
     "\"package_version\":\"" version "\",\"package_type\":\"APKG\",\"feed\":\"vulnerabilities\","  \
-    "\"feed_group\":\"alpine:3.18\",\"package_path\":\"pkgdb\"" more "}"
+    "\"feed_group\":\"alpine:3.18\",\"package_path\":\"" path "\"" more "}"
+#define ROW(vuln, severity, version, more) ROW_AT(vuln, severity, version, "None", "pkgdb", more)
+#define HIGH_AT(path, fix)                 ROW_AT("CVE-1", "High", "1", fix, path, "")
 
 static const struct {
     const char *before, *now; /* rows */
@@ -24,6 +26,16 @@ static const struct {
     {ROW("CVE-1", "High", "1", ",\"shadowed\":true"), ROW("CVE-1", "High", "1", ""), 1, 0, 0},
     /* twice the same is told once */
     {"", ROW("CVE-1", "High", "1", "") "," ROW("CVE-1", "High", "1", ""), 1, 0, 0},
+    /* the places of a package have it together; where another is found nothing is new */
+    {"", HIGH_AT("/a", "2") "," HIGH_AT("/b", "2"), 1, 0, 0},
+    {HIGH_AT("/a", "2") "," HIGH_AT("/b", "2"), "", 0, 1, 0},
+    {HIGH_AT("/a", "2"), HIGH_AT("/a", "2") "," HIGH_AT("/b", "2"), 0, 0, 0},
+    {HIGH_AT("/a", "2") "," HIGH_AT("/b", "2"), HIGH_AT("/b", "2"), 0, 0, 0},
+    {HIGH_AT("/a", "None") "," HIGH_AT("/b", "None"), HIGH_AT("/a", "2") "," HIGH_AT("/b", "2"), 0,
+     0, 1},
+    /* two packages of one name, told apart by what is told of them only */
+    {HIGH_AT("/a", "2") "," HIGH_AT("/b", "3"), HIGH_AT("/a", "2") "," HIGH_AT("/b", "3"), 0, 0, 0},
+    {HIGH_AT("/a", "2") "," HIGH_AT("/b", "3"), HIGH_AT("/a", "4") "," HIGH_AT("/b", "3"), 0, 0, 1},
     {ROW("CVE-1", "High", "1", "") "," ROW("CVE-2", "High", "1", ""),
      ROW("CVE-2", "Low", "1", "") "," ROW("CVE-3", "High", "1", ""), 1, 1, 1},
 };
@@ -86,8 +98,27 @@ static void test_many(void **state)
     assert_int_equal(yyjson_get_int(json_get(root, "omitted")), 7);
 }
 
+/* What was is what is no more. */
+static void test_was(void **state)
+{
+    (void)state;
+    struct err e;
+    struct vuln_diff n;
+    auto_json *before = kept(HIGH_AT("/a", "2") "," HIGH_AT("/b", "3")), *told = NULL,
+              *now = kept(HIGH_AT("/a", "4") "," HIGH_AT("/b", "3"));
+    auto_buf out;
+    buf_init(&out, 1 << 20);
+    assert_int_equal(
+        vuln_diff_was(yyjson_doc_get_root(before), yyjson_doc_get_root(now), &out, &n, &e), 0);
+    assert_int_equal(json_parse(buf_view(&out), "diff", &told, &e), 0);
+    yyjson_val *one = yyjson_arr_get_first(json_get(yyjson_doc_get_root(told), "updated"));
+    assert_str(json_str(one, "Fix_Available"), STR("4"));
+    assert_str(json_str(json_get(one, "was"), "Fix_Available"), STR("2"));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases), cmocka_unit_test(test_many)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases), cmocka_unit_test(test_many),
+                                       cmocka_unit_test(test_was)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

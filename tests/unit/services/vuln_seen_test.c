@@ -47,6 +47,22 @@ static void times_are_taken_over(void **state)
     yyjson_mut_doc_free(d);
 }
 
+/* A place that an older report did not list has been there as long as the others. */
+static void another_place_is_no_news(void **state)
+{
+    static const char old[] =
+        "[{\"vuln\":\"CVE-1\",\"package_name\":\"p\",\"package_version\":"
+        "\"1\",\"package_type\":\"npm\",\"package_path\":\"/q\",\"fix\":\"2\","
+        "\"detected_at\":5,\"fix_observed_at\":6}]";
+    struct err e = {0};
+    yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *rows = yyjson_mut_arr(d), *row = add_row(d, rows, "CVE-1", "2");
+    assert_ok(vuln_seen_note(STR(old), 100, d, rows, &e));
+    assert_int_equal(time_of(row, "detected_at"), 5);
+    assert_int_equal(time_of(row, "fix_observed_at"), 6);
+    yyjson_mut_doc_free(d);
+}
+
 /* An image that was clean, or whose report is damaged, still shows what is new. */
 static void nothing_before_is_no_reason_to_lose_rows(void **state)
 {
@@ -121,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_taken_over),
+        cmocka_unit_test(another_place_is_no_news),
         cmocka_unit_test(nothing_before_is_no_reason_to_lose_rows),
         cmocka_unit_test(the_least_used_goes_first),
     };
