@@ -1,5 +1,5 @@
 #include "policy/allowlist.h"
-#include "version/version.h"
+#include "policy/package_version.h"
 
 /* ---- versions ---------------------------------------------------------------------------------
  */
@@ -23,29 +23,31 @@ static int take_operator(str *s)
     return EQUAL;
 }
 
-static bool one_within(int mask, str wanted, const struct version_ops *ops, str version)
+/* A version, and nothing of an operator that is not known, or of two bounds without a comma. */
+static bool is_version(str s)
 {
-    if (str_eq(wanted, version))
-        return mask & EQUAL;
-    if (!ops || !version_comparable(ops, version, wanted))
-        return false;
-    int c = ops->compare(version, wanted);
-    return mask & (c < 0 ? LESS : c > 0 ? MORE : EQUAL);
+    bool good = s.n && !strchr("!~^", s.p[0]);
+    for (size_t i = 0; good && i < s.n; i++)
+        good = !ke_isspace(s.p[i]) && !strchr("<>=|*", s.p[i]);
+    return good;
 }
 
-bool version_within(str constraint, str scheme, str version, bool *good)
+bool version_within(str constraint, str scheme, str version, str full_version, bool *good)
 {
-    const struct version_ops *ops = version_scheme(scheme);
     bool within = true;
+    int order;
     *good = true;
     for (bool more = true; more;) {
         more = str_index(constraint, ',') >= 0;
         str one = str_trim(str_split(&constraint, ','));
         int mask = take_operator(&one);
         one = str_trim(one);
-        if (!one.n)
+        if (!is_version(one))
             *good = false;
-        within = within && one_within(mask, one, ops, version);
+        within = within && package_version_order(scheme, version, full_version, one, &order) &&
+                 (mask & (order < 0   ? LESS
+                          : order > 0 ? MORE
+                                      : EQUAL));
     }
     return within && *good;
 }

@@ -257,11 +257,11 @@ static str package_name(const struct allow_query *q)
 static bool versions_hold(str constraint, const struct allow_query *q)
 {
     bool good;
-    str scheme = q->package ? q->package->scheme : (str){0};
-    if (q->package && q->package->full_version.n)
-        return version_within(constraint, scheme, q->package->full_version, &good) ||
-               version_within(constraint, scheme, q->package->version, &good);
-    return q->finding && version_within(constraint, scheme, q->finding->version, &good);
+    const struct policy_package *p = q->package;
+    if (p && p->full_version.n)
+        return version_within(constraint, p->scheme, p->version, p->full_version, &good);
+    return q->finding && version_within(constraint, p ? p->scheme : (str){0}, (str){0},
+                                        q->finding->version, &good);
 }
 
 static bool extension_holds(const struct allow_item *item, const struct allow_query *q)

@@ -46,9 +46,10 @@ struct allow_query {
 /* NULL: none allows it. */
 const struct allow_item *allowlist_find(const struct allowlist *l, const struct allow_query *q);
 
-/* Does `version` lie in all of the constraints (">=1.0, <2", "= 1.2", "1.2")? Without a scheme only
- * equality can be judged. `good` false: the text is no constraint. */
-bool version_within(str constraint, str scheme, str version, bool *good);
+/* Does the version lie in all of the constraints (">=1.0, <2", "= 1.2", "1.2")? One without a
+ * release is compared with `version`, which is without it too, the others with `full_version`.
+ * Without a scheme only equality can be judged. `good` false: the text is no constraint. */
+bool version_within(str constraint, str scheme, str version, str full_version, bool *good);
 /* Is it that purl? One without version or qualifiers stands for all of them. */
 bool purl_covers(str wanted, str purl);
 /* "?" is one character, "*" any within a component, "**" any. */

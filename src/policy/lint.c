@@ -165,7 +165,7 @@ static void lint_item(struct lint *l, const struct compiled_list *list,
         warn(l, "BrokenPattern", "a pattern is no expression (whitelist_id=%.*s,item_id=%.*s)",
              STR_ARG(list->id), STR_ARG(id));
     if (item->version.n)
-        version_within(item->version, STR(""), STR(""), &good);
+        version_within(item->version, STR(""), STR(""), STR(""), &good);
     if (!good)
         warn(l, "AllowlistItemUseless",
              "\"%.*s\" is no constraint of versions (whitelist_id=%.*s,"

@@ -300,7 +300,7 @@ static bool check_item_members(struct checker *c, yyjson_val *item)
     str version = json_str(item, "version"), purl = json_str(item, "purl");
     bool constraint = true;
     if (version.n)
-        version_within(version, STR(""), STR(""), &constraint);
+        version_within(version, STR(""), STR(""), STR(""), &constraint);
     if (!constraint)
         problem(c, "ValidationError", "\"%.*s\" is no constraint of versions", STR_ARG(version));
     if (purl.n && !str_starts(purl, STR("pkg:")))

@@ -72,6 +72,24 @@ class Finding:
 
 
 @dataclass
+class Said:
+    """A row: its text, its id (None: the MD5), and what it is about, which items of allowlists may name."""
+    message: str
+    id: str = None
+    finding: Finding = None
+    package: Package = None
+    path: str = None
+
+
+def about(k, message):
+    return Said(message, None, None, k, k.location)
+
+
+def at(path, message, id=None):
+    return Said(message, id, path=path)
+
+
+@dataclass
 class Facts:
     id: str
     digest: str

@@ -1,5 +1,6 @@
 """Random bundles over every gate, trigger and parameter of the specification, with values that mean something for an
 image: about half of the rules fire."""
+import policy_allow
 import policy_feeds
 import policy_images
 from policy_base import ENDED, SEVERITIES
@@ -317,24 +318,27 @@ def selection(r, f, number):
             "repository": pattern(r, ["team/app", "app", "a/b/c", "x", "q/r"]), "image": {"type": kind, "value": value}}
 
 
-def allow_item(r, f, number, rows):
-    row = r.choice(rows) if rows else (None, "always", None, "always")
-    trigger_id = r.choice([row[3], row[3], row[3][:5] + "*", "*" + row[3][-5:], "regexp:" + row[3][:2].replace("*", "."), "*", "none"])
-    gate = row[1] if r.random() < .9 else "files"
-    item = {"id": f"i{number}", "gate": any_case(r, gate), "trigger_id": trigger_id}
-    maybe(r, item, "expires_on", lambda: r.choice(["2020-01-01T00:00:00Z", "2199-01-01T00:00:00Z", "2199-01-01T00:00:00.5Z",
-                                                   "2020-01-01T00:00:00.123Z", ""]), .3)
-    return item
+def respelled(r, bundle):
+    """In the new words, which are taken for the old ones."""
+    for thing, name in [(bundle, n) for n in ("whitelists", "whitelisted_images", "blacklisted_images")] + [
+            (m, "whitelist_ids") for m in bundle["mappings"]]:
+        if r.random() < .3:
+            thing[name.replace("whitelist", "allowlist").replace("blacklist", "denylist")] = thing.pop(name)
+    for rule in (x for p in bundle["policies"] for x in p["rules"]):
+        if r.random() < .3:
+            rule["trigger"] = rule["trigger"].replace("blacklist", "denylist")
 
 
-def random_bundle(r, f, tag, evaluate, stored=False):
-    """`evaluate` is the model's: allowlists name ids that do fire. stored: one that an engine takes."""
+def random_bundle(r, f, tag, evaluate, stored=False, more_of=()):
+    """`evaluate` is the model's: allowlists name ids that do fire. stored: one that an engine takes. more_of: triggers that it
+    shall have several times."""
     policies = []
     order = r.sample(list(TRIGGERS), len(TRIGGERS))
     for n in range(r.randint(1, 3)):
         rules = [random_rule(r, f, f"{n}.{i}") for i in range(r.randint(0, 12))]
         rules += [random_rule(r, f, f"{n}.o{i}", only) for i, only in enumerate(order[n * 22:n * 22 + 22])]
         rules += [random_rule(r, f, f"{n}.v{i}", ("vulnerabilities", "package")) for i in range(4)]
+        rules += [random_rule(r, f, f"{n}.m{i}", only) for i, only in enumerate(list(more_of) * 5)]
         rules = [x for x in rules if not stored or x["gate"].lower() not in ENDED]
         policies.append({"id": f"p{n}", "version": "1_0", "name": f"policy {n}", "rules": rules})
     whole = {"name": "all", "registry": "*", "repository": "*", "image": {"type": "tag", "value": "*"}}
@@ -342,12 +346,14 @@ def random_bundle(r, f, tag, evaluate, stored=False):
         {**whole, "id": "first", "policy_ids": [p["id"] for p in policies], "whitelist_ids": []}],
         "whitelisted_images": [], "blacklisted_images": []}
     maybe(r, bundle, "on_rule_failure", lambda: r.choice(["closed", "open"]), .3)
-    rows = evaluate(bundle, f, tag).rows
+    maybe(r, bundle, "unmatched", lambda: r.choice(["go", "stop", "stop"]), .5)
+    maybe(r, bundle, "report_allowlist", lambda: r.random() < .8, .6)
+    maybe(r, bundle, "expiring_days", lambda: r.choice([0, 10, 30, 61, 3650]), .4)
+    judged = evaluate(bundle, f, tag)
+    rows = [(row[1], row[3], said) for row, said in zip(judged.rows, judged.said)]
     bundle["whitelists"] = [{"id": f"w{n}", "version": "1_0", "name": f"list {n}",
-                             "items": [allow_item(r, f, f"{n}.{i}", rows) for i in range(r.randint(0, 8))]}
+                             "items": [policy_allow.allow_item(r, f"{n}.{i}", rows, stored) for i in range(r.randint(0, 12))]}
                             for n in range(r.randint(0, 3))]
-    for item in (i for w in bundle["whitelists"] for i in w["items"] if stored and not i.get("expires_on", "x")):
-        del item["expires_on"]  # the API's description refuses an empty one
     bundle["mappings"] = []
     for n in range(r.randint(1, 4)):
         mapping = {**(selection(r, f, n) if r.random() < .7 else {**whole, "id": f"s{n}"})}
@@ -361,6 +367,8 @@ def random_bundle(r, f, tag, evaluate, stored=False):
     for name in ("whitelisted_images", "blacklisted_images"):
         if r.random() < .25:
             bundle[name] = [selection(r, f, i) for i in range(r.randint(1, 2))]
+    if r.random() < .3:
+        respelled(r, bundle)
     return bundle
 
 
@@ -417,13 +425,14 @@ def bundle_mistakes(r, bundle):
         mapping["whitelist_ids"] = ["zz"]
         return [("ReferencedObjectNotFoundError", "(reference_type=whitelist,reference_id=zz)")]
     extra = {"id": "extra", "version": "1_0", "name": "extra", "items": [{"gate": "always", "trigger_id": "x"}]}
-    bundle["whitelists"].append(extra)
+    lists = policy_allow.member(bundle, "whitelists")
+    lists.append(extra)
     mapping["whitelist_ids"] = ["extra"]
     if kind == "date":
         extra["items"][0]["expires_on"] = "tomorrow"
         return [("Exception", "could not convert input value (tomorrow) into datetime using formats in [")]
     if kind == "duplicate":
-        bundle["whitelists"].append(dict(extra))
+        lists.append(dict(extra))
         return [("DuplicateIdentifierFoundError", "(identifier=extra,identifier_type=whitelist)")]
     extra["version"] = "2_0"
     return [("UnsupportedVersionError", "Found version 2_0, expected one of supported versions ['1_0'].")]

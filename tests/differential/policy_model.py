@@ -9,14 +9,15 @@ import re
 import stat
 from dataclasses import dataclass
 
+import policy_allow
 import policy_own
-from policy_base import (ENDED, Failed, ORDER, SEVERITIES, compare, csv, expired, match, number, version_key, wildcard)
+from policy_base import ENDED, Failed, ORDER, SEVERITIES, Said, about, at, compare, csv, match, number, version_key, wildcard
 
 
-# ---- gates: each yields (message) or (message, id)
+# ---- gates: each yields a message, or what is Said
 
 def always(facts, p, rule):
-    yield "Unconditional trigger match", "always"
+    yield Said("Unconditional trigger match", "always")
 
 
 def directives(facts):
@@ -113,20 +114,20 @@ def files_content_regex_match(facts, p, rule):
     for path, key in facts.content:
         name, _, regex = key.partition("=")
         if not wanted or wanted in (regex, name) or wanted == key:
-            yield f"File content analyzer found regexp match in container: file={path} regexp={key}"
+            yield at(path, f"File content analyzer found regexp match in container: file={path} regexp={key}")
 
 
 def files_name_match(facts, p, rule):
     for path in facts.files:
         if match(p["regex"], path):
-            yield f"Application of regex matched file found in container: file={path} regexp={p['regex']}"
+            yield at(path, f"Application of regex matched file found in container: file={path} regexp={p['regex']}")
 
 
 def files_attribute_match(facts, p, rule):
     name = p["filename"]
     if name not in facts.files:
         if p.get("skip_missing", "true").lower() == "false":
-            yield f"filename={name} and skip_missing=False"
+            yield at(name, f"filename={name} and skip_missing=False")
         return
     mode, checksum = facts.files[name]
     said, given = f"filename={name}", False
@@ -148,13 +149,13 @@ def files_attribute_match(facts, p, rule):
         said += f" and mode={found} op={op} specified_mode={wanted}"
         given = True
     if given:
-        yield said
+        yield at(name, said)
 
 
 def files_suid_or_guid_set(facts, p, rule):
     for path, (mode, _) in facts.files.items():
         if mode & (stat.S_ISUID | stat.S_ISGID):
-            yield f"SUID or SGID found set on file {path}. Mode: {oct(mode)}"
+            yield at(path, f"SUID or SGID found set on file {path}. Mode: {oct(mode)}")
 
 
 def licence_rows(facts, p, word, hit):
@@ -174,8 +175,8 @@ def licenses_blacklist_partial_match(facts, p, rule):
 
 def malware_scans(facts, p, rule):
     for scanner, path, signature in facts.malware or []:
-        yield (f"Malware scan finding: scanner={scanner} file={path} signature={signature}",
-               f"{scanner}+{signature}+{hashlib.md5(path.encode()).hexdigest()}")
+        yield at(path, f"Malware scan finding: scanner={scanner} file={path} signature={signature}",
+                 f"{scanner}+{signature}+{hashlib.md5(path.encode()).hexdigest()}")
 
 
 def malware_scan_not_run(facts, p, rule):
@@ -226,8 +227,8 @@ def newer(kind, prefix):
         for k in of_type(facts, kind):
             entry = (facts.feeds[kind] or {}).get(k.name)
             if entry and k.version != entry["latest"]:
-                yield (f"{prefix}Package ({k.name}) version ({k.version}) installed but is not the latest version "
-                       f"({entry['latest']})")
+                yield about(k, f"{prefix}Package ({k.name}) version ({k.version}) installed but is not the latest version "
+                            f"({entry['latest']})")
     return rows
 
 
@@ -237,7 +238,7 @@ def unknown(kind, message):
         if any(k.name in known for k in of_type(facts, kind)):
             for k in of_type(facts, kind):
                 if k.name not in known:
-                    yield message.format(k.name)
+                    yield about(k, message.format(k.name))
     return rows
 
 
@@ -246,8 +247,8 @@ def bad_version(kind, prefix):
         for k in of_type(facts, kind):
             entry = (facts.feeds[kind] or {}).get(k.name)
             if entry and k.version not in entry["versions"]:
-                yield (f"{prefix} Package ({k.name}) version ({k.version}) installed but version is not in the official "
-                       f"feed for this package ({entry['versions']!r})")
+                yield about(k, f"{prefix} Package ({k.name}) version ({k.version}) installed but version is not in the official "
+                            f"feed for this package ({entry['versions']!r})")
     return rows
 
 
@@ -255,7 +256,7 @@ def named(kind, prefix):
     def rows(facts, p, rule):
         for k in facts.packages if kind is None else of_type(facts, kind):
             if k.name == p["name"] and (not p.get("version") or k.version == p["version"]):
-                yield f"{prefix} is blacklisted: {k.name}" + (f"-{p['version']}" if p.get("version") else "")
+                yield about(k, f"{prefix} is blacklisted: {k.name}" + (f"-{p['version']}" if p.get("version") else ""))
     return rows
 
 
@@ -274,14 +275,14 @@ def packages_required_package(facts, p, rule):
                else f"Required input package ({name}) is not present in container image")
     elif version and p.get("version_match_type", "exact") == "exact":
         if found.full != version:
-            yield (f"Required input package ({name}) is present ({found.full}), but not at the version specified in "
-                   f"policy ({name})")
+            yield about(found, f"Required input package ({name}) is present ({found.full}), but not at the version specified in "
+                        f"policy ({name})")
     elif version and found.full != version:
         if not version_key(found.version):
             raise Failed(f"{found.version} has no order")
         if version_key(found.version) < version_key(version):
-            yield (f"Required min-version input package ({name}) is present ({found.full}), but is lower version than "
-                   f"what is specified in policy ({version})")
+            yield about(found, f"Required min-version input package ({name}) is present ({found.full}), but is lower version than "
+                        f"what is specified in policy ({version})")
 
 
 def changed(facts, entry, digests):
@@ -311,8 +312,8 @@ def packages_verify(facts, p, rule):
             elif not entry["config"] and changed(facts, entry, p.get("digests", "false").lower() == "true"):
                 status = "changed"
             if status and p.get("check", status) == status:
-                yield (f"VERIFY check against package db for package '{k.name}' failed on entry '{path}' with status: "
-                       f"'{status}'")
+                yield Said(f"VERIFY check against package db for package '{k.name}' failed on entry '{path}' with status: "
+                           f"'{status}'", package=k, path=path)
 
 
 def pentries(facts):
@@ -347,7 +348,7 @@ def passwd_full(facts, p, rule):
 
 def retrieved_not_available(facts, p, rule):
     if p["path"] not in facts.retrieved:
-        yield "Cannot locate file in the image analysis"
+        yield at(p["path"], "Cannot locate file in the image analysis")
 
 
 def retrieved_regex(facts, p, rule):
@@ -355,8 +356,8 @@ def retrieved_regex(facts, p, rule):
         text, unit = facts.retrieved[p["path"]], p.get("unit", "words")  # our own: lines, or the whole file
         found = any([match(p["regex"], x) for x in {"words": text.split(), "lines": text.splitlines(), "file": [text]}[unit]])
         if found == (p["check"] == "match"):
-            yield (f"Content regex '{p['regex']}' check '{p['check']}' found in retrieved file '{p['path']}'",
-                   f"{rule.get('id')}+file://{p['path']}")
+            yield at(p["path"], f"Content regex '{p['regex']}' check '{p['check']}' found in retrieved file '{p['path']}'",
+                     f"{rule.get('id')}+file://{p['path']}")
 
 
 def secret_scans(facts, p, rule):
@@ -365,7 +366,7 @@ def secret_scans(facts, p, rule):
             and (not name or name in (key.partition("=")[0], key.partition("=")[2]))]
     if p.get("match_type", "found") == "found":
         for path, key in hits:
-            yield f"Secret content search analyzer found regexp match in container: file={path} regexp={key}"
+            yield at(path, f"Secret content search analyzer found regexp match in container: file={path} regexp={key}")
     elif not hits:
         yield ("Secret content search analyzer did not find regexp match in container: "
                f"filename_regex={path_regex or '*'} content_regex_name={name or 'all'}")
@@ -425,8 +426,8 @@ def vulnerabilities_package(facts, p, rule):
             continue
         groups = [f"(fixed in: {', '.join(v.fixes)})" if v.fixes else "",
                   *(f"({' '.join(g)})" if g else "" for g in (nvd, days, vendor, policy_own.own_words(v, p)))]
-        yield (f"{v.severity.upper()} Vulnerability found in {kind} package type ({k.type}) - "
-               f"{k.name if k.os else k.location} {''.join(groups)}({v.id} - {v.link})", f"{v.id}+{file_name(k)}")
+        yield Said(f"{v.severity.upper()} Vulnerability found in {kind} package type ({k.type}) - "
+                   f"{k.name if k.os else k.location} {''.join(groups)}({v.id} - {v.link})", f"{v.id}+{file_name(k)}", v, k, k.location)
 
 
 def vulnerabilities_stale(facts, p, rule):
@@ -528,19 +529,28 @@ def selects(rule, facts, tag):
 
 @dataclass
 class Verdict:
-    rows: list  # (policy, gate, trigger, id, message, action, whitelisted)
+    rows: list  # (policy, gate, trigger, id, message, action, by what it is allowed)
     policy_action: str
     final_action: str
     reason: str
     mapping: dict
     allowed_by: dict
     denied_by: dict
-    problems: list  # types, sorted
+    problems: list  # types, sorted; of those about items of allowlists also the list and the item
+    said: list  # of each row, what it is about
+    decided: set  # what of allowlists decided (policy_allow.MEMBERS)
+
+
+def canonical(rule):
+    """Its gate and trigger: our own, in any case, `allowlist` and `denylist` for the old words."""
+    gate, trigger = rule["gate"].lower(), rule["trigger"].lower()
+    old = trigger.replace("allowlist", "whitelist").replace("denylist", "blacklist")
+    return gate, old if (gate, old) in TRIGGERS else trigger
 
 
 def judge_rule(rule, facts, problems):
-    """[(id, message)] and whether the rule failed."""
-    gate, trigger = rule["gate"].lower(), rule["trigger"].lower()
+    """[(id, what is Said)] and whether the rule failed."""
+    gate, trigger = canonical(rule)
     if gate in ENDED:
         problems.append("EndOfLifedError")
         return [], False
@@ -559,38 +569,52 @@ def judge_rule(rule, facts, problems):
             if name == "mode" and not re.fullmatch("(0o)?[0-7]+", value):
                 raise Failed(value)
         for row in TRIGGERS[gate, trigger](facts, params, rule):
-            message, own = row if isinstance(row, tuple) else (row, None)
-            rows.append((own or hashlib.md5(f"{gate}{trigger}{message}".encode()).hexdigest(), message))
+            said = row if isinstance(row, Said) else Said(row)
+            rows.append((said.id or hashlib.md5(f"{gate}{trigger}{said.message}".encode()).hexdigest(), said))
     except Failed:
         problems.append("TriggerEvaluationError")
         return rows, True
     return rows, False
 
 
+def run_policy(bundle, policy, lists, facts, v, used):
+    """Adds to the verdict; `used`: ids of items that allowed something."""
+    gates = list(dict.fromkeys(r["gate"].lower() for r in policy["rules"]))
+    for rule in sorted(policy["rules"], key=lambda r: gates.index(r["gate"].lower())):
+        (gate, trigger), action = canonical(rule), rule["action"].lower()
+        found, failed = judge_rule(rule, facts, v.problems)
+        if failed and bundle.get("on_rule_failure", "closed") == "closed":
+            v.policy_action = min(v.policy_action, action, key=ORDER.get)
+        for trigger_id, said in found:
+            hit = policy_allow.allowing(lists, gate, trigger_id, said, v.decided)
+            if hit:
+                used.add(id(hit[1]))
+            done = "go" if hit else action
+            v.policy_action = min(v.policy_action, done, key=ORDER.get)
+            v.rows.append((policy["id"], gate, trigger, trigger_id, said.message, done, policy_allow.row_of(hit)))
+            v.said.append(said)
+
+
 def evaluate(bundle, facts, tag):
-    mapping = next((m for m in bundle["mappings"] if selects(m, facts, tag)), None)
-    denied = next((m for m in bundle.get("blacklisted_images", []) if selects(m, facts, tag)), None)
-    allowed = next((m for m in bundle.get("whitelisted_images", []) if selects(m, facts, tag)), None)
-    rows, problems, action = [], [], "go"
-    policy_ids = [] if not mapping else mapping.get("policy_ids") or [mapping["policy_id"]]
-    for policy in (next(p for p in bundle["policies"] if p["id"] == i) for i in policy_ids):
-        lists = [next(w for w in bundle["whitelists"] if w["id"] == i) for i in mapping["whitelist_ids"]]
-        gates = list(dict.fromkeys(r["gate"].lower() for r in policy["rules"]))
-        for rule in sorted(policy["rules"], key=lambda r: gates.index(r["gate"].lower())):
-            found, failed = judge_rule(rule, facts, problems)
-            if failed and bundle.get("on_rule_failure", "closed") == "closed":
-                action = min(action, rule["action"].lower(), key=ORDER.get)
-            for trigger_id, message in found:
-                hit = next(((w, i) for w in lists for i in w["items"] if not expired(i)
-                            and i["gate"].lower() == rule["gate"].lower()
-                            and (i["trigger_id"] == trigger_id or wildcard(i["trigger_id"], trigger_id))), None)
-                done = "go" if hit else rule["action"].lower()
-                action = min(action, done, key=ORDER.get)
-                rows.append((policy["id"], rule["gate"].lower(), rule["trigger"].lower(), trigger_id, message, done,
-                             (hit[0]["id"], hit[1].get("id")) if hit else None))
-    final, reason = action, "policy_evaluation"
+    mapping, denied, allowed = (next((m for m in member if selects(m, facts, tag)), None) for member in (
+        bundle["mappings"], *(policy_allow.member(bundle, n) or [] for n in ("blacklisted_images", "whitelisted_images"))))
+    v, used = Verdict([], "go", "", "policy_evaluation", mapping, allowed, denied, [], [], set()), set()
+    if mapping:
+        ids = policy_allow.member(mapping, "whitelist_ids")
+        v.decided |= {("allowlist_ids", True)} if ids and "allowlist_ids" in mapping else set()
+        lists = [next(w for w in policy_allow.member(bundle, "whitelists") if w["id"] == i) for i in ids]
+        for policy_id in mapping.get("policy_ids") or [mapping["policy_id"]]:
+            run_policy(bundle, next(p for p in bundle["policies"] if p["id"] == policy_id), lists, facts, v, used)
+        v.problems += map(" ".join, policy_allow.reported(bundle, lists, used, v.decided))
+    elif bundle.get("unmatched") == "stop":
+        v.policy_action = "stop"
+        v.problems.append("PolicyError")
+    if not mapping:
+        v.decided.add(("unmatched" + (": stop" if v.policy_action == "stop" else ""), True))
+    v.final_action = v.policy_action
     if denied:
-        final, reason = "stop", "blacklisted"
+        v.final_action, v.reason = "stop", "blacklisted"
     elif allowed:
-        final, reason = "go", "whitelisted"
-    return Verdict(rows, action, final, reason, mapping, allowed, denied, sorted(problems))
+        v.final_action, v.reason = "go", "whitelisted"
+    v.problems.sort()
+    return v

@@ -4,7 +4,7 @@ import datetime
 import re
 from pathlib import Path
 
-from policy_base import Failed, SEVERITIES, compare, csv, match, version_key
+from policy_base import Failed, Package, SEVERITIES, Said, about, at, compare, csv, match, version_key
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/policy.md"
 
@@ -146,7 +146,7 @@ def expressions(trigger, wanted):
             may = lambda name, exception: listed_licence(entries, name, exception) == wanted  # noqa: E731
             stated = (k.expression or k.license).strip()
             if stated and not Expression(stated).fulfilled(may):
-                yield say(trigger, name=k.name, type=k.type, licence=stated)
+                yield about(k, say(trigger, name=k.name, type=k.type, licence=stated))
     return rows
 
 
@@ -154,7 +154,7 @@ def licence_missing(f, p, rule):
     types = [x.lower() for x in csv(p["package_types"])] if "package_types" in p else None
     for k in f.packages:
         if not k.license and (types is None or k.type.lower() in types):
-            yield say("licenses.missing", name=k.name, type=k.type)
+            yield about(k, say("licenses.missing", name=k.name, type=k.type))
 
 
 # ---- packages
@@ -183,7 +183,7 @@ def package_match(f, p, rule):
         if "versions" in p and not version_key(k.version):
             unordered = k
         elif "versions" not in p or in_ranges(k, p["versions"]):
-            yield say("packages.match", name=k.name, version=k.full, type=k.type, location=k.location)
+            yield about(k, say("packages.match", name=k.name, version=k.full, type=k.type, location=k.location))
     if unordered:
         raise Failed(f"{unordered.version} has no order")
 
@@ -217,8 +217,8 @@ def count(f, p, rule):
                   and p.get("fix_available", "").lower() in ("", "true" if v.fixes else "false")
                   and not (v.will_not_fix and p.get("vendor_only", "true").lower() == "true"))
     if found > int(p["max_count"]):
-        yield (say("vulnerabilities.count", n=found, comparison=how, severity=severity, max_count=int(p["max_count"])),
-               f"count+{how}{severity}")
+        yield Said(say("vulnerabilities.count", n=found, comparison=how, severity=severity, max_count=int(p["max_count"])),
+                   f"count+{how}{severity}")
 
 
 # ---- what was not seen, and how old the data are
@@ -226,7 +226,7 @@ def count(f, p, rule):
 def unread(f, p, rule):
     for what, path, detail in f.gaps:
         if not (p.get("path_exclude") and match(p["path_exclude"], path)):
-            yield say("completeness.unread", what=what, path=path, detail=detail)
+            yield at(path, say("completeness.unread", what=what, path=path, detail=detail))
 
 
 def named(trigger, attribute):
@@ -328,8 +328,8 @@ def by_name(packages, p):
     out = {}
     for k in packages:
         if p.get("package_type", k.type).lower() == k.type.lower():
-            out.setdefault((k.type, k.name), set()).add(k.full)
-    return {n: ", ".join(sorted(v)) for n, v in out.items()}
+            out.setdefault((k.type, k.name), {}).setdefault(k.full, k)
+    return out
 
 
 def drift(kind):
@@ -337,10 +337,14 @@ def drift(kind):
         if f.before is None:
             return
         was, now = by_name(f.before, p), by_name(f.packages, p)
-        for type_, name in sorted({*was, *now}):
-            a, b = was.get((type_, name)), now.get((type_, name))
-            if kind == ("added" if a is None else "removed" if b is None else "modified") and a != b:
-                yield say(f"tag_drift.packages_{kind}", name=name, type=type_, was=a, now=b)
+        for key in sorted({*was, *now}):
+            a, b = was.get(key), now.get(key)
+            if kind == ("added" if a is None else "removed" if b is None else "modified") and (a or {}).keys() != (b or {}).keys():
+                message = say(f"tag_drift.packages_{kind}", name=key[1], type=key[0], was=", ".join(sorted(a or ())),
+                              now=", ".join(sorted(b or ())))
+                found = list((b or a).values())
+                # one about several versions has a name only
+                yield about(found[0], message) if len(found) == 1 else Said(message, package=Package(key[1], "", key[0]))
     return rows
 
 

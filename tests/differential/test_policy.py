@@ -9,6 +9,7 @@ import collections
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import policy_allow  # noqa: E402
 import policy_base  # noqa: E402
 import policy_bundles  # noqa: E402
 import policy_feeds  # noqa: E402
@@ -56,9 +58,10 @@ class Coverage:
                      if g["state"] == "active" for t in g["triggers"] if t["state"] == "active"}
         self.fired, self.silent, self.failed = (collections.Counter() for _ in range(3))
         self.given, self.mattered = collections.Counter(), set()
+        self.decided = set()  # of allowlists and their items
 
     def note(self, rule, facts):
-        key = rule["gate"].lower(), rule["trigger"].lower()
+        key = policy_model.canonical(rule)
         if key not in self.spec:
             return
         rows, failed = policy_model.judge_rule(rule, facts, [])
@@ -91,11 +94,18 @@ class Coverage:
                     out.append(f"{name}: {param} never made a difference")
         return out
 
+    def missing_members(self):
+        """The same of allowlists."""
+        both = [(n, held) for n in policy_allow.MEMBERS for held in (True, False)]
+        return [f"an allowlist's {n} never {'held' if held else 'failed'}" for n, held in both if (n, held) not in self.decided] + [
+            f"no {n}" for n in policy_allow.SEEN_ONCE if (n, True) not in self.decided]
+
 
 ALWAYS = {("always", "always"), ("malware", "scan_not_run")}
 
 
 def note(coverage, bundle, facts, want):
+    coverage.decided |= want.decided
     used = (want.mapping or {}).get("policy_ids") or [(want.mapping or {}).get("policy_id")]
     for rule in (x for p in bundle["policies"] if p["id"] in used for x in p["rules"]):
         coverage.note(rule, facts)
@@ -130,8 +140,8 @@ class Corpus:
         facts.findings = policy_vex.marked(vex, facts)
         return ["--vex", self.where / "vex.json"]
 
-    def case(self):
-        """One comparison: what differs, as text; empty: nothing."""
+    def case(self, more_of=()):
+        """One comparison: what differs, as text; empty: nothing. more_of: triggers that shall occur more often."""
         r = self.r
         which, source, facts = self.images[self.counts["cases"] % len(self.images)]
         more = ["--data", self.where / f"data{which}", "--analyzer-config", self.where / "settings.yaml"]
@@ -143,7 +153,7 @@ class Corpus:
         if r.random() < .5:
             more += self.statements(facts)
         tag = r.choice(policy_bundles.TAGS)
-        bundle = policy_bundles.random_bundle(r, facts, tag, policy_model.evaluate)
+        bundle = policy_bundles.random_bundle(r, facts, tag, policy_model.evaluate, more_of=more_of)
         want = policy_model.evaluate(bundle, facts, tag)
         policy = self.where / "bundle.json"
         policy.write_text(json.dumps(bundle))
@@ -153,6 +163,9 @@ class Corpus:
             return f"{source}: exit code {done.returncode}, the model says {want.final_action}: {done.stderr}"
         found = differences(want, json.loads(done.stdout))
         return f"{source} {tag} {policy}\n" + "\n".join(found) if found else ""
+
+    def missing(self, keys):
+        return self.coverage.missing(keys) + self.coverage.missing_members()
 
     def note(self, bundle, facts, want):
         note(self.coverage, bundle, facts, want)
@@ -194,13 +207,19 @@ def runs(rows):
     return [run if run[0][1] == "dockerfile" else sorted(run, key=repr) for run in out]
 
 
+def problem(p):
+    """Of an allowlist's item also which."""
+    which = re.search(r"\(whitelist_id=(.*?),item_id=(.*?),", p["details"]) if p["problem_type"].startswith("AllowlistItem") else None
+    return " ".join([p["problem_type"], *(which.groups() if which else ())])
+
+
 def differences(want, document):
     answer = list(list(document[0].values())[0].values())[0][0]
     result = answer["detail"]["result"]
     table = list(result["result"].values())[0]["result"]
     rows = []
     for r in table["rows"]:
-        allowed = (r[7]["whitelist_id"], r[7]["matched_rule_id"]) if r[7] else None
+        allowed = tuple(r[7].get(n) for n in ("whitelist_id", "matched_rule_id", *policy_allow.REPEATED)) if r[7] else None
         rows.append((r[8], r[3], r[4], r[2], r[5], r[6], allowed))
     pairs = [("final action", want.final_action, result["final_action"]), ("reason", want.reason, result["final_action_reason"]),
              ("action of the policies", want.policy_action, table["final_action"]),
@@ -208,7 +227,7 @@ def differences(want, document):
              ("mapping", (want.mapping or {}).get("id"), (result["matched_mapping_rule"] or {}).get("id")),
              ("allowed by", (want.allowed_by or {}).get("id"), (result["matched_whitelisted_images_rule"] or {}).get("id")),
              ("denied by", (want.denied_by or {}).get("id"), (result["matched_blacklisted_images_rule"] or {}).get("id")),
-             ("problems", want.problems, sorted(p["problem_type"] for p in result["evaluation_problems"]))]
+             ("problems", want.problems, sorted(map(problem, result["evaluation_problems"])))]
     details = [p["details"] for p in result["evaluation_problems"]]
     out = [f"  {what}: the model says {a!r}, kellet {b!r}{details if what == 'problems' else ''}" for what, a, b in pairs if a != b]
     a, b = ([row for run in runs(x) for row in run] for x in (want.rows, rows))
@@ -225,11 +244,12 @@ def differences(want, document):
 def test_random_bundles(tmp_path):
     corpus, wrong = Corpus(tmp_path, 20260105, 14), []
     keys = set(corpus.coverage.spec) - ENGINE_ONLY
-    while corpus.counts["cases"] < 120 or (corpus.counts["cases"] < 300 and corpus.coverage.missing(keys)):
-        wrong += filter(None, [corpus.case()])
+    while corpus.counts["cases"] < 120 or (corpus.counts["cases"] < 300 and corpus.missing(keys)):
+        more_of = re.findall(r"^(\w+)\.(\w+)", "\n".join(corpus.missing(keys)), re.M) if corpus.counts["cases"] >= 120 else ()
+        wrong += filter(None, [corpus.case(more_of)])
     print(dict(corpus.counts))
     assert not wrong, f"{len(wrong)} of {corpus.counts['cases']} cases differ:\n" + "\n".join(wrong[:5])
-    missing = corpus.coverage.missing(keys)
+    missing = corpus.missing(keys)
     assert not missing, "not exercised:\n" + "\n".join(missing)
 
 
@@ -286,6 +306,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--images", type=int, default=12, help="how many a feed set has; then another one is made")
     parser.add_argument("--stop-after", type=int, default=20, help="differences")
+    parser.add_argument("--keep", help="a directory for the data, images and bundles of differing cases")
     parser.add_argument("--engine", action="store_true", help="with each feed set an engine too (needs docker-registry, clamd)")
     o = parser.parse_args()
     total, fired, wrong, seed, end = collections.Counter(), collections.Counter(), 0, o.seed, time.monotonic() + o.seconds
@@ -298,6 +319,8 @@ def main():
                 found = corpus.case()
                 if found:
                     wrong += 1
+                    if o.keep:
+                        shutil.copytree(where, Path(o.keep) / f"seed{seed}-case{corpus.counts['cases']}", symlinks=True)
                     print(f"seed {seed}, case {corpus.counts['cases']}: {found}", flush=True)
                 if time.monotonic() >= end or wrong >= o.stop_after:
                     break
@@ -313,7 +336,7 @@ def main():
           f"mistakes, {wrong} differ; seeds {o.seed} to {seed - 1}")
     for name, n in sorted(fired.items()):
         print(f"  {n:8} {name}")
-    missing = coverage.missing(set(coverage.spec) - (set() if o.engine else ENGINE_ONLY))
+    missing = coverage.missing(set(coverage.spec) - (set() if o.engine else ENGINE_ONLY)) + coverage.missing_members()
     print(f"{total['evaluations']} evaluations in an engine, {total['evaluated rows']} rows; {len(coverage.spec)} triggers, {len(coverage.given)} parameters; not exercised: {missing or 'none'}; "
           f"never fires: {NEVER_FIRES}; with --engine only: {', '.join(sorted('.'.join(k) for k in ENGINE_ONLY))}")
     return 1 if wrong or missing else 0

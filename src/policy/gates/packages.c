@@ -1,5 +1,6 @@
 #include "policy/gates/packages.h"
 
+#include "policy/package_version.h"
 #include "version/version.h"
 
 #include <sys/stat.h>
@@ -83,14 +84,11 @@ int package_version_compare(const struct policy_package *p, str wanted, int *out
         return err_set(e, ERR_UNSUPPORTED,
                        "how versions of the package %.*s (%.*s) are ordered is not known",
                        STR_ARG(p->name), STR_ARG(p->type));
-    /* without a release in what is asked for, the package's release does not count */
-    str have = str_contains(wanted, STR("-")) || !p->version.n ? p->full_version : p->version;
-    if (!version_comparable(ops, have, wanted))
-        return err_set(e, ERR_UNSUPPORTED,
-                       "the versions \"%.*s\" and \"%.*s\" of the package %.*s have no order as %s",
-                       STR_ARG(have), STR_ARG(wanted), STR_ARG(p->name), ops->name);
-    *out = ops->compare(have, wanted);
-    return 0;
+    if (package_version_order(p->scheme, p->version, p->full_version, wanted, out))
+        return 0;
+    return err_set(e, ERR_UNSUPPORTED,
+                   "the versions \"%.*s\" and \"%.*s\" of the package %.*s have no order as %s",
+                   STR_ARG(p->full_version), STR_ARG(wanted), STR_ARG(p->name), ops->name);
 }
 
 static int required_package(struct firing *f, void *state, struct err *e)

@@ -44,7 +44,9 @@ static const struct gate_param content_params[] = {
 
 static int content_not_available(struct firing *f, void *state, struct err *e)
 {
-    if (!gate_retrieved(gate_subject(f)->image, gate_params(f)->values[0].text))
+    str path = gate_params(f)->values[0].text;
+    gate_about(f, NULL, NULL, path);
+    if (!gate_retrieved(gate_subject(f)->image, path))
         gate_fire(f, GATE_NO_ID, "Cannot locate file in the image analysis");
     return 0;
 }

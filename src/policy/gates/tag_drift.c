@@ -79,10 +79,13 @@ static bool same_versions(const struct drift_list *x, size_t i, size_t i_end,
     return true;
 }
 
-static void drift_row(struct firing *f, enum drift kind, const struct policy_package *p, str was,
-                      str is)
+/* `n` packages of one name: a row about several versions is about a name only. */
+static void drift_row(struct firing *f, enum drift kind, const struct policy_package **list,
+                      size_t n, str was, str is)
 {
-    gate_about(f, NULL, p, p->location);
+    const struct policy_package *p = list[0];
+    struct policy_package named = {.name = p->name, .type = p->type};
+    gate_about(f, NULL, n > 1 ? &named : p, n > 1 ? (str){0} : p->location);
     if (kind == DRIFT_MODIFIED)
         gate_fire(f, GATE_NO_ID,
                   "Package %.*s (%.*s) is modified against the tag's image before: %.*s, was %.*s",
@@ -107,8 +110,8 @@ static int drift(struct firing *f, enum drift wanted, struct err *e)
         size_t i_end = order <= 0 ? run_of(&was, i) : i, k_end = order >= 0 ? run_of(&is, k) : k;
         enum drift kind = order < 0 ? DRIFT_REMOVED : order > 0 ? DRIFT_ADDED : DRIFT_MODIFIED;
         if (kind == wanted && (order || !same_versions(&was, i, i_end, &is, k, k_end)))
-            drift_row(f, kind, order < 0 ? was.items[i] : is.items[k],
-                      versions_of(gate_arena(f), &was, i, i_end),
+            drift_row(f, kind, order < 0 ? &was.items[i] : &is.items[k],
+                      order < 0 ? i_end - i : k_end - k, versions_of(gate_arena(f), &was, i, i_end),
                       versions_of(gate_arena(f), &is, k, k_end));
         i = i_end;
         k = k_end;

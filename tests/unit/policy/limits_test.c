@@ -89,23 +89,42 @@ static void bundles_have_a_size(void **state)
 static void versions_purls_and_paths(void **state)
 {
     static const struct {
-        const char *constraint, *scheme, *version;
-        bool within;
+        const char *constraint, *scheme, *version, *full;
+        bool good, within;
     } versions[] = {
-        {">= 1.0, < 2", "deb", "1.5-1", true},
-        {">= 1.0, < 2", "deb", "2.0", false},
-        {"1.0", "", "1.0", true},
-        {"< 2", "", "1.0", false},
-        {"!= 1.10.0", "npm", "1.9.0", true},
-        {"<1.10.0", "npm", "1.9.0", true},
-        {"< 1:1.0", "deb", "2.0", true},
-        {">= 1,", "deb", "2", false},
+        {">= 1.0, < 2", "deb", "1.5", "1.5-1", true, true},
+        {">= 1.0, < 2", "deb", "2.0", "2.0", true, false},
+        {"1.0", "", "1.0", "1.0", true, true},
+        {"< 2", "", "1.0", "1.0", true, false},
+        {"!= 1.10.0", "npm", "1.9.0", "1.9.0", true, true},
+        {"<1.10.0", "npm", "1.9.0", "1.9.0", true, true},
+        {">= 1, < 2", "npm", "1.9.0", "1.9.0", true, true},
+        {">= 1, < 1.9", "npm", "1.9.0", "1.9.0", true, false},
+        {"< 1:1.0", "deb", "2.0", "2.0", true, true},
+        {">= 1,", "deb", "2", "2", false, false},
+        /* a release counts where the constraint has one */
+        {"!= 1.5", "deb", "1.5", "1.5-2", true, false},
+        {"> 1.5", "deb", "1.5", "1.5-2", true, false},
+        {"<= 1.5", "deb", "1.5", "1.5-2", true, true},
+        {"= 1.5", "apk", "1.5", "1.5-r2", true, true},
+        {"> 1.5-1", "deb", "1.5", "1.5-2", true, true},
+        {"= 1.5-1", "deb", "1.5", "1.5-2", true, false},
+        /* what is meant otherwise is not read as something else */
+        {">= 1.0 < 2", "npm", "3.0.0", "3.0.0", false, false},
+        {"=> 1.0", "npm", "3.0.0", "3.0.0", false, false},
+        {"< 1.0 || > 2", "deb", "3.0", "3.0", false, false},
+        {"^1.0.0", "npm", "1.0.0", "1.0.0", false, false},
+        {"~> 1.0", "gem", "1.0", "1.0", false, false},
+        {"1.*", "pep440", "1.0", "1.0", false, false},
+        {"(devel)", "golang", "(devel)", "(devel)", true, true},
+        {"!= 1.0.0", "golang", "(devel)", "(devel)", true, false},
     };
     for (size_t i = 0; i < KE_ARRAY_LEN(versions); i++) {
-        bool good;
-        if (version_within(str_z(versions[i].constraint), str_z(versions[i].scheme),
-                           str_z(versions[i].version), &good) != versions[i].within)
-            fail_msg("%s %s", versions[i].constraint, versions[i].version);
+        bool good,
+            within = version_within(str_z(versions[i].constraint), str_z(versions[i].scheme),
+                                    str_z(versions[i].version), str_z(versions[i].full), &good);
+        if (within != versions[i].within || good != versions[i].good)
+            fail_msg("%s %s", versions[i].constraint, versions[i].full);
     }
     assert_true(purl_covers(STR("pkg:npm/a"), STR("pkg:npm/a@1?x=y")));
     assert_true(purl_covers(STR("pkg:npm/a@1"), STR("pkg:npm/a@1?x=y")));
