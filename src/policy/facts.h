@@ -145,7 +145,8 @@ struct policy_finding {
 struct policy_findings {
     const struct policy_finding *items; /* severity (worst first), id, package: stable */
     size_t n;
-    const str *uncovered; /* platforms and ecosystems that have packages and no data */
+    const str *uncovered; /* platforms and ecosystems that have packages and no data, named as the
+                             report does (match/finding.h) */
     size_t n_uncovered;
 };
 

@@ -222,7 +222,7 @@ def image_tags(r, f):
     return chosen(r, [t for _, tags in f.ancestors for t in tags] + ["docker.io/library/debian:12*", "*:base*", "*/none:*", "*"])
 
 
-NAMED = ["conan", "PORTAGE", "npm", "Go", "maven", "alpine:3.2.1"]
+NAMED = ["conan", "PORTAGE", "npm", "Go", "maven", "alpine:3.2"]
 
 
 def nothing(r, f):

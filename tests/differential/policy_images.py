@@ -279,12 +279,17 @@ KINDS = ["npm", "gem", "python", "java", "go"]
 ECOSYSTEMS = {"npm": "npm", "gem": "RubyGems", "python": "PyPI", "java": "Maven", "go": "Go"}
 
 
+def platform(fields):
+    """As reports name it: Alpine's releases have two numbers, the others here one."""
+    return fields["ID"] + ":" + ".".join(fields["VERSION_ID"].split(".")[:2 if fields["ID"] == "alpine" else 1])
+
+
 def uncovered(b, feeds, group, fields):
     types = {k.type for k in b.packages if not k.os}
     out = [ECOSYSTEMS[t] for t in types if t not in feeds.languages]
     if any(k.os for k in b.packages) and group is None:
-        out.append(f"{fields['ID']}:{fields['VERSION_ID']}")
-    return out
+        out.append(platform(fields))
+    return sorted(out)
 
 
 def begin(r, feeds, number=-1):

@@ -317,6 +317,29 @@ def test_a_pass_on_no_data_does_not_look_like_one(tmp_path, alpine_data):
     assert done.returncode == 0 and "Incomplete" not in done.stdout, done
 
 
+def test_what_no_data_cover_has_the_name_of_the_report(tmp_path):
+    rootfs, none = tmp_path / "rootfs", tmp_path / "none"
+    (rootfs / "var/lib/dpkg").mkdir(parents=True)
+    (rootfs / "var/lib/dpkg/status").write_text("Package: zlib1g\nStatus: install ok installed\nVersion: 1:1.2\n"
+                                                "Architecture: amd64\n\n")
+
+    def said(source, **params):
+        policy = write(tmp_path / "p.json", bundle(rule("completeness", "uncovered_data", **params)))
+        done = kellet("check", source, "--policy", policy, "--data", none, "-o", "json")
+        rows = next(iter(json.loads(done.stdout)[0].values())).popitem()[1][0]["detail"]["result"]["result"]
+        rows = next(iter(rows.values()))["result"]["rows"]
+        return [r[5] for r in rows if r[3] == "completeness"]
+
+    def reported(source):
+        return json.loads(kellet("scan", source, "--data", none, "-o", "json").stdout)["completeness"]["uncovered"]
+    tail = ", for which there are no vulnerability data"
+    assert reported(f"oci-dir:{ALPINE}") == ["alpine:3.18"]
+    assert said(f"oci-dir:{ALPINE}") == ["The image has packages of alpine:3.18" + tail]
+    assert said(f"oci-dir:{ALPINE}", **{"except": "npm,alpine:3.18"}) == []
+    assert reported(f"dir:{rootfs}") == ["deb packages of an unknown distribution"]
+    assert said(f"dir:{rootfs}") == ["The image has deb packages of an unknown distribution" + tail]
+
+
 def test_policy_tests_do_not_pass_on_missing_data(tmp_path, alpine_data):
     write(tmp_path / "p.json", bundle(rule("vulnerabilities", "package", package_type="all")))
     os.symlink(ALPINE, tmp_path / "alpine")

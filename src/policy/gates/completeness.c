@@ -17,6 +17,14 @@ static const struct gate_param except_params[] = {
     {NULL},
 };
 
+static const struct gate_param uncovered_params[] = {
+    {.name = "except",
+     .type = PARAM_LIST,
+     .example = "alpine:3.18,CRAN",
+     .description = "Leave out these, separated by commas."},
+    {NULL},
+};
+
 static int unread_prepare(const struct rule_params *p, struct arena *a, void **state, struct err *e)
 {
     *state = NULL;
@@ -62,11 +70,13 @@ static int unsupported(struct firing *f, void *state, struct err *e)
 static int uncovered(struct firing *f, void *state, struct err *e)
 {
     const struct policy_findings *found = gate_subject(f)->findings;
-    for (size_t i = 0; i < found->n_uncovered; i++)
-        if (!excepted(f, found->uncovered[i]))
+    for (size_t i = 0; i < found->n_uncovered; i++) {
+        str name = found->uncovered[i]; /* or "deb packages of an unknown distribution" */
+        if (!excepted(f, name))
             gate_fire(f, GATE_NO_ID,
-                      "The image has packages of %.*s, for which there are no vulnerability data",
-                      GATE_ARG(found->uncovered[i]));
+                      "The image has %s%.*s, for which there are no vulnerability data",
+                      str_contains(name, STR(" packages o")) ? "" : "packages of ", GATE_ARG(name));
+    }
     return 0;
 }
 
@@ -94,8 +104,8 @@ static const struct gate_trigger triggers[] = {
      .fire = unsupported},
     {.name = "uncovered_data",
      .description = "Fires for distributions and ecosystems that have packages in the image and "
-                    "no vulnerability data.",
-     .params = except_params,
+                    "no vulnerability data, by the names of the report (alpine:3.18, npm).",
+     .params = uncovered_params,
      .needs = PART_FINDINGS,
      .flags = TRIGGER_OWN,
      .fire = uncovered},

@@ -1,12 +1,14 @@
 /* finding_facts.c - an image's findings from the rows of its vulnerability report. */
 #include "base/map.h"
+#include "match/lore.h"
+#include "match/query.h"
 #include "services/policy_engine/policy_facts.h"
 #include "services/policy_engine/vuln_rows.h"
 #include "vulndb/platform.h"
 
 #include <stdlib.h>
 
-enum { FINDINGS_MAX = 1 << 30, UNCOVERED_MAX = 64 };
+enum { FINDINGS_MAX = 1 << 30, TYPES_MAX = 64 };
 
 struct maker {
     struct finding_facts *f;
@@ -166,30 +168,31 @@ bool policy_covers_distro(const struct vulndb *db, const struct release_info *r,
     return false;
 }
 
+/* As the report names them: files that a covered distribution's package installed are in good
+ * hands, and for the others a package's type says what there are data for. */
 static int list_uncovered(struct maker *m, const struct inventory *inv, const struct vulndb *db)
 {
-    str *list = arena_calloc(m->a, UNCOVERED_MAX, sizeof *list);
-    size_t n = 0;
-    bool distro = false;
-    if (!list)
-        return err_no_memory(m->e);
-    for (size_t i = 0; i < inv->n_packages && n < UNCOVERED_MAX - 1; i++) {
-        const char *ecosystem = inv->packages[i].p.type->ecosystem;
-        bool known = false;
-        distro |= !ecosystem;
-        for (size_t k = 0; ecosystem && k < n && !known; k++)
-            known = str_eq(list[k], str_z(ecosystem));
-        if (ecosystem && !known && !(db && vulndb_covers(db, STR(""), str_z(ecosystem))))
-            list[n++] = str_z(ecosystem);
+    const struct package_type *seen[TYPES_MAX];
+    struct match_host host;
+    str *list = arena_calloc(m->a, TYPES_MAX, sizeof *list);
+    size_t n = 0, n_seen = 0;
+    int rc = list ? match_host_resolve(db, &inv->release, m->a, &host, m->e) : err_no_memory(m->e);
+    for (size_t i = 0; rc == 0 && i < inv->n_packages && n_seen < TYPES_MAX; i++) {
+        const struct package *p = &inv->packages[i].p;
+        struct match_target t;
+        size_t k = 0;
+        while (k < n_seen && seen[k] != p->type)
+            k++;
+        if (k < n_seen || (inv->packages[i].owner.n && host.covered))
+            continue;
+        seen[n_seen++] = p->type;
+        rc = match_target_of(db, &host, p, m->a, &t, m->e);
+        if (rc == 0 && t.uncovered.n)
+            list[n++] = t.uncovered;
     }
-    auto_buf platform;
-    buf_init(&platform, 4096);
-    if (distro && !policy_covers_distro(db, &inv->release, &platform))
-        list[n++] = arena_printf(m->a, "%.*s:%.*s", STR_ARG(inv->release.id),
-                                 STR_ARG(inv->release.version_id));
     m->f->findings.uncovered = list;
-    m->f->findings.n_uncovered = n;
-    return 0;
+    m->f->findings.n_uncovered = n ? str_sort_unique(list, n) : 0;
+    return rc;
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------
