@@ -85,20 +85,24 @@ static const struct {
     const char *type;
     bool v2;
 } vector_types[] = {{"CVSS_V4", false}, {"CVSS_V3", false}, {"CVSS_V2", true}};
+enum { TYPE_V3 = 1 };
 
-/* The newest vector of a severity list; *word is a vendor's word in it ("Ubuntu": "medium"). */
-static str best_vector(yyjson_val *list, bool *v2, str *word)
+/* The newest vector of a severity list, *v3 the one of version 3; *word is a vendor's word in it
+ * ("Ubuntu": "medium"). */
+static str best_vector(yyjson_val *list, bool *v2, str *v3, str *word)
 {
     str best = STR("");
     size_t best_type = KE_ARRAY_LEN(vector_types), i, n;
     yyjson_val *s;
     yyjson_arr_foreach(list, i, n, s)
     {
-        str type = json_str(s, "type"), score = json_str(s, "score");
+        str type = json_str(s, "type"), score = str_trim(json_str(s, "score"));
         bool is_vector = false;
         for (size_t k = 0; k < KE_ARRAY_LEN(vector_types); k++)
             if (str_eq(type, str_z(vector_types[k].type))) {
                 is_vector = true;
+                if (v3 && !v3->n && k == TYPE_V3 && cvss_score10(score) >= 0)
+                    *v3 = score;
                 if (k < best_type && cvss_score10(score) >= 0) {
                     best_type = k;
                     best = score;
@@ -119,17 +123,18 @@ static str word_of_title(str title)
     return severity_from_word(word) != SEV_UNKNOWN ? word : STR("");
 }
 
-static void osv_severity(const struct osv_record *o, struct vuln *v)
+/* False: memory. */
+static bool osv_severity(struct osv_record *o, struct vuln *v)
 {
     bool v2 = false;
-    str word = STR("");
-    str vector = best_vector(json_get(o->root, "severity"), &v2, &word);
+    str word = STR(""), v3 = STR("");
+    str vector = best_vector(json_get(o->root, "severity"), &v2, &v3, &word);
     size_t i, n;
     yyjson_val *affected;
     yyjson_arr_foreach(json_get(o->root, "affected"), i, n, affected)
     {
         if (!vector.n)
-            vector = best_vector(json_get(affected, "severity"), &v2, NULL);
+            vector = best_vector(json_get(affected, "severity"), &v2, &v3, NULL);
     }
     if (!word.n)
         word = json_str(json_get(o->root, "database_specific"), "severity");
@@ -142,6 +147,9 @@ static void osv_severity(const struct osv_record *o, struct vuln *v)
         v->severity = severity_from_score(v->cvss_score10, v2);
     if (v->severity == SEV_UNKNOWN && str_starts(o->id, STR("MAL-")))
         v->severity = SEV_CRITICAL; /* code that attacks its user */
+    if (v3.n && !str_eq(v3, vector))
+        v->cvss_vector = arena_printf(&o->arena, "%.*s %.*s", STR_ARG(vector), STR_ARG(v3));
+    return !v->cvss_vector.n || v->cvss_vector.p;
 }
 
 static bool names_a_cve(yyjson_val *list)
@@ -226,7 +234,8 @@ static int osv_vuln(struct osv_record *o, struct osv_state *s, struct err *e)
     v.summary = json_str(o->root, "summary");
     v.details = json_str(o->root, "details");
     v.url = osv_url(o->root);
-    osv_severity(o, &v);
+    if (!osv_severity(o, &v))
+        return err_no_memory(e);
     if (v.modified > s->newest)
         s->newest = v.modified;
     int r = osv_aliases(o, &v, e);
@@ -383,7 +392,7 @@ static int affected_claims(struct osv_record *o, yyjson_val *affected, const str
     if (all.unknown)
         o->sink->drop(o->sink, "range of a type that is not known", all.unknown);
     bool v2, listed = yyjson_arr_size(json_get(affected, "versions")) != 0;
-    str word = STR(""), vector = best_vector(json_get(affected, "severity"), &v2, &word);
+    str word = STR(""), vector = best_vector(json_get(affected, "severity"), &v2, NULL, &word);
     struct claim c = {
         .vuln_id = o->id,
         .platform = buf_view(&t->platform),

@@ -164,7 +164,7 @@ static bool take_severity(struct finding *f, enum severity s, str source, const 
         f->severity_source = source;
     }
     if (!f->cvss_vector.n && v->cvss_vector.n) {
-        f->cvss_vector = v->cvss_vector;
+        f->cvss_vector = cvss_first(v->cvss_vector);
         f->cvss_score10 = v->cvss_score10;
     }
     return f->severity != SEV_UNKNOWN && f->cvss_vector.n;

@@ -44,7 +44,7 @@ static void explain_head(struct explain *x)
         buf_addf(x->out, ": %s", severity_name(lore_severity(v)));
         if (v->cvss_vector.n && v->cvss_score10 >= 0) {
             buf_addf(x->out, ", %d.%d", v->cvss_score10 / 10, v->cvss_score10 % 10);
-            put(x->out, " ", v->cvss_vector);
+            put(x->out, " ", cvss_first(v->cvss_vector));
         }
         buf_add_char(x->out, '\n');
     }

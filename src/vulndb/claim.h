@@ -27,6 +27,9 @@ enum severity severity_from_score(int score10, bool cvss_v2);
 /* Base score times ten of a CVSS v2, v3.0, v3.1 or v4.0 vector, by first.org's formulas; -1 when
  * malformed. */
 int cvss_score10(str vector);
+/* The first of vectors that blanks separate, and the one of version 3 among them; empty: none. */
+str cvss_first(str vectors);
+str cvss_of_version3(str vectors);
 
 enum fix_state {
     FIX_UNKNOWN = 0,
@@ -72,7 +75,8 @@ struct vuln {
     enum vuln_status { VULN_ACTIVE, VULN_DISPUTED, VULN_REJECTED, VULN_WITHDRAWN } status;
     int64_t published, modified, withdrawn; /* Unix seconds; 0: not given */
     enum severity severity;
-    str cvss_vector;      /* the best one: newest version, primary source */
+    str cvss_vector;      /* the best one: newest version, primary source; when that is not of
+                             version 3 and there is one, a blank and that one */
     int16_t cvss_score10; /* 98 for 9.8; -1: none */
     const struct vuln_alias *aliases;
     size_t n_aliases;

@@ -96,6 +96,21 @@ static int v3_score10(str vector)
     return roundup10(total < 10 ? total : 10);
 }
 
+str cvss_first(str vectors)
+{
+    return str_split(&vectors, ' ');
+}
+
+str cvss_of_version3(str vectors)
+{
+    while (vectors.n) {
+        str one = str_split(&vectors, ' ');
+        if (str_starts(one, STR("CVSS:3.")))
+            return one;
+    }
+    return STR("");
+}
+
 int cvss_score10(str vector)
 {
     vector = str_trim(vector);

@@ -22,6 +22,8 @@ SCORES = [("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", 9.8, 3.9, 5.9),
           ("CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N", 6.1, 2.8, 2.7),
           ("CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:L/I:N/A:N", 3.3, 1.8, 1.4),
           ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:N", 0.0, 3.9, 0.0)]
+VERSION4 = "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N"
+UNKNOWN = {"base": -1.0, "exploitability": -1.0, "impact": -1.0}
 DISTROS = {  # os-release, type, where its records are
     "alpine": ("ID=alpine\nVERSION_ID=3.18.4\n", "APKG", "alpine:3.18"),
     "alpine-old": ("ID=alpine\nVERSION_ID=3.2.1\n", "APKG", None),
@@ -88,15 +90,36 @@ class Feeds:
                 "wont": fix == "None" and self.r.random() < .4, "kind": kind, "more": more}
 
     def advisory(self, eco):
+        """Some are stated as OSV records, with the publisher's own CVSS."""
         self.count += 1
+        r = self.r
         name = self.r.choice(LANGUAGE)
         low, fix = sorted((random_version(self.r) for _ in range(2)), key=version_key)
-        return {"id": f"GHSA-aaaa-bbbb-{self.count:04}", "severity": self.r.choice(SEVERITIES), "cves": [self.cve()],
+        own = r.choice(SCORES) if r.random() < .6 else None
+        return {"id": f"GHSA-aaaa-bbbb-{self.count:04}", "severity": r.choice(SEVERITIES[own is not None:]), "cves": [self.cve()],
+                "own": own, "version4": own and r.random() < .3,
                 "package": {"java": "org.x:", "go": MODULES}.get(eco, "") + name,
                 "name": MODULES + name if eco == "go" else name, "low": low, "fix": fix,
                 "range": self.r.choice([f">= {low} < {fix}", f">= {low}, < {fix}", f"< {fix}", f"= {low}"])}
 
-    def records(self):
+    def osv(self, eco, v):
+        """The advisory as such a record."""
+        name = {"npm": "npm", "gem": "RubyGems", "python": "PyPI", "java": "Maven", "go": "Go"}[eco]
+        affected = {"package": {"ecosystem": name, "name": v["package"]}, "ranges": [{"type": "ECOSYSTEM", "events": [
+            {"introduced": "0" if v["range"].startswith("<") else v["low"]}, {"fixed": v["fix"]}]}]}
+        if eco in ("npm", "go"):
+            affected["ranges"][0]["type"] = "SEMVER"
+        scores = [("CVSS_V3", v["own"][0])] + ([("CVSS_V4", VERSION4)] if v["version4"] else [])
+        return {"schema_version": "1.6.0", "id": v["id"], "modified": "2024-01-01T00:00:00Z", "aliases": v["cves"],
+                "affected": [affected], "severity": [{"type": t, "score": s} for t, s in scores],
+                "references": [{"type": "ADVISORY", "url": f"http://g.example/{v['id']}"}],
+                "database_specific": {"severity": v["severity"].upper().replace("MEDIUM", "MODERATE")}}
+
+    def is_osv(self, v):
+        return v["own"] and not v["range"].startswith("=")
+
+    def records(self, osv=False):
+        """All of them, as the old service gives them; osv: but for those that are stated otherwise."""
         out = {"vulnerabilities": {}, "github": {}, "nvdv2": {"nvdv2:cves": [nvd_record(c, *v) for c, v in self.nvd.items()]}}
         for group, list_ in self.distro.items():
             out["vulnerabilities"][group] = [{"Vulnerability": {
@@ -110,32 +133,36 @@ class Feeds:
                 "ghsaId": v["id"], "namespace": group, "Summary": "", "Severity": v["severity"], "withdrawn": None,
                 "url": f"http://g.example/{v['id']}", "CVE": v["cves"], "Metadata": {"CVE": v["cves"]},
                 "FixedIn": [{"ecosystem": group.split(":")[1], "name": v["package"], "namespace": group,
-                             "range": v["range"], "identifier": v["fix"]}]}, "Vulnerability": {}} for v in list_]
+                             "range": v["range"], "identifier": v["fix"]}]}, "Vulnerability": {}} for v in list_ if not (osv and self.is_osv(v))]
         if self.packages["npm"] is not None:
             out["packages"] = {k: [{n: v} for n, v in self.packages[k].items()] for k in ("npm", "gem")}
         return out
 
     def write(self, where):
         """The files to load: [(driver, path)]."""
-        (where / "feeds.json").write_text(json.dumps(self.records()))
+        (where / "feeds.json").write_text(json.dumps(self.records(osv=True)))
+        (where / "osv").mkdir()
+        for v, eco in [(v, group.split(":")[1]) for group, list_ in self.github.items() for v in list_ if self.is_osv(v)]:
+            (where / "osv" / f"{v['id']}.json").write_text(json.dumps(self.osv(eco, v)))
         (where / "epss_scores-2099-01-01.csv").write_text("cve,epss,percentile\n" + "".join(
             f"{c},{score:.6f},{share:.6f}\n" for c, (score, share) in self.epss.items()))
         (where / "known_exploited_vulnerabilities.json").write_text(json.dumps({
             "catalogVersion": "1", "dateReleased": "2099-01-01T00:00:00Z", "count": len(self.kev),
             "vulnerabilities": [{"cveID": c, "dateAdded": "2099-01-01"} for c in sorted(self.kev)]}))
-        return [("anchore", where / "feeds.json"), ("epss", where / "epss_scores-2099-01-01.csv"),
+        return [("anchore", where / "feeds.json"), ("osv", where / "osv"), ("epss", where / "epss_scores-2099-01-01.csv"),
                 ("kev", where / "known_exploited_vulnerabilities.json")]
 
     def finding(self, v, package, severity, link, fixes, will_not_fix, names):
         """`names`: the CVEs that it is, which say the rest."""
+        vendor = dict(zip(UNKNOWN, v["own"][1:])) if v.get("own") and self.is_osv(v) else dict(UNKNOWN)
         score, share = next((self.epss[c] for c in names if c in self.epss), (-1.0, -1.0))
-        return Finding(v["id"], package, severity, link, fixes, will_not_fix, self.scores(names),
+        return Finding(v["id"], package, severity, link, fixes, will_not_fix, self.scores(names), vendor,
                        aliases=[c for c in names if c != v["id"]], kev=any(c in self.kev for c in names), epss=score,
                        percentile=share)
 
     def scores(self, ids):
         """The highest of each part over the NVD's records."""
-        out = {"base": -1.0, "exploitability": -1.0, "impact": -1.0}
+        out = dict(UNKNOWN)
         for cve in ids:
             if cve in self.nvd:
                 for part, value in zip(out, self.nvd[cve][1][1:]):

@@ -84,8 +84,8 @@ class Site:
     def add(self, builder, tags, where, image=None):
         if not image:
             source, facts = policy_images.finish(builder, where)
-            for v in facts.findings:  # that service knows neither
-                v.kev, v.epss, v.percentile = False, -1.0, -1.0
+            for v in facts.findings:  # that service knows nothing of these
+                v.kev, v.epss, v.percentile, v.vendor = False, -1.0, -1.0, dict(policy_feeds.UNKNOWN)
             facts.digests_known = False
             facts.gaps = gaps(source, facts)
             if self.clamd:

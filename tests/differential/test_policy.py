@@ -49,6 +49,14 @@ MAKES_NO_DIFFERENCE = {
 ENGINE_ONLY = {("malware", "scans"), ("metadata", "annotation"), *(k for k in policy_own.TRIGGERS if k[0] in ("ancestry", "tag_drift"))}
 
 
+def changed(name, a, b):
+    """Does the parameter change rows? The vendor's scores have to change which rows there are, of those that have such scores."""
+    if not name.startswith("vendor_cvss"):
+        return a != b
+    left, right = ([x[0] for x in rows if x[1].finding.vendor["base"] >= 0] for rows, _ in (a, b))
+    return left != right and not a[1] and not b[1]
+
+
 class Coverage:
     """What the rules of a corpus exercised: triggers that fired and did not, parameters that were given and that mattered."""
 
@@ -72,7 +80,7 @@ class Coverage:
             if self.spec[key].get(name) or (*key, name) in self.mattered:
                 continue
             without = {**rule, "params": [p for p in rule["params"] if p["name"].lower() != name]}
-            if policy_model.judge_rule(without, facts, []) != (rows, failed):
+            if changed(name, policy_model.judge_rule(without, facts, []), (rows, failed)):
                 self.mattered.add((*key, name))
 
     def missing(self, keys):

@@ -303,7 +303,7 @@ static int add_vendor_scores(struct rows *r, yyjson_mut_val *list, const struct 
     size_t n = 0;
     int rc = vulndb_vuln(r->db, f->advisory, &r->scratch, &vulns, &n, r->e);
     for (size_t i = 0; rc >= 0 && i < n; i++) {
-        struct cvss_parts v3 = cvss_parts_v3(vulns[i].vuln.cvss_vector);
+        struct cvss_parts v3 = cvss_parts_v3(cvss_of_version3(vulns[i].vuln.cvss_vector));
         if (v3.base < 0 || !str_eq(vulns[i].source, f->source))
             continue;
         yyjson_mut_val *v = yyjson_mut_arr_add_obj(r->doc, list);

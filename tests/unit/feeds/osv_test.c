@@ -117,6 +117,9 @@ static void python_names_are_normalised(void **state)
 #define RECORD(members)                                                                            \
     "{\"id\":\"X-1\",\"modified\":\"2024-01-01T00:00:00Z\",\"affected\":[]," members "}"
 
+#define V3 "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"
+#define V4 "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N"
+
 static void the_vulnerability(void **state)
 {
     static const struct {
@@ -136,6 +139,11 @@ static void the_vulnerability(void **state)
          "\"database_specific\":{\"severity\":\"MODERATE\"}",
          "vuln X-1 severity=Medium cvss=CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H score=98\n"},
         {"\"severity\":[{\"type\":\"CVSS_V3\",\"score\":\"nonsense\"}]", "vuln X-1\n"},
+        /* of version 3 too, which rules ask for */
+        {"\"severity\":[{\"type\":\"CVSS_V3\",\"score\":\"" V3
+         "\"},{\"type\":\"CVSS_V4\",\"score\":"
+         "\"" V4 " \"}]",
+         "vuln X-1 severity=Critical cvss=" V4 " " V3 " score=93\n"},
         {"\"severity\":[{\"type\":\"Ubuntu\",\"score\":\"negligible\"}]",
          "vuln X-1 severity=Negligible\n"},
         {"\"summary\":\"Important: kernel security update\"",
