@@ -16,8 +16,7 @@ struct merge {
         str path;
         size_t layer;
         bool known;
-        bool below; /* all in it is hidden */
-        bool above; /* that, or all in one of those above it */
+        bool hidden; /* all in it, or all in one of those above it */
     } dir;
 };
 
@@ -87,18 +86,30 @@ static bool hidden_below(const struct merge *m, size_t layer, str dir)
     return false;
 }
 
-static void look_at_dir(struct merge *m, size_t layer, str dir)
+static bool is_or_is_above(str dir, str path)
 {
-    if (m->dir.known && m->dir.layer == layer && str_eq(m->dir.path, dir))
-        return;
+    return str_starts(path, dir) && (dir.n == 0 || dir.n == path.n || path.p[dir.n] == '/');
+}
+
+/* What is not hidden below one directory is not hidden below those above it. */
+static bool dir_hidden(struct merge *m, size_t layer, str dir)
+{
+    bool same = m->dir.known && m->dir.layer == layer;
+    if (same && str_eq(m->dir.path, dir))
+        return m->dir.hidden;
+    bool hidden = false;
+    for (str d = dir; !hidden; d = str_dirname(d)) {
+        if (same && !m->dir.hidden && is_or_is_above(d, m->dir.path))
+            break;
+        hidden = hidden_below(m, layer, d);
+        if (d.n == 0)
+            break;
+    }
     m->dir.known = true;
     m->dir.layer = layer;
     m->dir.path = dir;
-    m->dir.below = m->dir.above = hidden_below(m, layer, dir);
-    while (!m->dir.above && dir.n) {
-        dir = str_dirname(dir);
-        m->dir.above = hidden_below(m, layer, dir);
-    }
+    m->dir.hidden = hidden;
+    return hidden;
 }
 
 static bool seen(struct merge *m, size_t layer, const struct image_file *f)
@@ -111,10 +122,7 @@ static bool seen(struct merge *m, size_t layer, const struct image_file *f)
     for (size_t i = layer + 1; i < m->n; i++)
         if (m->layers[i].record && layer_record_hides_path(m->layers[i].record, &hashes))
             return false;
-    if (!f->path.n)
-        return true;
-    look_at_dir(m, layer, str_dirname(f->path));
-    return f->type == FACT_DIR ? !m->dir.below : !m->dir.above;
+    return !f->path.n || !dir_hidden(m, layer, str_dirname(f->path));
 }
 
 static int merge_add(struct merge *m, const struct image_file *f, struct err *e)

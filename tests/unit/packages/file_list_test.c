@@ -60,12 +60,27 @@ static void make_image(const char *path)
     tar_add(&lower, "etc/app.conf", '0', 0640, "", STR("a\npassword = x\n# TODO\n"));
     tar_add(&lower, "etc/gone", '0', 0644, "", STR("gone"));
     tar_add(&lower, "opt/old/below", '0', 0644, "", STR("below"));
+    tar_add(&lower, "opt/old/a/", '5', 0755, "", STR(""));
+    tar_add(&lower, "opt/old/a/b/", '5', 0755, "", STR(""));
+    tar_add(&lower, "opt/old/a/b/c/", '5', 0755, "", STR(""));
+    tar_add(&lower, "srv/", '5', 0755, "", STR(""));
+    tar_add(&lower, "srv/a/b/", '5', 0755, "", STR(""));
+    tar_add(&lower, "srv/a/b/c/link", '2', 0777, "x", STR(""));
+    tar_add(&lower, "srv/a/b/c/d/", '5', 0755, "", STR(""));
+    tar_add(&lower, "var/a/b/c/", '5', 0755, "", STR(""));
+    tar_add(&lower, "var/a/b/c/file", '0', 0644, "", STR("file"));
+    tar_add(&lower, "var/kept/b/c/", '5', 0755, "", STR(""));
+    tar_add(&lower, "var/kept/b/c/file", '0', 0644, "", STR("file"));
+    tar_add(&lower, "var/keptb/", '5', 0755, "", STR(""));
     tar_add(&lower, "bin/su", '0', 04755, "", STR("su"));
     tar_add(&lower, "bin/hard", '1', 04755, "bin/su", STR(""));
     tar_end(&lower);
     tar_add(&upper, "etc/", '5', 0700, "", STR(""));
     tar_add(&upper, "etc/.wh.gone", '0', 0644, "", STR(""));
     tar_add(&upper, "opt/old/.wh..wh..opq", '0', 0644, "", STR(""));
+    tar_add(&upper, "srv", '0', 0644, "", STR("a file now"));
+    tar_add(&upper, "var/.wh.a", '0', 0644, "", STR(""));
+    tar_add(&upper, "var/kept/", '5', 0700, "", STR(""));
     tar_add(&upper, "etc/link", '2', 0777, "app.conf", STR(""));
     tar_add(&upper, "dev/null", '3', 0666, "", STR(""));
     tar_end(&upper);
@@ -103,6 +118,17 @@ static void check_files(const struct inventory *inv)
     assert_null(file_at(inv, "etc/gone"));
     assert_null(file_at(inv, "opt/old/below"));
     assert_null(file_at(inv, "etc/.wh.gone"));
+    static const char *const hidden[] = {"opt/old/a", "opt/old/a/b",    "opt/old/a/b/c",
+                                         "srv/a/b",   "srv/a/b/c/link", "srv/a/b/c/d",
+                                         "var/a/b/c", "var/a/b/c/file"};
+    for (size_t i = 0; i < KE_ARRAY_LEN(hidden); i++) /* however far above it was hidden */
+        if (file_at(inv, hidden[i]))
+            fail_msg("%s is listed", hidden[i]);
+    assert_int_equal(file_at(inv, "srv")->type, FACT_FILE);
+    assert_int_equal(file_at(inv, "var/kept")->mode, 0700);
+    assert_non_null(file_at(inv, "var/kept/b/c"));
+    assert_non_null(file_at(inv, "var/kept/b/c/file"));
+    assert_non_null(file_at(inv, "var/keptb"));
     f = file_at(inv, "etc/app.conf");
     assert_non_null(f);
     assert_int_equal(f->uid, 10);
