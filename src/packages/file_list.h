@@ -51,8 +51,18 @@ struct layer_body {
 void layer_body_finish(struct buf *body, size_t facts_bytes, str listing, str package_files);
 bool layer_body_parts(str body, struct layer_body *out);
 
-/* Fills inv->files from the layers' records, lowest first; a missing listing is a problem entry. */
+/* The files of an inventory, which point into records of layers. */
+struct merged_files;
+/* Fills inv->files from the layers' records, lowest first; a missing listing is a problem entry.
+ * inv->merged owns them. */
 int listing_merge(const struct squash_layer *layers, size_t n, const struct facts_wanted *w,
                   struct inventory *inv, struct err *e);
+/* A record that files point into, when the call is good the list's. */
+int merged_files_hold(struct merged_files *m, struct layer_record *record, struct err *e);
+/* NULL: no such file is seen. Not after merged_files_settle(), which gives the index's memory back.
+ */
+const struct image_file *merged_file_at(const struct merged_files *m, str path);
+void merged_files_settle(struct merged_files *m);
+void merged_files_free(struct merged_files *m); /* NULL is fine */
 
 #endif

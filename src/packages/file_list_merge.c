@@ -5,12 +5,17 @@
 
 #include <stdlib.h>
 
+struct merged_files {
+    VEC(struct image_file) files;
+    struct map at; /* path -> 1 + index in files */
+    VEC(struct layer_record *) records;
+};
+
 struct merge {
     const struct squash_layer *layers;
     size_t n;
     struct inventory *inv;
-    struct map at; /* path -> 1 + index in files */
-    VEC(struct image_file) files;
+    struct merged_files *out;
     bool full, damaged;
     struct { /* what upper layers do to a layer's directory: entries of one follow each other */
         str path;
@@ -127,22 +132,22 @@ static bool seen(struct merge *m, size_t layer, const struct image_file *f)
 
 static int merge_add(struct merge *m, const struct image_file *f, struct err *e)
 {
-    void **slot = map_slot(&m->at, f->path);
+    void **slot = map_slot(&m->out->at, f->path);
     if (!slot)
         return err_no_memory(e);
     if (*slot) {
-        m->files.p[(uintptr_t)*slot - 1] = *f;
+        m->out->files.p[(uintptr_t)*slot - 1] = *f;
         return 0;
     }
-    if (m->files.n >= LISTING_FILES_MAX) {
+    if (m->out->files.n >= LISTING_FILES_MAX) {
         m->full = true;
         return 0;
     }
-    struct image_file *kept = vec_push(&m->files);
+    struct image_file *kept = vec_push(&m->out->files);
     if (!kept)
         return err_no_memory(e);
     *kept = *f;
-    *slot = (void *)(uintptr_t)m->files.n;
+    *slot = (void *)(uintptr_t)m->out->files.n;
     return 0;
 }
 
@@ -171,12 +176,11 @@ static int merge_layer(struct merge *m, size_t layer, str listing, struct err *e
 /* What a link stands for: a hard link's other name is in its own layer or below. */
 static void merge_links(struct merge *m)
 {
-    for (size_t i = 0; i < m->files.n; i++) {
-        struct image_file *f = &m->files.p[i];
+    for (size_t i = 0; i < m->out->files.n; i++) {
+        struct image_file *f = &m->out->files.p[i];
         if (!f->hard_link)
             continue;
-        uintptr_t at = (uintptr_t)map_get(&m->at, f->link);
-        const struct image_file *target = at ? &m->files.p[at - 1] : NULL;
+        const struct image_file *target = merged_file_at(m->out, f->link);
         if (!target || target->type != FACT_FILE || target->hard_link)
             continue;
         f->has_digest = target->has_digest;
@@ -195,8 +199,7 @@ static void merge_links(struct merge *m)
 static str link_of(void *ctx, str path)
 {
     const struct merge *m = ctx;
-    uintptr_t at = (uintptr_t)map_get(&m->at, path);
-    const struct image_file *f = at ? &m->files.p[at - 1] : NULL;
+    const struct image_file *f = merged_file_at(m->out, path);
     return f && f->type == FACT_SYMLINK ? f->link : (str){0};
 }
 
@@ -207,14 +210,13 @@ static int merge_symlinks(struct merge *m, const struct facts_wanted *w, struct 
     struct link_view view = {link_of, m};
     if (w->n_rules == 0 && w->n_retrieve == 0)
         return 0;
-    for (size_t i = 0; i < m->files.n; i++) {
-        struct image_file *f = &m->files.p[i];
+    for (size_t i = 0; i < m->out->files.n; i++) {
+        struct image_file *f = &m->out->files.p[i];
         str real;
         if (f->type != FACT_SYMLINK ||
             link_resolve(&view, f->path, &m->inv->arena, &real, NULL) != 1)
             continue;
-        uintptr_t at = (uintptr_t)map_get(&m->at, real);
-        const struct image_file *target = at ? &m->files.p[at - 1] : NULL;
+        const struct image_file *target = merged_file_at(m->out, real);
         if (!target || target->type != FACT_FILE)
             continue;
         f->matches = target->matches;
@@ -224,27 +226,6 @@ static int merge_symlinks(struct merge *m, const struct facts_wanted *w, struct 
                 f->content = target->content;
     }
     return m->inv->arena.full ? err_no_memory(e) : 0;
-}
-
-static int merge_keep(struct merge *m, struct err *e)
-{
-    struct inventory *inv = m->inv;
-    struct arena *a = &inv->arena;
-    inv->files = arena_calloc(a, m->files.n + 1, sizeof *inv->files);
-    if (!inv->files)
-        return err_no_memory(e);
-    for (size_t i = 0; i < m->files.n; i++) {
-        struct image_file *f = &inv->files[i];
-        *f = m->files.p[i];
-        f->path = arena_dup(a, f->path);
-        f->link = arena_dup(a, f->link);
-        if (f->content.p)
-            f->content = arena_dup(a, f->content);
-        if (f->malware.p)
-            f->malware = arena_dup(a, f->malware);
-    }
-    inv->n_files = m->files.n;
-    return a->full ? err_no_memory(e) : 0;
 }
 
 /* How many entries there may be. */
@@ -262,9 +243,12 @@ static size_t expected(const struct squash_layer *layers, size_t n)
 int listing_merge(const struct squash_layer *layers, size_t n, const struct facts_wanted *w,
                   struct inventory *inv, struct err *e)
 {
-    struct merge m = {.layers = layers, .n = n, .inv = inv};
-    map_init(&m.at);
-    int r = map_reserve(&m.at, expected(layers, n)) ? 0 : err_no_memory(e);
+    struct merge m = {.layers = layers, .n = n, .inv = inv, .out = calloc(1, sizeof *m.out)};
+    if (!m.out)
+        return err_no_memory(e);
+    inv->merged = m.out;
+    map_init(&m.out->at);
+    int r = map_reserve(&m.out->at, expected(layers, n)) ? 0 : err_no_memory(e);
     for (size_t i = 0; r == 0 && i < n; i++) {
         struct layer_body body;
         if (!layers[i].record)
@@ -278,14 +262,44 @@ int listing_merge(const struct squash_layer *layers, size_t n, const struct fact
         merge_links(&m);
         r = merge_symlinks(&m, w, e);
     }
-    if (r == 0)
-        r = merge_keep(&m, e);
     if (r == 0 && m.damaged)
         r = inventory_add_problem(inv, "unreadable",
                                   STR("the list of some layer's files is missing"), e);
     if (r == 0 && m.full)
         r = inventory_add_problem(inv, "limit", STR("the image has more files than are listed"), e);
-    map_done(&m.at);
-    vec_done(&m.files);
+    inv->files = m.out->files.p;
+    inv->n_files = m.out->files.n;
     return r;
+}
+
+const struct image_file *merged_file_at(const struct merged_files *m, str path)
+{
+    uintptr_t at = (uintptr_t)map_get(&m->at, path);
+    return at ? &m->files.p[at - 1] : NULL;
+}
+
+int merged_files_hold(struct merged_files *m, struct layer_record *record, struct err *e)
+{
+    struct layer_record **slot = vec_push(&m->records);
+    if (!slot)
+        return err_no_memory(e);
+    *slot = record;
+    return 0;
+}
+
+void merged_files_settle(struct merged_files *m)
+{
+    map_done(&m->at);
+}
+
+void merged_files_free(struct merged_files *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; i < m->records.n; i++)
+        layer_record_close(m->records.p[i]);
+    vec_done(&m->records);
+    vec_done(&m->files);
+    map_done(&m->at);
+    free(m);
 }

@@ -301,6 +301,20 @@ static bool scan_link_problems(struct scan *s, bool unread)
     return ok;
 }
 
+/* The list of files points into the records. */
+static int scan_hand_over(struct scan *s, struct err *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < s->records.cap && r == 0; i++) {
+        struct map_slot *slot = &s->records.slots[i];
+        if (slot->used && slot->value)
+            r = merged_files_hold(s->inv->merged, slot->value, e);
+        if (r == 0)
+            slot->value = NULL;
+    }
+    return r;
+}
+
 /* Merges; 1 when the image must be read again with more aliases. */
 static int scan_merge(struct scan *s, bool last, struct err *e)
 {
@@ -324,11 +338,13 @@ static int scan_merge(struct scan *s, bool last, struct err *e)
             r = listing_merge(layers, n, s->options->facts, s->inv, e);
         if (r == 0 && s->options->facts)
             r = package_files_merge(layers, n, s->inv, e);
+        if (s->inv->merged)
+            merged_files_settle(s->inv->merged);
     }
     for (size_t i = 0; i < n; i++)
         facts_done(&layers[i].facts);
     free(layers);
-    return r;
+    return r == 0 && s->inv->merged ? scan_hand_over(s, e) : r;
 }
 
 static int scan_inventory(struct scan *s, struct err *e)
@@ -390,6 +406,7 @@ int inventory_scan(const struct scan_options *o, struct inventory **out, struct 
         vec_done(&s.description.tags);
         vec_done(&s.description.layers);
         scan_done(&s);
+        merged_files_free(s.inv->merged);
         arena_done(&s.inv->arena);
         free(s.inv);
         return r;
@@ -406,6 +423,7 @@ void inventory_free(struct inventory *inv)
         return;
     free((void *)(uintptr_t)inv->repo_tags);
     free((void *)(uintptr_t)inv->layers);
+    merged_files_free(inv->merged);
     arena_done(&inv->arena);
     free(inv);
 }

@@ -37,8 +37,11 @@ struct inv_problem {
     int32_t layer;
 };
 
+struct merged_files;
+
 struct inventory {
-    struct arena arena; /* owns every slice */
+    struct arena arena;          /* owns every slice, but for those of files that were scanned: */
+    struct merged_files *merged; /* file_list.h; NULL: there are none */
     /* the documents as they stand, when facts were wanted and the source has them */
     str manifest_json, config_json;
     /* source */

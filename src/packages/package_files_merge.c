@@ -17,7 +17,6 @@ struct merge {
     size_t n;
     struct inventory *inv;
     struct map packages; /* "type/name" -> 1 + index of the first */
-    struct map files;    /* path -> struct image_file */
     struct map dirs;     /* directory -> str: where it really is */
     VEC(struct row) rows;
     bool full, damaged;
@@ -114,15 +113,13 @@ static int index_all(struct merge *m, struct err *e)
         str key = arena_printf(&m->inv->arena, "%s/%.*s", p->type->name, STR_ARG(p->name));
         ok = key.p && map_put(&m->packages, key, (void *)(uintptr_t)(i + 1));
     }
-    for (size_t i = 0; ok && i < inv->n_files; i++)
-        ok = map_put(&m->files, inv->files[i].path, &inv->files[i]);
     return ok ? 0 : err_no_memory(e);
 }
 
 static str link_of(void *ctx, str path)
 {
     const struct merge *m = ctx;
-    const struct image_file *f = map_get(&m->files, path);
+    const struct image_file *f = merged_file_at(m->inv->merged, path);
     return f && f->type == FACT_SYMLINK ? f->link : (str){0};
 }
 
@@ -131,7 +128,7 @@ static int real_path(struct merge *m, str *path, struct err *e)
     struct arena *a = &m->inv->arena;
     struct link_view view = {link_of, m};
     str dir = str_dirname(*path);
-    if (dir.n == 0 || map_get(&m->files, *path))
+    if (dir.n == 0 || merged_file_at(m->inv->merged, *path))
         return 0;
     str *real = map_get(&m->dirs, dir);
     if (!real) {
@@ -151,7 +148,8 @@ static int real_path(struct merge *m, str *path, struct err *e)
     if (real->n)
         buf_add_char(&joined, '/');
     buf_add_str(&joined, str_basename(*path));
-    const struct image_file *f = buf_ok(&joined) ? map_get(&m->files, buf_view(&joined)) : NULL;
+    const struct image_file *f =
+        buf_ok(&joined) ? merged_file_at(m->inv->merged, buf_view(&joined)) : NULL;
     if (f)
         *path = f->path;
     return 0;
@@ -211,8 +209,6 @@ static int merge_keep(struct merge *m, struct err *e)
     for (size_t i = 0; i < kept; i++) {
         struct inv_package *p = &m->inv->packages[m->rows.p[i].package];
         all[i] = m->rows.p[i].f;
-        const struct image_file *f = map_get(&m->files, all[i].path);
-        all[i].path = f ? f->path : arena_dup(a, all[i].path);
         if (!p->files)
             p->files = &all[i];
         p->n_files++;
@@ -225,7 +221,6 @@ int package_files_merge(const struct squash_layer *layers, size_t n, struct inve
 {
     struct merge m = {.layers = layers, .n = n, .inv = inv};
     map_init(&m.packages);
-    map_init(&m.files);
     map_init(&m.dirs);
     int r = index_all(&m, e);
     for (size_t i = 0; r == 0 && i < n; i++) {
@@ -247,7 +242,6 @@ int package_files_merge(const struct squash_layer *layers, size_t n, struct inve
                                   e);
     inv->has_package_files = r == 0;
     map_done(&m.packages);
-    map_done(&m.files);
     map_done(&m.dirs);
     vec_done(&m.rows);
     return r;
