@@ -2,11 +2,13 @@
 
 #include <zstd.h>
 
+#include "base/aside.h"
 #include "base/auto.h"
 #include "base/cursor.h"
+#include "store/chunk_pack.h"
 #include "store/db_many.h"
 
-enum { LEVEL = 3, FIND_MAX = 128, INSERT_MAX = 64, READ_MAX = 64, INSERT_VALUES = 5 };
+enum { HASH_ASIDE_MIN = 128, FIND_MAX = 128, INSERT_MAX = 64, READ_MAX = 64, INSERT_VALUES = 5 };
 
 static int64_t piece_max(enum chunk_driver driver)
 {
@@ -23,27 +25,6 @@ size_t chunk_piece(const struct documents *d, str rest, bool large)
     if (d->driver != CHUNK_S3)
         return chunk_cut(&d->cutter, rest, large);
     return rest.n < CHUNK_S3_MAX ? rest.n : CHUNK_S3_MAX;
-}
-
-static int compress_with(ZSTD_CCtx *z, str raw, struct buf *out, struct err *e)
-{
-    size_t bound = ZSTD_compressBound(raw.n);
-    char *to = buf_reserve(out, bound);
-    if (!to)
-        return buf_check(out, "compressed document", e);
-    size_t n = ZSTD_compressCCtx(z, to, bound, raw.p ? raw.p : "", raw.n, LEVEL);
-    if (ZSTD_isError(n))
-        return err_set(e, ERR_NO_MEMORY, "zstd: %s", ZSTD_getErrorName(n));
-    out->n += n;
-    return 0;
-}
-
-int chunk_compress(str raw, struct buf *out, struct err *e)
-{
-    ZSTD_CCtx *z = ZSTD_createCCtx();
-    int rc = z ? compress_with(z, raw, out, e) : err_no_memory(e);
-    ZSTD_freeCCtx(z);
-    return rc;
 }
 
 static int expand_with(ZSTD_DCtx *z, str packed, uint64_t size, const struct sha256 *want,
@@ -113,7 +94,6 @@ struct putting {
     struct db_tx *tx;
     struct chunk **open; /* without id yet: by digest, each once */
     size_t n;
-    ZSTD_CCtx *z;
 };
 
 static int by_digest(const void *a, const void *b)
@@ -208,36 +188,33 @@ static int put_outside(struct documents *d, const struct chunk *c, str packed, s
                                  : chunk_file_put(d, &c->digest, c->id, packed, e);
 }
 
-static int insert_some(struct putting *p, struct chunk **some, const int64_t *ids, size_t n,
-                       struct err *e)
+/* n chunks from the i-th of those that are packed. */
+static int insert_some(struct putting *p, struct chunk **order, const int64_t *ids,
+                       struct chunk_packer *packer, size_t at, size_t n, struct err *e)
 {
-    auto_buf sql, packed;
+    auto_buf sql;
     buf_init(&sql, 64 << 10);
-    buf_init(&packed, p->d->driver == CHUNK_S3
-                          ? packed_max(CHUNK_S3)
-                          : INSERT_MAX * (CHUNK_MAX + (CHUNK_MAX >> 7) + 1024));
     struct db_value v[INSERT_MAX * INSERT_VALUES];
-    size_t ends[INSERT_MAX + 1] = {0};
+    str packed[INSERT_MAX];
+    struct chunk **some = order + at;
     int rc = 0;
-    for (size_t i = 0; i < n && rc >= 0; i++) {
-        rc = compress_with(p->z, some[i]->raw, &packed, e);
-        ends[i + 1] = packed.n;
-    }
+    for (size_t i = 0; i < n && rc >= 0; i++)
+        rc = chunk_packer_get(packer, at + i, &packed[i], e);
+    if (rc < 0)
+        return rc;
     for (size_t i = 0; i < n; i++) {
-        str data = str_sub(buf_view(&packed), ends[i], ends[i + 1]);
-        struct db_value *at = v + i * INSERT_VALUES;
-        at[0] = ids ? DBI(ids[i]) : DBNULL;
-        at[1] = DBB(digest_bytes(&some[i]->digest));
-        at[2] = DBI(p->d->driver);
-        at[3] = DBI(some[i]->raw.n);
-        at[4] = p->d->driver == CHUNK_DB ? DBB(data) : DBNULL;
+        struct db_value *to = v + i * INSERT_VALUES;
+        to[0] = ids ? DBI(ids[at + i]) : DBNULL;
+        to[1] = DBB(digest_bytes(&some[i]->digest));
+        to[2] = DBI(p->d->driver);
+        to[3] = DBI(some[i]->raw.n);
+        to[4] = p->d->driver == CHUNK_DB ? DBB(packed[i]) : DBNULL;
     }
     buf_add_str(&sql, STR("INSERT INTO chunk (id, digest, driver, size, data) VALUES "));
     db_places(&sql, n, INSERT_VALUES);
     buf_add_str(&sql, STR(" ON CONFLICT (digest) DO NOTHING RETURNING id, digest"));
     auto_rows *r = NULL;
-    if (rc >= 0)
-        rc = db_query(p->tx, buf_z(&sql), v, n * INSERT_VALUES, &r, e);
+    rc = db_query(p->tx, buf_z(&sql), v, n * INSERT_VALUES, &r, e);
     while (rc >= 0 && (rc = db_next(r, e)) == 1) {
         struct chunk *c = open_chunk(p, db_blob(r, 1));
         if (c)
@@ -245,7 +222,7 @@ static int insert_some(struct putting *p, struct chunk **some, const int64_t *id
     }
     for (size_t i = 0; rc >= 0 && p->d->driver != CHUNK_DB && i < n; i++)
         if (some[i]->id)
-            rc = put_outside(p->d, some[i], str_sub(buf_view(&packed), ends[i], ends[i + 1]), e);
+            rc = put_outside(p->d, some[i], packed[i], e);
     return rc;
 }
 
@@ -283,10 +260,17 @@ static int insert(struct putting *p, struct err *e)
     memcpy(order, p->open, p->n * sizeof *order);
     if (!drawn) /* one writer at a time: ids are given in this order */
         qsort(order, p->n, sizeof *order, by_place);
+    bool large = p->d->driver == CHUNK_S3;
+    struct chunk_packer *packer = NULL;
+    if (rc >= 0)
+        rc = chunk_packer_new(order, p->n, !large, &packer, e);
     for (size_t i = 0, n; i < p->n && rc >= 0; i += n) {
-        n = p->d->driver == CHUNK_S3 ? 1 : db_batch(p->n - i, INSERT_MAX); /* they are large */
-        rc = insert_some(p, order + i, drawn ? ids + i : NULL, n, e);
+        n = large ? 1 : db_batch(p->n - i, INSERT_MAX);
+        rc = insert_some(p, order, ids, packer, i, n, e);
+        if (rc >= 0)
+            chunk_packer_drop(packer, i + n);
     }
+    chunk_packer_free(packer);
     drop_found(p);
     return rc;
 }
@@ -304,16 +288,47 @@ static int put_all(struct putting *p, struct err *e)
     return rc < 0 ? rc : 0;
 }
 
+static void hash(struct chunk *chunks, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        chunks[i].digest = sha256_of(chunks[i].raw.p, chunks[i].raw.n);
+}
+
+struct hashing {
+    struct chunk *chunks;
+    size_t n;
+};
+
+static void hash_aside(void *ctx)
+{
+    const struct hashing *h = ctx;
+    hash(h->chunks, h->n);
+}
+
+/* Half of many at the side. */
+static void hash_all(struct chunk *chunks, size_t n)
+{
+    struct hashing half = {chunks + n / 2, n - n / 2};
+    struct aside aside;
+    if (n < HASH_ASIDE_MIN) {
+        hash(chunks, n);
+        return;
+    }
+    aside_begin(&aside, hash_aside, &half);
+    hash(chunks, n / 2);
+    aside_end(&aside);
+}
+
 static int put_or_find(struct documents *d, struct db_tx *tx, struct chunk *chunks, size_t n,
                        bool write, struct err *e)
 {
     struct putting p = {.d = d, .tx = tx};
     autofree struct chunk **sorted = malloc((n + 1) * sizeof *sorted);
     p.open = malloc((n + 1) * sizeof *p.open);
-    p.z = ZSTD_createCCtx();
-    int rc = sorted && p.open && p.z ? 0 : err_no_memory(e);
+    int rc = sorted && p.open ? 0 : err_no_memory(e);
+    if (rc == 0)
+        hash_all(chunks, n);
     for (size_t i = 0; i < n && rc == 0; i++) {
-        chunks[i].digest = sha256_of(chunks[i].raw.p, chunks[i].raw.n);
         chunks[i].id = 0;
         chunks[i].driver = d->driver;
         sorted[i] = &chunks[i];
@@ -328,7 +343,6 @@ static int put_or_find(struct documents *d, struct db_tx *tx, struct chunk *chun
     for (size_t i = 1; i < n && rc >= 0; i++)
         if (by_digest(&sorted[i - 1], &sorted[i]) == 0 && !sorted[i]->id)
             sorted[i]->id = sorted[i - 1]->id;
-    ZSTD_freeCCtx(p.z);
     free(p.open);
     return rc < 0 ? rc : 0;
 }
