@@ -1,5 +1,6 @@
 #include "services/analyzer/analysis.h"
 
+#include "base/aside.h"
 #include "base/auto.h"
 
 enum { ANALYSIS_ARENA_MAX = 256 << 20 };
@@ -96,7 +97,22 @@ static int list_problems(struct analysis *s, const struct analysis_input *in, st
     return rc;
 }
 
-static int make(struct analysis *s, const struct analysis_input *in, struct err *e)
+/* The list of files is as much work as all others together: it is written at their side. */
+struct listing {
+    const struct analysis_input *in;
+    struct buf text;
+    int rc;
+    struct err err;
+};
+
+static void list_aside(void *ctx)
+{
+    struct listing *l = ctx;
+    l->rc = analysis_list_files(l->in, &l->text, &l->err);
+}
+
+static int make_others(struct analysis *s, const struct analysis_input *in, struct buf **files,
+                       struct err *e)
 {
     size_t hinted = in->inv->n_packages;
     int rc = analysis_hints(s, in, &hinted, e);
@@ -104,14 +120,32 @@ static int make(struct analysis *s, const struct analysis_input *in, struct err 
         rc = list_problems(s, in, e);
     if (rc >= 0)
         rc = analysis_packages(s, in, hinted, e);
+    if (rc >= 0 && !(*files = analysis_begin(s, "files")))
+        rc = err_no_memory(e);
     if (rc >= 0)
         rc = analysis_files(s, in, e);
     if (rc >= 0)
         rc = analysis_package_files(s, in, e);
     if (rc >= 0)
         rc = analysis_metadata(s, in, e);
+    return rc < 0 ? rc : analysis_sbom(s, in, e);
+}
+
+static int make(struct analysis *s, const struct analysis_input *in, struct err *e)
+{
+    struct listing l = {.in = in};
+    struct aside aside;
+    struct buf *files = NULL;
+    buf_init(&l.text, ANALYSIS_DOCUMENT_MAX);
+    aside_begin(&aside, list_aside, &l);
+    int rc = make_others(s, in, &files, e);
+    aside_end(&aside);
+    if (rc >= 0 && l.rc < 0)
+        rc = err_set(e, l.rc, "%s", l.err.text);
     if (rc >= 0)
-        rc = analysis_sbom(s, in, e);
+        *files = l.text;
+    else
+        buf_done(&l.text);
     s->size = in->inv->n_files ? archive_size(in->inv) : layers_size(in->inv);
     return rc;
 }

@@ -57,7 +57,9 @@ static inline bool analysis_lists(const struct analysis_input *in, const struct 
 /* Packages: os, npm, gem, python, java, binary, go. From index `hinted` on they are hints. */
 int analysis_packages(struct analysis *s, const struct analysis_input *in, size_t hinted,
                       struct err *e);
-/* files, retrieved_files, file_content_search, secret_search, malware. */
+/* The text of files, the largest document. Only reads in->inv->files. */
+int analysis_list_files(const struct analysis_input *in, struct buf *b, struct err *e);
+/* retrieved_files, file_content_search, secret_search, malware. */
 int analysis_files(struct analysis *s, const struct analysis_input *in, struct err *e);
 /* package_files: what distro packages say of their files, where that is known. A list of packages
  * {"name", "version", "type", "files": [[path, algorithm, digest, mode, size, flags], ...]} in the

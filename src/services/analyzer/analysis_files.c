@@ -84,11 +84,20 @@ static void put_file(struct buf *b, const struct image_file *f)
     buf_add_str(b, STR("\n    }"));
 }
 
-static int list_files(struct analysis *s, const struct analysis_input *in, struct err *e)
+/* About as many bytes as the list takes: growing step by step would copy it again and again. */
+static void make_room(const struct inventory *inv, struct buf *b)
 {
-    struct buf *b = analysis_begin(s, "files");
-    if (!b)
-        return err_no_memory(e);
+    enum { ENTRY = 310 }; /* of JSON, beside the names */
+    size_t n = 0;
+    for (size_t i = 0; i < inv->n_files; i++)
+        n += ENTRY + inv->files[i].path.n + inv->files[i].link.n;
+    if (n < b->max)
+        buf_reserve(b, n);
+}
+
+int analysis_list_files(const struct analysis_input *in, struct buf *b, struct err *e)
+{
+    make_room(in->inv, b);
     buf_add_str(b, STR("{\n  \"content\": ["));
     for (size_t i = 0; i < in->inv->n_files; i++) {
         if (i)
@@ -255,9 +264,7 @@ int analysis_files(struct analysis *s, const struct analysis_input *in, struct e
     const struct analyzer_settings *w = in->settings;
     const struct image_file **found = NULL;
     size_t n = sorted_files(in->inv, &s->arena, &found);
-    int rc = list_files(s, in, e);
-    if (rc >= 0)
-        rc = list_retrieved(s, in, found, n, e);
+    int rc = list_retrieved(s, in, found, n, e);
     if (rc >= 0)
         rc = list_search(s, in, "secret_search", found, n, 0, w->n_secrets, e);
     if (rc >= 0)
