@@ -1,13 +1,11 @@
 #include "net/curl_api.h"
 
+#include "base/library.h"
+
 #include <dlfcn.h>
-#include <stddef.h>
 #include <pthread.h>
 
-static const struct {
-    const char *name;
-    size_t at;
-} symbols[] = {
+static const struct library_symbol symbols[] = {
     {"curl_easy_init", offsetof(struct curl_api, handle_new)},
     {"curl_easy_cleanup", offsetof(struct curl_api, handle_free)},
     {"curl_easy_reset", offsetof(struct curl_api, handle_reset)},
@@ -26,42 +24,29 @@ static const struct {
     {"curl_global_init", offsetof(struct curl_api, global_init)},
 };
 
-static const char *const libraries[] = {"libcurl.so.4", "libcurl-gnutls.so.4"};
+static const char *const files[] = {"libcurl.so.4", "libcurl-gnutls.so.4", NULL};
+static const struct library library = {.needs = "the network",
+                                       .name = "libcurl",
+                                       .since = "7.62",
+                                       .packages = "libcurl4 or libcurl",
+                                       .files = files,
+                                       .symbols = symbols,
+                                       .n = KE_ARRAY_LEN(symbols)};
 
 /* Written once, under `once`. */
 static struct curl_api api;
 static struct err failure;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static int load(struct err *e)
-{
-    void *library = NULL;
-    for (size_t i = 0; i < KE_ARRAY_LEN(libraries) && !library; i++)
-        library = dlopen(libraries[i], RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-        const char *why = dlerror();
-        return err_set(e, ERR_UNSUPPORTED,
-                       "the network needs libcurl, which is not installed (%s): install libcurl "
-                       "(package libcurl4 or libcurl)",
-                       why ? why : "no reason given");
-    }
-    for (size_t i = 0; i < KE_ARRAY_LEN(symbols); i++) {
-        void *address = dlsym(library, symbols[i].name);
-        if (!address)
-            return err_set(e, ERR_UNSUPPORTED,
-                           "the installed libcurl is too old (it has no %s): install libcurl 7.62 "
-                           "or later",
-                           symbols[i].name);
-        memcpy((char *)&api + symbols[i].at, &address, sizeof address);
-    }
-    if (api.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return err_set(e, ERR_UNSUPPORTED, "libcurl cannot be started");
-    return 0;
-}
-
 static void load_once(void)
 {
-    load(&failure);
+    void *handle = NULL;
+    if (library_load(&library, &api, &handle, &failure) < 0)
+        return;
+    void *trust = dlsym(handle, "SSL_CTX_set1_cert_store");
+    memcpy(&api.trust, &trust, sizeof trust);
+    if (api.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        err_set(&failure, ERR_UNSUPPORTED, "libcurl cannot be started");
 }
 
 int curl_api_load(const struct curl_api **out, struct err *e)

@@ -10,6 +10,11 @@
 
 #include <curl/curl.h>
 
+struct ssl_ctx_st;
+struct x509_store_st;
+/* OpenSSL's SSL_CTX_set1_cert_store() */
+typedef void trust_fn(struct ssl_ctx_st *, struct x509_store_st *);
+
 struct curl_api {
     CURL *(*handle_new)(void);
     void (*handle_free)(CURL *);
@@ -27,6 +32,7 @@ struct curl_api {
     void (*free)(void *);
     curl_version_info_data *(*version_info)(CURLversion);
     CURLcode (*global_init)(long);
+    trust_fn *trust; /* of the OpenSSL that libcurl uses; NULL: it uses none */
 };
 
 /* Loads libcurl once per process (thread-safe). ERR_UNSUPPORTED, with what to install, when it is

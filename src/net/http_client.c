@@ -77,7 +77,8 @@ int http_trust(const struct http *h, void *ssl_ctx, struct err *e)
         dir = v->capath;
 #endif
     int rc = !h->ca.n && path ? fs_read(path, &bundle, e) : 0;
-    return rc < 0 ? rc : http_trust_give(ssl_ctx, buf_view(h->ca.n ? &h->ca : &bundle), dir, e);
+    return rc < 0 ? rc
+                  : http_trust_give(h->api, ssl_ctx, buf_view(h->ca.n ? &h->ca : &bundle), dir, e);
 }
 
 static int trust_load(struct http *h, struct err *e)

@@ -6,7 +6,8 @@
 #include "codec/digest.h"
 
 #include <openssl/err.h>
-#include <openssl/ssl.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 struct set {
     struct sha256 key;
@@ -23,7 +24,7 @@ bool http_trust_usable(const struct curl_api *api)
     const curl_version_info_data *v = api->version_info(CURLVERSION_NOW);
     char ours[32];
     snprintf(ours, sizeof ours, "OpenSSL/%u.", OPENSSL_version_major());
-    return v->ssl_version && str_starts(str_z(v->ssl_version), str_z(ours));
+    return api->trust && v->ssl_version && str_starts(str_z(v->ssl_version), str_z(ours));
 }
 
 /* Of the bytes, and of the directory's name and state. */
@@ -91,7 +92,8 @@ static struct set *find(const struct sha256 *key)
     return oldest;
 }
 
-int http_trust_give(void *ssl_ctx, str pem, const char *dir, struct err *e)
+int http_trust_give(const struct curl_api *api, void *ssl_ctx, str pem, const char *dir,
+                    struct err *e)
 {
     struct sha256 key;
     int rc = key_of(pem, dir, &key, e);
@@ -103,7 +105,7 @@ int http_trust_give(void *ssl_ctx, str pem, const char *dir, struct err *e)
         rc = set_make(pem, dir, &s->store, e);
     if (rc == 0) {
         s->used = ++uses;
-        SSL_CTX_set1_cert_store(ssl_ctx, s->store);
+        api->trust(ssl_ctx, s->store);
     }
     pthread_mutex_unlock(&lock);
     return rc;

@@ -17,6 +17,7 @@ bool http_trust_usable(const struct curl_api *api);
 /* For CURLOPT_SSL_CTX_FUNCTION: the context (an SSL_CTX) trusts the certificates in pem and those
  * that the directory has by hash of their names (NULL: none). ERR_FORMAT: pem has no certificate,
  * or is empty and there is no directory. Thread-safe. */
-int http_trust_give(void *ssl_ctx, str pem, const char *dir, struct err *e);
+int http_trust_give(const struct curl_api *api, void *ssl_ctx, str pem, const char *dir,
+                    struct err *e);
 
 #endif

@@ -27,7 +27,7 @@ static enum MHD_Result send_response(struct httpd_request *rq)
 {
     if (!rq->response)
         return MHD_NO;
-    return MHD_queue_response(rq->connection, (unsigned)rq->status, rq->response);
+    return mhd.queue_response(rq->connection, (unsigned)rq->status, rq->response);
 }
 
 static void call_handler(struct httpd_request *rq, httpd_fn *fn, int status, const char *text)
@@ -220,7 +220,7 @@ static int start_daemon(struct httpd *h, int fd, struct pem *p, struct MHD_Daemo
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    *out = MHD_start_daemon(flags | (h->tls ? MHD_USE_TLS : 0), h->port, NULL, NULL, on_request, h,
+    *out = mhd.start_daemon(flags | (h->tls ? MHD_USE_TLS : 0), h->port, NULL, NULL, on_request, h,
                             MHD_OPTION_ARRAY, options, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (!*out)
@@ -249,7 +249,7 @@ int httpd_daemon_start(struct httpd *h, struct MHD_Daemon **out, struct err *e)
 
 void httpd_daemon_quiesce(struct MHD_Daemon *d)
 {
-    MHD_socket fd = MHD_quiesce_daemon(d);
+    MHD_socket fd = mhd.quiesce_daemon(d);
     if (fd != MHD_INVALID_SOCKET)
         close(fd);
 }
@@ -280,6 +280,9 @@ static int start(struct httpd *h, struct err *e)
 
 int httpd_start(const struct httpd_options *o, struct httpd **out, struct err *e)
 {
+    int rc = mhd_load(e);
+    if (rc < 0)
+        return rc;
     struct httpd *h = calloc(1, sizeof *h);
     if (!h)
         return err_no_memory(e);
@@ -288,14 +291,14 @@ int httpd_start(const struct httpd_options *o, struct httpd **out, struct err *e
     h->listener = -1;
     defaults(&h->o);
     httpd_slow_init(h);
-    int rc = start(h, e);
+    rc = start(h, e);
     if (rc == 0) {
         *out = h;
         return 0;
     }
     httpd_slow_stop(h);
     if (h->daemon)
-        MHD_stop_daemon(h->daemon);
+        mhd.stop_daemon(h->daemon);
     if (h->listener >= 0)
         close(h->listener);
     httpd_pool_stop(h);
@@ -345,7 +348,7 @@ void httpd_stop(struct httpd *h)
     pthread_mutex_unlock(&h->lock);
     httpd_slow_stop(h);
     httpd_reload_stop(h);
-    MHD_stop_daemon(h->daemon);
+    mhd.stop_daemon(h->daemon);
     httpd_pool_stop(h);
     httpd_slow_done(h);
     free(h);

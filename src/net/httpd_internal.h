@@ -9,8 +9,8 @@
 #define KELLET_NET_HTTPD_INTERNAL_H
 
 #include "net/httpd.h"
+#include "net/mhd_api.h"
 
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <pthread.h>
 

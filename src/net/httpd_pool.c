@@ -210,7 +210,7 @@ static void let_go(struct httpd_request *rq, httpd_fn *fn, void *ctx)
     pthread_mutex_lock(&h->lock);
     h->suspended++;
     pthread_mutex_unlock(&h->lock);
-    MHD_suspend_connection(rq->connection);
+    mhd.suspend_connection(rq->connection);
 }
 
 bool httpd_defer(struct httpd_request *rq, httpd_fn *fn, void *ctx)

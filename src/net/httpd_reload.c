@@ -25,10 +25,10 @@ static void retire(struct httpd_reload *r)
 {
     for (size_t i = 0; i < r->n_old; i++) {
         const union MHD_DaemonInfo *info =
-            MHD_get_daemon_info(r->old[i], MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+            mhd.get_daemon_info(r->old[i], MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
         if (!info || info->num_connections)
             continue;
-        MHD_stop_daemon(r->old[i]);
+        mhd.stop_daemon(r->old[i]);
         r->old[i--] = r->old[--r->n_old];
     }
 }
@@ -93,6 +93,6 @@ void httpd_reload_end(struct httpd *h)
 void httpd_reload_stop(struct httpd *h)
 {
     for (size_t i = 0; i < h->reload.n_old; i++)
-        MHD_stop_daemon(h->reload.old[i]);
+        mhd.stop_daemon(h->reload.old[i]);
     h->reload.n_old = 0;
 }

@@ -93,18 +93,18 @@ static void add_headers(struct httpd_request *rq, struct MHD_Response *r, const 
                         bool varies, bool compressed)
 {
     if (content_type && is_clean(content_type))
-        MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+        mhd.add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
     for (size_t i = 0; i < rq->n_headers; i++)
-        MHD_add_response_header(r, rq->headers[i].name, rq->headers[i].value);
+        mhd.add_response_header(r, rq->headers[i].name, rq->headers[i].value);
     if (varies)
-        MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, "Accept-Encoding");
+        mhd.add_response_header(r, MHD_HTTP_HEADER_VARY, "Accept-Encoding");
     if (compressed)
-        MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+        mhd.add_response_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
     pthread_mutex_lock(&rq->server->lock);
     bool last = rq->server->draining;
     pthread_mutex_unlock(&rq->server->lock);
     if (last)
-        MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
+        mhd.add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
 /* The response is complete: back to the event thread with it. rq may be gone when this returns. */
@@ -116,7 +116,7 @@ static void hand_back(struct httpd_request *rq, int status, struct MHD_Response 
         *rq->outcome = HTTPD_ANSWERED;
     rq->outcome = NULL;
     if (rq->suspended)
-        MHD_resume_connection(rq->connection);
+        mhd.resume_connection(rq->connection);
 }
 
 /* For what can't happen but by lack of memory: without a response the connection is closed. */
@@ -138,10 +138,10 @@ void httpd_reply(struct httpd_request *rq, int status, const char *content_type,
     rq->sent = b.n;
     struct MHD_Response *r;
     if (b.n) {
-        r = MHD_create_response_from_buffer_with_free_callback(b.n, b.p, free);
+        r = mhd.create_response_from_buffer_with_free_callback(b.n, b.p, free);
     } else {
         free(b.p);
-        r = MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+        r = mhd.create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
     }
     if (!r) {
         if (b.n)
@@ -157,7 +157,7 @@ void httpd_reply_shared(struct httpd_request *rq, int status, const char *conten
                         bool varies, bool gzipped, void (*release)(void *owner), void *owner)
 {
     rq->sent = bytes.n;
-    struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback_cls(
+    struct MHD_Response *r = mhd.create_response_from_buffer_with_free_callback_cls(
         bytes.n, (void *)(uintptr_t)(bytes.p ? bytes.p : ""), release, owner);
     if (!r) {
         release(owner);
@@ -182,7 +182,7 @@ void httpd_reply_fd(struct httpd_request *rq, int status, const char *content_ty
         httpd_reply(rq, status, content_type, NULL, false);
         return;
     }
-    struct MHD_Response *r = MHD_create_response_from_fd64(size, fd);
+    struct MHD_Response *r = mhd.create_response_from_fd64(size, fd);
     rq->sent = size;
     if (!r) {
         close(fd);

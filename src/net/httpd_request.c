@@ -33,7 +33,7 @@ void httpd_request_free(struct httpd_request *rq)
     if (rq->data_free)
         rq->data_free(rq->data);
     if (rq->response)
-        MHD_destroy_response(rq->response);
+        mhd.destroy_response(rq->response);
     for (size_t i = 0; i < rq->n_headers; i++) {
         free(rq->headers[i].name);
         free(rq->headers[i].value);
@@ -53,7 +53,7 @@ void httpd_request_free(struct httpd_request *rq)
 static void peer_text(struct httpd_request *rq)
 {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(rq->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+        mhd.get_connection_info(rq->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (!info || !info->client_addr)
         return;
     const struct sockaddr *sa = info->client_addr;
@@ -118,7 +118,7 @@ int httpd_request_begin(struct httpd_request *rq, const char *method)
         return 501;
     memcpy(rq->method, method, n + 1);
     peer_text(rq);
-    MHD_get_connection_values_n(rq->connection, MHD_HEADER_KIND, look_at_header, &f);
+    mhd.get_connection_values_n(rq->connection, MHD_HEADER_KIND, look_at_header, &f);
     if (f.bad || f.lengths > 1 || f.codings > 1 || f.hosts > 1 || (f.lengths && f.codings) ||
         !split_uri(rq))
         return 400;
@@ -209,12 +209,12 @@ str httpd_body(const struct httpd_request *rq)
 
 str httpd_header_of(const struct httpd_request *rq, const char *name)
 {
-    return str_z(MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, name));
+    return str_z(mhd.lookup_connection_value(rq->connection, MHD_HEADER_KIND, name));
 }
 
 bool httpd_has_header(const struct httpd_request *rq, const char *name)
 {
-    return MHD_lookup_connection_value_n(rq->connection, MHD_HEADER_KIND, name, strlen(name), NULL,
+    return mhd.lookup_connection_value_n(rq->connection, MHD_HEADER_KIND, name, strlen(name), NULL,
                                          NULL) == MHD_YES;
 }
 
@@ -247,7 +247,7 @@ bool httpd_gone(const struct httpd_request *rq)
     if (gone)
         return true;
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(rq->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        mhd.get_connection_info(rq->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct pollfd p = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
 }

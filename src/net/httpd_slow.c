@@ -17,14 +17,14 @@ struct httpd_peer {
 static struct httpd_peer *peer_of(struct MHD_Connection *c)
 {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        mhd.get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info ? info->socket_context : NULL;
 }
 
 static void open_peer(struct httpd *h, struct MHD_Connection *c, void **context)
 {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+        mhd.get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct httpd_peer *p = info ? calloc(1, sizeof *p) : NULL;
     *context = p;
     if (!p)

@@ -4,6 +4,7 @@
 
 #include "base/auto.h"
 #include "base/buf.h"
+#include "store/pq_api.h"
 #include "store/postgres_value.h"
 
 /* Rows that wait because another statement was run meanwhile. */
@@ -50,7 +51,7 @@ static str first_line(const char *text)
 static int fail_conn(struct pg *p, struct err *e)
 {
     p->conn.broken = true;
-    return err_set(e, ERR_NET, "database: %.*s", STR_ARG(first_line(PQerrorMessage(p->pg))));
+    return err_set(e, ERR_NET, "database: %.*s", STR_ARG(first_line(pq.errorMessage(p->pg))));
 }
 
 static int code_of_state(struct pg *p, const char *s, const char *text)
@@ -71,7 +72,7 @@ static int code_of_state(struct pg *p, const char *s, const char *text)
         p->conn.broken = true;
         return ERR_NET;
     }
-    if (strcmp(s, "25006") == 0 && PQstatus(p->pg) == CONNECTION_OK)
+    if (strcmp(s, "25006") == 0 && pq.status(p->pg) == CONNECTION_OK)
         return ERR_USAGE; /* writes in a DB_READ transaction */
     if (strncmp(s, "53", 2) == 0 || strncmp(s, "57", 2) == 0 || strncmp(s, "58", 2) == 0)
         return ERR_IO;
@@ -82,17 +83,17 @@ static int code_of_state(struct pg *p, const char *s, const char *text)
 
 static int fail_result(struct pg *p, const PGresult *r, struct err *e)
 {
-    const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
-    if (!state || PQstatus(p->pg) != CONNECTION_OK)
+    const char *state = r ? pq.resultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+    if (!state || pq.status(p->pg) != CONNECTION_OK)
         return fail_conn(p, e);
-    const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+    const char *text = pq.resultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
     return err_set(e, code_of_state(p, state, text), "database: %.*s (%s)",
                    STR_ARG(first_line(text)), state);
 }
 
 static bool succeeded(const PGresult *r)
 {
-    ExecStatusType t = PQresultStatus(r);
+    ExecStatusType t = pq.resultStatus(r);
     return t == PGRES_COMMAND_OK || t == PGRES_TUPLES_OK || t == PGRES_SINGLE_TUPLE ||
            t == PGRES_EMPTY_QUERY;
 }
@@ -103,9 +104,10 @@ static void on_notice(void *arg, const PGresult *r)
 
 static int fail_connect(PGconn *pg, struct err *e)
 {
-    const char *text = PQerrorMessage(pg);
+    const char *text = pq.errorMessage(pg);
     str s = str_z(text);
-    bool refused = PQconnectionNeedsPassword(pg) || str_contains(s, STR("authentication failed")) ||
+    bool refused = pq.connectionNeedsPassword(pg) ||
+                   str_contains(s, STR("authentication failed")) ||
                    str_contains(s, STR("pg_hba.conf")) || str_contains(s, STR("does not exist")) ||
                    str_contains(s, STR("no password supplied"));
     return err_set(e, refused ? ERR_AUTH : ERR_NET, "database: %.*s", STR_ARG(first_line(text)));
@@ -113,9 +115,9 @@ static int fail_connect(PGconn *pg, struct err *e)
 
 static int run(struct pg *p, const char *sql, struct err *e)
 {
-    PGresult *r = PQexec(p->pg, sql);
+    PGresult *r = pq.exec(p->pg, sql);
     int rc = succeeded(r) ? 0 : fail_result(p, r, e);
-    PQclear(r);
+    pq.clear(r);
     return rc;
 }
 
@@ -140,7 +142,7 @@ static int pg_script(struct db_conn *c, const char *sql, struct err *e)
 
 static void pg_disconnect(struct db_conn *c)
 {
-    PQfinish(pg_of(c)->pg);
+    pq.finish(pg_of(c)->pg);
     free(c);
 }
 
@@ -152,31 +154,34 @@ static int pg_connect(const struct db_options *o, bool writer, struct db_conn **
                           "keepalives_count",          "tcp_user_timeout", "dbname",
                           "connect_timeout",           "client_encoding",  NULL};
     const char *values[] = {"kellet", "30", "10", "3", "30000", o->url, timeout, "UTF8", NULL};
+    int rc = pq_load(e);
+    if (rc < 0)
+        return rc;
     struct pg *p = calloc(1, sizeof *p);
     if (!p)
         return err_no_memory(e);
     p->conn.driver = &db_postgres;
-    p->pg = PQconnectdbParams(keys, values, 1);
-    if (!p->pg || PQstatus(p->pg) != CONNECTION_OK) {
-        int rc = p->pg ? fail_connect(p->pg, e) : err_no_memory(e);
+    p->pg = pq.connectdbParams(keys, values, 1);
+    if (!p->pg || pq.status(p->pg) != CONNECTION_OK) {
+        rc = p->pg ? fail_connect(p->pg, e) : err_no_memory(e);
         pg_disconnect(&p->conn);
         return rc;
     }
-    PQsetNoticeReceiver(p->pg, on_notice, NULL);
+    pq.setNoticeReceiver(p->pg, on_notice, NULL);
     char set[256];
     snprintf(set, sizeof set,
              "SET statement_timeout = '%us'; SET lc_messages = 'C';"
              "SET idle_in_transaction_session_timeout = '600s'; SET TimeZone = 'UTC'",
              o->statement_timeout);
-    int rc = pg_script(&p->conn, set, e);
+    rc = pg_script(&p->conn, set, e);
     if (rc < 0 && !p->conn.broken) { /* lc_messages is for superusers */
         snprintf(set, sizeof set, "SET statement_timeout = '%us'", o->statement_timeout);
         rc = pg_script(&p->conn, set, e);
     }
     for (int mode = DB_READ; rc == 0 && mode <= DB_WRITE; mode++) {
-        PGresult *r = PQprepare(p->pg, begin_names[mode], begins[mode], 0, NULL);
+        PGresult *r = pq.prepare(p->pg, begin_names[mode], begins[mode], 0, NULL);
         rc = succeeded(r) ? 0 : fail_result(p, r, e);
-        PQclear(r);
+        pq.clear(r);
     }
     if (rc < 0) {
         pg_disconnect(&p->conn);
@@ -190,15 +195,15 @@ static int pg_connect(const struct db_options *o, bool writer, struct db_conn **
 static int settle(struct pg *p, struct err *e)
 {
     while (p->owed) {
-        PGresult *r = PQgetResult(p->pg);
+        PGresult *r = pq.getResult(p->pg);
         p->owed = r != NULL;
-        PQclear(r);
+        pq.clear(r);
     }
-    struct pollfd fd = {.fd = PQsocket(p->pg), .events = POLLIN};
+    struct pollfd fd = {.fd = pq.socket(p->pg), .events = POLLIN};
     for (int i = 0; i < 8 && poll(&fd, 1, 0) == 1; i++)
-        if (!PQconsumeInput(p->pg))
+        if (!pq.consumeInput(p->pg))
             break;
-    if (PQstatus(p->pg) != CONNECTION_OK || PQtransactionStatus(p->pg) != PQTRANS_IDLE)
+    if (pq.status(p->pg) != CONNECTION_OK || pq.transactionStatus(p->pg) != PQTRANS_IDLE)
         return fail_conn(p, e);
     return 0;
 }
@@ -220,14 +225,14 @@ static int pg_commit(struct db_conn *c, struct err *e)
         return 0;
     }
     if (p->mode == DB_READ) {
-        p->owed = PQsendQuery(p->pg, "COMMIT");
+        p->owed = pq.sendQuery(p->pg, "COMMIT");
         return p->owed ? 0 : fail_conn(p, e);
     }
-    PGresult *r = PQexec(p->pg, "COMMIT");
+    PGresult *r = pq.exec(p->pg, "COMMIT");
     int rc = succeeded(r) ? 0 : fail_result(p, r, e);
-    if (rc == 0 && strcmp(PQcmdStatus(r), "COMMIT") != 0)
+    if (rc == 0 && strcmp(pq.cmdStatus(r), "COMMIT") != 0)
         rc = err_set(e, ERR_CONFLICT, "the database rolled the transaction back");
-    PQclear(r);
+    pq.clear(r);
     return rc;
 }
 
@@ -235,7 +240,7 @@ static void pg_rollback(struct db_conn *c)
 {
     struct pg *p = pg_of(c);
     p->begin_due = false;
-    if (PQtransactionStatus(p->pg) != PQTRANS_IDLE && run(p, "ROLLBACK", NULL) < 0)
+    if (pq.transactionStatus(p->pg) != PQTRANS_IDLE && run(p, "ROLLBACK", NULL) < 0)
         c->broken = true;
 }
 
@@ -247,18 +252,18 @@ static void leave_pipeline(struct pg *p)
     if (!p->piped)
         return;
     p->piped = false;
-    PQclear(PQgetResult(p->pg)); /* the pipeline's end */
-    if (!PQexitPipelineMode(p->pg))
+    pq.clear(pq.getResult(p->pg)); /* the pipeline's end */
+    if (!pq.exitPipelineMode(p->pg))
         p->conn.broken = true;
 }
 
 /* The answer to the BEGIN at the head of the pipeline. */
 static int begin_answer(struct pg *p, struct err *e)
 {
-    PGresult *r = PQgetResult(p->pg);
+    PGresult *r = pq.getResult(p->pg);
     int rc = succeeded(r) ? 0 : fail_result(p, r, e);
-    PQclear(r);
-    PQclear(PQgetResult(p->pg));
+    pq.clear(r);
+    pq.clear(pq.getResult(p->pg));
     return rc;
 }
 
@@ -273,15 +278,15 @@ static int send_statement(struct pg *p, uint64_t number, const struct db_value *
     bool first = rc == 0 && p->begin_due;
     if (first) {
         p->begin_due = false;
-        p->piped = PQenterPipelineMode(p->pg);
-        if (!p->piped || !PQsendQueryPrepared(p->pg, begin_names[p->mode], 0, NULL, NULL, NULL, 1))
+        p->piped = pq.enterPipelineMode(p->pg);
+        if (!p->piped || !pq.sendQueryPrepared(p->pg, begin_names[p->mode], 0, NULL, NULL, NULL, 1))
             rc = fail_conn(p, e);
     }
-    if (rc == 0 && !PQsendQueryPrepared(p->pg, name, (int)n, o.p, o.lengths, o.formats, 1))
+    if (rc == 0 && !pq.sendQueryPrepared(p->pg, name, (int)n, o.p, o.lengths, o.formats, 1))
         rc = fail_conn(p, e);
     free(o.memory);
     if (rc == 0 && first)
-        rc = PQpipelineSync(p->pg) ? begin_answer(p, e) : fail_conn(p, e);
+        rc = pq.pipelineSync(p->pg) ? begin_answer(p, e) : fail_conn(p, e);
     return rc;
 }
 
@@ -291,13 +296,13 @@ static int take_types(struct pg_rows *s, const PGresult *r, struct err *e)
 {
     if (s->types)
         return 0;
-    s->columns = PQnfields(r);
+    s->columns = pq.nfields(r);
     s->types = calloc(s->columns + 1, sizeof *s->types);
     s->cells = calloc(s->columns + 1, sizeof *s->cells);
     if (!s->types || !s->cells)
         return err_no_memory(e);
     for (int i = 0; i < s->columns; i++)
-        s->types[i] = PQftype(r, i);
+        s->types[i] = pq.ftype(r, i);
     return 0;
 }
 
@@ -305,8 +310,8 @@ static int take_types(struct pg_rows *s, const PGresult *r, struct err *e)
 static int receive(struct pg *p, struct db_rows *rows, PGresult **out, struct err *e)
 {
     struct pg_rows *s = rows->state;
-    for (PGresult *r; !s->ended && (r = PQgetResult(p->pg));) {
-        ExecStatusType t = PQresultStatus(r);
+    for (PGresult *r; !s->ended && (r = pq.getResult(p->pg));) {
+        ExecStatusType t = pq.resultStatus(r);
         if (t == PGRES_SINGLE_TUPLE) {
             int rc = take_types(s, r, e);
             if (rc == 0) {
@@ -317,7 +322,7 @@ static int receive(struct pg *p, struct db_rows *rows, PGresult **out, struct er
         } else if (t != PGRES_TUPLES_OK && t != PGRES_COMMAND_OK && !s->failed) {
             s->failed = fail_result(p, r, &s->why);
         }
-        PQclear(r);
+        pq.clear(r);
     }
     if (!s->ended)
         leave_pipeline(p);
@@ -332,10 +337,10 @@ static int receive(struct pg *p, struct db_rows *rows, PGresult **out, struct er
 static void keep(struct pg_rows *s, const PGresult *r)
 {
     for (int i = 0; i < s->columns; i++) {
-        bool null = PQgetisnull(r, 0, i);
-        int n = PQgetlength(r, 0, i);
+        bool null = pq.getisnull(r, 0, i);
+        int n = pq.getlength(r, 0, i);
         buf_add_u32(&s->kept, null ? UINT32_MAX : (uint32_t)n);
-        buf_add(&s->kept, PQgetvalue(r, 0, i), null ? 0 : n);
+        buf_add(&s->kept, pq.getvalue(r, 0, i), null ? 0 : n);
     }
 }
 
@@ -349,7 +354,7 @@ static int put_aside(struct pg *p, struct err *e)
     PGresult *r;
     while (receive(p, rows, &r, NULL) == 1) {
         keep(s, r);
-        PQclear(r);
+        pq.clear(r);
     }
     return buf_check(&s->kept, "rows of an open query", e);
 }
@@ -370,7 +375,7 @@ static int pg_next(struct db_conn *c, struct db_rows *rows, struct err *e)
 {
     struct pg *p = pg_of(c);
     struct pg_rows *s = rows->state;
-    PQclear(s->row);
+    pq.clear(s->row);
     s->row = NULL;
     if (s->kept_at < s->kept.n) {
         next_kept(s);
@@ -378,8 +383,9 @@ static int pg_next(struct db_conn *c, struct db_rows *rows, struct err *e)
     }
     int rc = receive(p, rows, &s->row, e);
     for (int i = 0; rc == 1 && i < s->columns; i++)
-        s->cells[i] = (struct pg_cell){PQgetisnull(s->row, 0, i) ? NULL : PQgetvalue(s->row, 0, i),
-                                       (size_t)PQgetlength(s->row, 0, i)};
+        s->cells[i] =
+            (struct pg_cell){pq.getisnull(s->row, 0, i) ? NULL : pq.getvalue(s->row, 0, i),
+                             (size_t)pq.getlength(s->row, 0, i)};
     return rc;
 }
 
@@ -402,9 +408,9 @@ static int pg_prepare(struct db_conn *c, const char *sql, const struct db_value 
     char name[32];
     uint64_t number = ++p->names;
     snprintf(name, sizeof name, "s%llu", (unsigned long long)number);
-    PGresult *r = PQprepare(p->pg, name, sql, (int)n, types);
+    PGresult *r = pq.prepare(p->pg, name, sql, (int)n, types);
     rc = succeeded(r) ? 0 : fail_result(p, r, e);
-    PQclear(r);
+    pq.clear(r);
     if (rc == 0)
         st->name = number;
     return rc;
@@ -413,12 +419,12 @@ static int pg_prepare(struct db_conn *c, const char *sql, const struct db_value 
 static void pg_unprepare(struct db_conn *c, struct db_stmt *st)
 {
     struct pg *p = pg_of(c);
-    if (!st->name || c->broken || PQtransactionStatus(p->pg) == PQTRANS_INERROR ||
+    if (!st->name || c->broken || pq.transactionStatus(p->pg) == PQTRANS_INERROR ||
         put_aside(p, NULL) < 0)
         return;
     char sql[48];
     snprintf(sql, sizeof sql, "DEALLOCATE s%llu", (unsigned long long)st->name);
-    PQclear(PQexec(p->pg, sql));
+    pq.clear(pq.exec(p->pg, sql));
 }
 
 static int64_t pg_exec(struct db_conn *c, struct db_stmt *st, const struct db_value *v, size_t n,
@@ -429,9 +435,9 @@ static int64_t pg_exec(struct db_conn *c, struct db_stmt *st, const struct db_va
     if (rc == 0)
         rc = send_statement(p, st->name, v, n, e);
     int64_t changed = rc;
-    for (PGresult *r; (r = PQgetResult(p->pg)); PQclear(r))
+    for (PGresult *r; (r = pq.getResult(p->pg)); pq.clear(r))
         if (changed >= 0)
-            changed = succeeded(r) ? strtoll(PQcmdTuples(r), NULL, 10) : fail_result(p, r, e);
+            changed = succeeded(r) ? strtoll(pq.cmdTuples(r), NULL, 10) : fail_result(p, r, e);
     leave_pipeline(p);
     return changed;
 }
@@ -450,7 +456,7 @@ static int pg_query(struct db_conn *c, struct db_rows *rows, const struct db_val
     rc = send_statement(p, rows->stmt->name, v, n, e);
     s->ended = false;
     p->streaming = rows;
-    if (rc == 0 && !PQsetSingleRowMode(p->pg))
+    if (rc == 0 && !pq.setSingleRowMode(p->pg))
         rc = fail_conn(p, e);
     if (rc < 0)
         return rc;
@@ -467,8 +473,8 @@ static void pg_close(struct db_conn *c, struct db_rows *rows)
         return;
     PGresult *r;
     while (!s->ended && receive(pg_of(c), rows, &r, NULL) == 1)
-        PQclear(r);
-    PQclear(s->row);
+        pq.clear(r);
+    pq.clear(s->row);
     buf_done(&s->kept);
     free(s->types);
     free(s->cells);
@@ -498,16 +504,16 @@ static int pg_wait(struct db_conn *c, int wake,
                    struct err *e)
 {
     struct pg *p = pg_of(c);
-    struct pollfd fds[] = {{.fd = PQsocket(p->pg), .events = POLLIN},
+    struct pollfd fds[] = {{.fd = pq.socket(p->pg), .events = POLLIN},
                            {.fd = wake, .events = POLLIN}};
     /* Now and then a question, so that a server that vanished without a word is noticed. */
     if (poll(fds, 2, 60000) == 0)
         return pg_script(c, "SELECT 1", e);
-    if (!PQconsumeInput(p->pg))
+    if (!pq.consumeInput(p->pg))
         return fail_conn(p, e);
-    for (PGnotify *n; (n = PQnotifies(p->pg));) {
+    for (PGnotify *n; (n = pq.notifies(p->pg));) {
         fn(ctx, n->relname, str_z(n->extra));
-        PQfreemem(n);
+        pq.freemem(n);
     }
     return 0;
 }
