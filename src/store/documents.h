@@ -83,8 +83,10 @@ int document_stat(struct documents *d, struct db_tx *tx, str account, str bucket
 /* Copies without moving bytes (archives, restored images, other accounts). */
 int document_copy(struct documents *d, struct db_tx *tx, str account, str bucket, str key,
                   str to_account, str to_bucket, str to_key, struct err *e);
-/* Removes contents and chunks that no document has named for an hour, at most `limit` of each.
- * Returns how many. */
+/* Removes contents and chunks that no document has named for an hour (keep_us), at most `limit` of
+ * each. Returns how many. With a keep_us below an hour it waits up to a second for transactions
+ * that may have seen a chunk before nobody named it, and leaves chunks for later while one is open:
+ * on PostgreSQL the processes that write must have one role. */
 int64_t documents_sweep(struct documents *d, size_t limit, struct err *e);
 
 #endif

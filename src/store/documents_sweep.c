@@ -1,8 +1,13 @@
+#include <time.h>
+
 #include "base/cursor.h"
 #include "store/chunk_store_s3.h"
 #include "store/documents_internal.h"
 
 enum { LIMIT_MAX = 100000, NOTE_BATCH = 500, NOTE_BATCHES = 40 };
+enum { LOOKS = 50, PAUSE_MS = 20 }; /* at who is still writing */
+/* No transaction takes so long. */
+#define LONG_AGO_US INT64_C(3600000000)
 
 struct candidate {
     int64_t id, since;
@@ -14,7 +19,7 @@ struct candidate {
 struct sweep {
     struct documents *d;
     size_t limit, n;
-    int64_t contents;
+    int64_t contents, found_at; /* found_at: the database's time when the candidates were known */
     struct candidate *items;
 };
 
@@ -185,15 +190,23 @@ static int compare(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static int find_candidates(struct db_tx *tx, struct sweep *s, struct err *e)
+static int find_candidates(struct db_tx *tx, void *ctx, struct err *e)
 {
+    struct sweep *s = ctx;
+    int64_t unnoted = 0;
     auto_rows *r = NULL;
-    int rc = db_query(
+    s->n = 0;
+    int rc = db_query_int(tx,
+                          "SELECT COUNT(*) FROM (SELECT 1 FROM content WHERE area IS NULL"
+                          " AND chunks IS NOT NULL LIMIT 1) AS few",
+                          DB0, &unnoted, e);
+    if (rc < 0 || unnoted)
+        return rc;
+    rc = db_query(
         tx,
         "SELECT id, digest, driver, unnamed_since FROM chunk WHERE unnamed_since IS NOT NULL"
         " AND unnamed_since <= now_us() - $1 LIMIT $2",
         DB(DBI(s->d->keep_us), DBI(s->limit)), &r, e);
-    s->n = 0;
     while (rc >= 0 && s->n < s->limit && (rc = db_next(r, e)) == 1) {
         struct candidate *c = &s->items[s->n++];
         *c = (struct candidate){
@@ -202,7 +215,38 @@ static int find_candidates(struct db_tx *tx, struct sweep *s, struct err *e)
             memcpy(c->digest.b, db_blob(r, 1).p, sizeof c->digest.b);
     }
     qsort(s->items, s->n, sizeof *s->items, compare);
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? rc : db_query_int(tx, "SELECT now_us()", DB0, &s->found_at, e);
+}
+
+/* How many of our transactions are older than what was found? SQLite: one writes at a time, and
+ * what is marked was marked before it began. */
+static int count_older(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct sweep *s = ctx;
+    int64_t n = 0;
+    if (db_tx_kind(tx) == DB_SQLITE)
+        return 0;
+    int rc = db_query_int(tx,
+                          "SELECT COUNT(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                          " AND datname = current_database() AND backend_type = 'client backend'"
+                          " AND xact_start <= to_timestamp($1 / 1000000.0)",
+                          DB(DBI(s->found_at)), &n, e);
+    return rc < 0 ? rc : n > 0;
+}
+
+/* Whoever saw a candidate before it was marked may name it without a sign: such transactions must
+ * be over before it is looked who names it. 0: one does not end, and nothing is dropped now. */
+static int wait_for_older(struct sweep *s, struct err *e)
+{
+    if (s->d->keep_us >= LONG_AGO_US)
+        return 1;
+    for (int i = 0; i < LOOKS; i++) {
+        int rc = db_run(s->d->db, DB_READ, count_older, s, e);
+        if (rc <= 0)
+            return rc < 0 ? rc : 1;
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
+    }
+    return 0;
 }
 
 static int mark_named(void *ctx, int64_t id)
@@ -238,15 +282,7 @@ static int look_at_area(struct db_tx *tx, struct sweep *s, size_t from, size_t t
 static int look(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct sweep *s = ctx;
-    int64_t unnoted = 0;
-    int rc = db_query_int(tx,
-                          "SELECT COUNT(*) FROM (SELECT 1 FROM content WHERE area IS NULL"
-                          " AND chunks IS NOT NULL LIMIT 1) AS few",
-                          DB0, &unnoted, e);
-    s->n = 0;
-    if (rc < 0 || unnoted)
-        return rc;
-    rc = find_candidates(tx, s, e);
+    int rc = 0;
     for (size_t from = 0, to; rc >= 0 && from < s->n; from = to) {
         for (to = from + 1; to < s->n && s->items[to].id / AREA == s->items[from].id / AREA;)
             to++;
@@ -256,24 +292,16 @@ static int look(struct db_tx *tx, void *ctx, struct err *e)
 }
 
 /* A mark that was set once more meanwhile stays: who did so may have been the last that named it.
- * Whoever names a candidate meanwhile has cleared its mark, or did so before the mark, which is an
- * hour old: longer than any transaction. */
+ * Whoever names a candidate meanwhile has cleared its mark. */
 static int drop(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct sweep *s = ctx;
     for (size_t i = 0; i < s->n; i++) {
         struct candidate *c = &s->items[i];
-        int64_t n;
-        if (c->named)
-            n = db_exec(tx,
-                        "UPDATE chunk SET unnamed_since = NULL"
-                        " WHERE id = $1 AND unnamed_since = $2",
-                        DB(DBI(c->id), DBI(c->since)), e);
-        else
-            n = db_exec(tx,
-                        "DELETE FROM chunk WHERE id = $1 AND unnamed_since IS NOT NULL"
-                        " AND unnamed_since <= now_us() - $2",
-                        DB(DBI(c->id), DBI(s->d->keep_us)), e);
+        const char *sql =
+            c->named ? "UPDATE chunk SET unnamed_since = NULL WHERE id = $1 AND unnamed_since = $2"
+                     : "DELETE FROM chunk WHERE id = $1 AND unnamed_since = $2";
+        int64_t n = db_exec(tx, sql, DB(DBI(c->id), DBI(c->since)), e);
         if (n < 0)
             return (int)n;
         c->gone = !c->named && n;
@@ -292,6 +320,10 @@ int64_t documents_sweep(struct documents *d, size_t limit, struct err *e)
     for (int i = 0; rc >= 0 && u.more && i < NOTE_BATCHES; i++)
         rc = db_run(d->db, DB_WRITE, note_contents, &u, e);
     if (rc >= 0)
+        rc = db_run(d->db, DB_READ, find_candidates, &s, e);
+    if (rc >= 0 && s.n && (rc = wait_for_older(&s, e)) == 0)
+        s.n = 0;
+    if (rc >= 0 && s.n)
         rc = db_run(d->db, DB_READ, look, &s, e);
     if (rc >= 0 && s.n)
         rc = db_run(d->db, DB_WRITE, drop, &s, e);
