@@ -185,7 +185,8 @@ class Feeds:
             for v in [] if k.os else self.github.get(f"github:{k.type}", []):
                 a, low, fix = (version_key(x) for x in (k.version, v["low"], v["fix"]))
                 inside = a == low if v["range"].startswith("=") else a < fix and (v["range"].startswith("<") or a >= low)
-                if v["name"] == k.name and inside:
+                named = v["package"].replace(":", "/") + "@" in k.purl if k.type == "java" else v["name"] == k.name
+                if named and inside:
                     found.append(self.finding(v, k, self.severity(v, v["cves"]), f"http://g.example/{v['id']}", [v["fix"]], False,
                                               v["cves"]))
         return found

@@ -142,21 +142,28 @@ class Builder:
                 self.put(path, text, mode if chance < .5 else self.r.choice([0o644, 0o755, 0o4755]))
         k.manifest.sort(key=lambda e: e["path"])
 
-    def language(self, kind, name, version, **more):
+    def places(self, *choices):
+        """Where a package stands: mostly at one place, in no order."""
+        return self.r.sample(choices, self.r.choice([1, 1, 1, 2, 2, len(choices)]))
+
+    def language(self, kind, name, version, group="org.x", **more):
+        """A row for each place where the package stands."""
         if kind in ("npm", "gem") and more["license"][:1] != "(":  # shown without its OR (docs/compatibility.md)
             more.update(expression=more["license"], license=more["license"].replace(" OR ", " "))
-        place = {"python": "pypi", "java": "maven/org.x", "go": "golang"}.get(kind, kind)
+        place = {"python": "pypi", "java": f"maven/{group}", "go": "golang"}.get(kind, kind)
         self.packages.append(Package(name, version, kind, purl=f"pkg:{place}/{name}@{version}".replace("(", "%28").replace(
             ")", "%29"), **more))
 
     def npm(self, name, version, licence):
-        path = f"/usr/lib/node_modules/{name}/package.json"
-        self.put(path, json.dumps({"name": name, "version": version, "license": licence}))
-        self.language("npm", name, version, location=path, license=licence)
+        for folder in self.places("/usr/lib", "/opt/app", "/usr/lib/node_modules/other"):
+            path = f"{folder}/node_modules/{name}/package.json"
+            self.put(path, json.dumps({"name": name, "version": version, "license": licence}))
+            self.language("npm", name, version, location=path, license=licence)
 
     def gem(self, name, version, licence):
-        path = f"/usr/lib/ruby/gems/3.0.0/specifications/{name}-{version}.gemspec"
-        self.put(path, f"""# stub: {name} {version} ruby lib
+        for folder in self.places("/usr/lib/ruby/gems/3.0.0", "/opt/bundle"):
+            path = f"{folder}/specifications/{name}-{version}.gemspec"
+            self.put(path, f"""# stub: {name} {version} ruby lib
 Gem::Specification.new do |s|
   s.name = "{name}".freeze
   s.version = "{version}"
@@ -165,34 +172,40 @@ Gem::Specification.new do |s|
   s.summary = "x".freeze
 end
 """)
-        self.language("gem", name, version, location=path, license=licence)
+            self.language("gem", name, version, location=path, license=licence)
 
     def python(self, name, version, licence):
-        where = "/usr/lib/python3.11/site-packages"
-        self.put(f"{where}/{name}-{version}.dist-info/METADATA",
-                 f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nLicense: {licence}\n\n")
-        self.put(f"{where}/{name}-{version}.dist-info/top_level.txt", f"{name}\n")
-        self.put(f"{where}/{name}-{version}.dist-info/RECORD", f"{name}/__init__.py,,\n")
-        self.language("python", name, version, location=f"{where}/{name}", license=licence)
+        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nLicense: {licence}\n\n"
+        for where in self.places("/usr/lib/python3.11/site-packages", "/opt/venv/lib/python3.11/site-packages"):
+            self.put(f"{where}/{name}-{version}.dist-info/METADATA", text)
+            self.put(f"{where}/{name}-{version}.dist-info/top_level.txt", f"{name}\n")
+            self.put(f"{where}/{name}-{version}.dist-info/RECORD", f"{name}/__init__.py,,\n")
+            if self.r.random() < .3:  # described once more: still one installation
+                self.put(f"{where}/{name}-{version}.egg-info/PKG-INFO", text)
+            self.language("python", name, version, location=f"{where}/{name}", license=licence)
 
     def java(self, name, version, licence):
-        path, inner = f"/opt/app/{name}-{version}.jar", jar("org.x", name, version)
-        if self.r.random() < .3:  # in another archive
-            path = f"/opt/app/{name}.war"
-            self.put(path, jar("org.y", f"{name}-web", "9.9.0", (f"WEB-INF/lib/{name}.jar", inner)))
-            self.language("java", f"{name}-web", "9.9.0", location=path)
-            self.packages[-1].purl = self.packages[-1].purl.replace("org.x", "org.y")
-            path += f":WEB-INF/lib/{name}.jar"
-        else:
-            self.put(path, inner)
-        self.language("java", name, version, location=path)
+        inner = jar("org.x", name, version)
+        for path in self.places(f"/opt/app/{name}-{version}.jar", f"/opt/app/{name}.war", f"/srv/lib/{name}.jar"):
+            if path.endswith(".war"):  # in another archive
+                self.put(path, jar("org.y", f"{name}-web", "9.9.0", (f"WEB-INF/lib/{name}.jar", inner)))
+                self.language("java", f"{name}-web", "9.9.0", location=path, group="org.y")
+                path += f":WEB-INF/lib/{name}.jar"
+            else:
+                self.put(path, inner)
+            self.language("java", name, version, location=path)
+        if self.r.random() < .3:  # another one's of that name and version
+            path = f"/opt/app/lib/{name}.jar"
+            self.put(path, jar("org.z", name, version))
+            self.language("java", name, version, location=path, group="org.z")
 
     def go(self, name, version, licence):
-        path, main, go = f"/usr/local/bin/{name}", f"x.example/{name}", f"1.20.{LANGUAGE.index(name)}"
-        modules = [(MODULES + n, f"v{v}") for n, v in ((name, version), (name + "-2", "0.0.1"))]
-        self.put(path, go_program(main, modules, go), 0o755)
-        for n, v in [(main, "(devel)"), ("stdlib", go), *modules]:
-            self.language("go", n, v, location=path)
+        modules, go = [(MODULES + n, f"v{v}") for n, v in ((name, version), (name + "-2", "0.0.1"))], f"1.20.{LANGUAGE.index(name)}"
+        for path in self.places(f"/usr/local/bin/{name}", f"/usr/bin/{name}-tool"):  # programs with the same modules
+            main = f"x.example/{path.rpartition('/')[2]}"
+            self.put(path, go_program(main, modules, go), 0o755)
+            for n, v in [(main, "(devel)"), ("stdlib", go), *modules]:
+                self.language("go", n, v, location=path)
 
     def language_packages(self):
         makers = [self.npm, self.npm, self.gem, self.gem, self.python, self.java, self.go]

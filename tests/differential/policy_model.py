@@ -577,6 +577,12 @@ def judge_rule(rule, facts, problems):
     return rows, False
 
 
+# Of a package at several places these tell once what its name or version alone tells: docs/policy.md, "Packages at several places"
+ONCE = {("npms", "unknown_in_feeds"), ("npms", "version_not_in_feeds"), ("npms", "blacklisted_name_version"),
+        ("ruby_gems", "not_found_in_feed"), ("ruby_gems", "version_not_found_in_feed"), ("ruby_gems", "blacklist"),
+        ("tag_drift", "packages_added"), ("tag_drift", "packages_removed"), ("tag_drift", "packages_modified")}
+
+
 def run_policy(bundle, policy, lists, facts, v, used):
     """Adds to the verdict; `used`: ids of items that allowed something."""
     gates = list(dict.fromkeys(r["gate"].lower() for r in policy["rules"]))
@@ -585,13 +591,22 @@ def run_policy(bundle, policy, lists, facts, v, used):
         found, failed = judge_rule(rule, facts, v.problems)
         if failed and bundle.get("on_rule_failure", "closed") == "closed":
             v.policy_action = min(v.policy_action, action, key=ORDER.get)
+        before = {}  # rows of this rule that are told once
         for trigger_id, said in found:
             hit = policy_allow.allowing(lists, gate, trigger_id, said, v.decided)
             if hit:
                 used.add(id(hit[1]))
             done = "go" if hit else action
             v.policy_action = min(v.policy_action, done, key=ORDER.get)
-            v.rows.append((policy["id"], gate, trigger, trigger_id, said.message, done, policy_allow.row_of(hit)))
+            row = (policy["id"], gate, trigger, trigger_id, said.message, done, policy_allow.row_of(hit))
+            if trigger_id in before:  # allowed only when it is at each place
+                n, allowed = before[trigger_id]
+                if allowed and not hit:
+                    v.rows[n], before[trigger_id] = row, (n, None)
+                continue
+            if (gate, trigger) in ONCE:
+                before[trigger_id] = len(v.rows), hit
+            v.rows.append(row)
             v.said.append(said)
 
 

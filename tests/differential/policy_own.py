@@ -211,7 +211,7 @@ def own_words(v, p):
 
 def count(f, p, rule):
     how, severity, found = p.get("severity_comparison", ">="), p.get("severity", "unknown"), 0
-    for v in f.findings:
+    for v in {(v.id, v.package.type, v.package.full, v.package.purl): v for v in f.findings}.values():  # at all of its places
         found += (p.get("package_type", "all") in ("all", "os" if v.package.os else "non-os")
                   and compare(how, SEVERITIES.index(v.severity), SEVERITIES.index(severity))
                   and p.get("fix_available", "").lower() in ("", "true" if v.fixes else "false")
@@ -328,7 +328,7 @@ def by_name(packages, p):
     out = {}
     for k in packages:
         if p.get("package_type", k.type).lower() == k.type.lower():
-            out.setdefault((k.type, k.name), {}).setdefault(k.full, k)
+            out.setdefault((k.type, k.name), {}).setdefault(k.full, []).append(k)
     return out
 
 
@@ -344,7 +344,8 @@ def drift(kind):
                               now=", ".join(sorted(b or ())))
                 found = list((b or a).values())
                 # one about several versions has a name only
-                yield about(found[0], message) if len(found) == 1 else Said(message, package=Package(key[1], "", key[0]))
+                yield from [about(k, message) for k in found[0]] if len(found) == 1 else [
+                    Said(message, package=Package(key[1], "", key[0]))]
     return rows
 
 
