@@ -145,7 +145,7 @@ static bool keep_row(struct firing *f, struct policy_row *row)
         return true;
     }
     struct policy_row *before = &f->out->v.rows[(uintptr_t)*slot - 1];
-    if (before->allowed)
+    if (before->allowed && !row->allowed)
         *before = *row;
     return false;
 }

@@ -229,10 +229,18 @@ static void test_rules(void **state)
 static void test_once(void **state)
 {
     static const struct {
-        const char *path;
+        const char *gate, *trigger, *params, *path;
         bool allowed;
-    } cases[] = {{"/a/**", false}, {"/b/**", false}, {"/**", true}};
+    } cases[] = {{"npms", "blacklisted_name_version", "name=tar", "/a/**", false},
+                 {"npms", "blacklisted_name_version", "name=tar", "/b/**", false},
+                 {"npms", "blacklisted_name_version", "name=tar", "/**", true},
+                 {"tag_drift", "packages_added", "package_type=npm", "/a/**", false},
+                 {"tag_drift", "packages_added", "package_type=npm", "/b/**", false},
+                 {"tag_drift", "packages_added", "package_type=npm", "/**", true}};
     struct policy_scan *s = scan();
+    const struct policy_lineage lineage = {.has_before = true};
+    struct policy_subject subject = *policy_scan_subject(s);
+    subject.lineage = &lineage;
     for (size_t i = 0; i < KE_ARRAY_LEN(cases); i++) {
         struct policy_bundle *b;
         struct policy_verdict *v;
@@ -240,15 +248,15 @@ static void test_once(void **state)
         int n = snprintf(
             text, sizeof text,
             "{\"id\": \"b\", \"version\": \"1_0\", \"whitelists\": [{\"id\": \"w\", \"name\": "
-            "\"w\", \"version\": \"1_0\", \"items\": [{\"id\": \"i\", \"gate\": \"npms\", "
-            "\"trigger_id\": \"*\", \"path\": \"%s\"}]}], \"policies\": [{\"id\": \"p\", "
+            "\"w\", \"version\": \"1_0\", \"items\": [{\"id\": \"i\", \"path\": \"%s\"}]}], "
+            "\"policies\": [{\"id\": \"p\", "
             "\"version\": \"1_0\", \"rules\": [{\"id\": \"r\", \"action\": \"STOP\", %s}]}], "
             "\"mappings\": [{\"name\": \"all\", \"registry\": \"*\", \"repository\": \"*\", "
             "\"image\": {\"type\": \"tag\", \"value\": \"*\"}, \"policy_ids\": [\"p\"], "
             "\"whitelist_ids\": [\"w\"]}]}",
-            cases[i].path, rule_text("npms", "blacklisted_name_version", "name=tar"));
+            cases[i].path, rule_text(cases[i].gate, cases[i].trigger, cases[i].params));
         assert_ok(policy_bundle_new((str){text, (size_t)n}, &b, &e));
-        assert_ok(policy_evaluate(b, policy_scan_subject(s), &v, &e));
+        assert_ok(policy_evaluate(b, &subject, &v, &e));
         assert_int_equal(v->n_rows, 1);
         assert_int_equal(v->rows[0].allowed, cases[i].allowed);
         assert_int_equal(v->final_action, cases[i].allowed ? ACTION_GO : ACTION_STOP);
