@@ -52,7 +52,7 @@ int gate_split_list(struct arena *a, str text, const str **out, struct err *e)
 
 static bool in_text(str x, str value)
 {
-    bool found = str_eq(str_trim(value), x); /* an empty list has one item, the empty one */
+    bool found = false;
     for (bool more = true; more && !found;) {
         more = str_contains(value, STR(","));
         found = str_eq(str_trim(str_split(&value, ',')), x);

@@ -251,6 +251,17 @@ static void metadata(void **state)
          ATTRIBUTE("distro", "not_exists", "None", "None")},
     };
     RUN(&sample_scratch_subject, none);
+    /* a list is one of its items, not itself */
+    static const struct gate_case listed[] = {
+        {"metadata", "attribute", "attribute=like_distro|check=in|value=rhel,fedora", ""},
+        {"metadata", "attribute", "attribute=like_distro|check=not_in|value=rhel,fedora",
+         ATTRIBUTE("like_distro", "not_in", "rhel,fedora", "rhel,fedora")},
+    };
+    struct policy_image image = *sample_subject.image;
+    struct policy_subject subject = sample_subject;
+    image.distro_like = STR("rhel,fedora");
+    subject.image = &image;
+    RUN(&subject, listed);
 }
 
 static void npms(void **state)
