@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/policy.h"
 #include "codec/yaml.h"
+#include "services/policy_schema.h"
 
 #include <time.h>
 
@@ -78,7 +79,8 @@ static int lint_file(const char *path)
     if (code)
         return code;
     arena_init(&a, 256 << 20);
-    int n = policy_lint(yyjson_doc_get_root(doc), (int64_t)time(NULL) * 1000000, &a, &found, &e);
+    int n =
+        policy_schema_lint(yyjson_doc_get_root(doc), (int64_t)time(NULL) * 1000000, &a, &found, &e);
     if (n < 0)
         err_wrap(&e, "%s", path);
     code = n < 0 ? fail(EXIT_CANNOT, &e) : print_problems(path, &found);

@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-enum { EXPIRING_DAYS = 30, EXPIRING_DAYS_MAX = 3650, MAPPING_LISTS_MAX = 1000 };
-static const int64_t day_us = 86400LL * 1000000;
+enum { MAPPING_LISTS_MAX = 1000 };
 
 struct compile {
     struct policy_bundle *b;
@@ -271,31 +270,6 @@ static bool compile_images(struct compile *x, yyjson_val *list, struct selectors
 
 /* ---- the bundle -------------------------------------------------------------------------------
  */
-/* A member that takes one of two words; anything else is an error of the bundle. */
-static bool read_word(struct compile *x, const char *member, const char *no, const char *yes)
-{
-    yyjson_val *v = json_get(yyjson_doc_get_root(x->b->doc), member);
-    if (!v || yyjson_is_null(v) || str_eq(json_text(v), str_z(no)))
-        return false;
-    if (str_eq(json_text(v), str_z(yes)))
-        return true;
-    if (!problems_addf(&x->b->errors, "error", "PolicyError", "%s is neither \"%s\" nor \"%s\"",
-                       member, no, yes))
-        out_of_memory(x);
-    return false;
-}
-
-static void read_options(struct compile *x)
-{
-    struct policy_bundle *b = x->b;
-    yyjson_val *root = yyjson_doc_get_root(b->doc), *days = json_get(root, "expiring_days");
-    int64_t n = yyjson_is_int(days) ? yyjson_get_sint(days) : EXPIRING_DAYS;
-    b->fail_open = read_word(x, "on_rule_failure", "closed", "open");
-    b->unmatched_stops = read_word(x, "unmatched", "go", "stop");
-    b->report_allowlist = yyjson_is_true(json_get(root, "report_allowlist"));
-    b->expiring_us = (n < 0 ? 0 : n > EXPIRING_DAYS_MAX ? EXPIRING_DAYS_MAX : n) * day_us;
-}
-
 /* False: x->c.failed. */
 static bool compile_parts(struct compile *x)
 {
@@ -310,7 +284,7 @@ static bool compile_parts(struct compile *x)
     x->b->id = json_str(root, "id");
     problems_init(&x->b->errors, x->c.a);
     x->c.out = &x->b->errors;
-    read_options(x);
+    check_options(&x->c, root, &x->b->options);
     if (!check_version(&x->c, root) || !check_shape(&x->c, root))
         return !x->c.failed;
     return compile_images(x, allowed, &x->b->allowed) && compile_images(x, denied, &x->b->denied) &&

@@ -4,6 +4,7 @@
 
 #include "policy/allowlist.h"
 #include "policy/mapping.h"
+#include "policy/own.h"
 
 struct compiled_rule {
     const struct gate *gate;
@@ -62,10 +63,7 @@ struct policy_bundle {
     size_t n_lists;
     uint32_t n_items; /* of all allowlists */
     unsigned needs;
-    bool fail_open;        /* "on_rule_failure": "open" */
-    bool unmatched_stops;  /* "unmatched": "stop" */
-    bool report_allowlist; /* "report_allowlist": true */
-    int64_t expiring_us;   /* "expiring_days": how long before its end an item is reported */
+    struct bundle_options options;
 };
 
 #endif

@@ -266,7 +266,7 @@ static void report_failure(struct firing *f, int code)
     put_params(r, &params);
     if (code == ERR_LIMIT)
         f->explosions++;
-    if (!f->b->fail_open && r->action < f->out->v.policy_action)
+    if (!f->b->options.fail_open && r->action < f->out->v.policy_action)
         f->out->v.policy_action = r->action;
     if (!problems_addf(&f->out->v.problems, "error", "TriggerEvaluationError",
                        "Trigger evaluation failed for gate %s and trigger %s, with parameters: "
@@ -354,7 +354,7 @@ static const struct compiled_mapping *select_mapping(struct firing *f, const str
         if (rc == 1)
             return &f->b->mappings[i];
     }
-    if (f->b->unmatched_stops) {
+    if (f->b->options.unmatched_stops) {
         f->out->v.policy_action = ACTION_STOP;
         if (!problems_addf(&f->out->v.problems, "error", "PolicyError",
                            "no mapping of the bundle matches %.*s", STR_ARG(f->s->tag)))
@@ -391,7 +391,7 @@ static void run_mapping(struct firing *f, const struct compiled_mapping *m)
         v->policy_action = ACTION_STOP;
         return;
     }
-    if (f->b->report_allowlist && !(f->used = calloc(f->b->n_items + 1, sizeof *f->used))) {
+    if (f->b->options.report_allowlist && !(f->used = calloc(f->b->n_items + 1, sizeof *f->used))) {
         f->failed = err_no_memory(f->e);
         return;
     }
@@ -416,7 +416,7 @@ static void decide(struct firing *f, const struct selector *allowed, const struc
     v->denied_image = denied ? denied->json : NULL;
     v->reason = denied ? "blacklisted" : allowed ? "whitelisted" : "policy_evaluation";
     v->final_action = denied ? ACTION_STOP : allowed ? ACTION_GO : v->policy_action;
-    if (denied_unsure && !denied && !f->b->fail_open) {
+    if (denied_unsure && !denied && !f->b->options.fail_open) {
         v->reason = "policy_evaluation";
         v->final_action = ACTION_STOP;
     }

@@ -205,6 +205,7 @@ int policy_lint(yyjson_val *bundle, int64_t now_us, struct arena *a, struct poli
     lint_parts(&l, policy_bundle_json(b));
     lint_mappings(&l);
     lint_lists(&l);
+    l.failed |= !lint_members(policy_bundle_json(b), out);
     policy_bundle_free(b);
     return l.failed ? err_no_memory(e) : (int)out->total;
 }

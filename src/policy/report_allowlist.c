@@ -24,7 +24,7 @@ static bool report_item(const struct policy_bundle *b, const struct compiled_lis
                         struct policy_verdict *v)
 {
     bool dated = item->expires_us != INT64_MAX;
-    int64_t soon = dated ? item->expires_us - b->expiring_us : INT64_MAX;
+    int64_t soon = dated ? item->expires_us - b->options.expiring_us : INT64_MAX;
     str when = dated ? when_text(&v->arena, item->expires_us) : STR("");
     if (dated && item->expires_us <= now_us)
         return note(v, l, item, "AllowlistItemExpired", "An allowlist item has expired at ", when);

@@ -1,7 +1,7 @@
 #include "policy/validate.h"
 
 #include "codec/schema.h"
-#include "policy/allowlist.h"
+#include "policy/own.h"
 #include "policy/params.h"
 #include "policy/problems.h"
 #include "policy/when.h"
@@ -196,7 +196,15 @@ bool check_version(struct checker *c, yyjson_val *thing)
     str version = json_str(thing, "version");
     if (str_eq(version, STR("1_0")))
         return true;
-    version = text_or_none(thing, "version");
+    auto_buf repr;
+    buf_init(&repr, TEXT_MAX);
+    if (yyjson_is_str(json_get(thing, "version")))
+        buf_add_str(&repr, version);
+    else if (json_get(thing, "version"))
+        schema_repr(json_get(thing, "version"), &repr);
+    else
+        buf_add_str(&repr, STR("None"));
+    version = buf_view(&repr);
     problem(c, "UnsupportedVersionError",
             "Found version %.*s, expected one of supported versions ['1_0']."
             " Detail:\"Version not supported\" (supported_versions=['1_0'],found_version=%.*s)",
@@ -281,40 +289,13 @@ yyjson_val *check_allowlist(struct checker *c, yyjson_val *list)
     return members(c, list, "items");
 }
 
-/* An item that an evaluation could not use as it is meant: it would allow too little, or too much.
- */
-static bool check_item_members(struct checker *c, yyjson_val *item)
-{
-    static const char *const needed[] = {"gate", "trigger_id"};
-    static const char *const own[] = {"vulnerability_id", "package", "version", "purl", "path"};
-    bool extended = false, good = true;
-    for (size_t i = 0; i < KE_ARRAY_LEN(own); i++)
-        extended |= json_str(item, own[i]).n > 0;
-    for (size_t i = 0; i < KE_ARRAY_LEN(needed) && !extended; i++) {
-        if (json_get(item, needed[i]))
-            continue;
-        problem(c, "ValidationError", "'%s' is a required property of an allowlist item",
-                needed[i]);
-        good = false;
-    }
-    str version = json_str(item, "version"), purl = json_str(item, "purl");
-    bool constraint = true;
-    if (version.n)
-        version_within(version, STR(""), STR(""), STR(""), &constraint);
-    if (!constraint)
-        problem(c, "ValidationError", "\"%.*s\" is no constraint of versions", STR_ARG(version));
-    if (purl.n && !str_starts(purl, STR("pkg:")))
-        problem(c, "ValidationError", "\"%.*s\" is no package URL", STR_ARG(purl));
-    return good && constraint && (!purl.n || str_starts(purl, STR("pkg:")));
-}
-
 bool check_item(struct checker *c, yyjson_val *item, int64_t *until)
 {
-    if (!c->lenient && !check_item_members(c, item))
+    *until = INT64_MAX;
+    if (!check_item_members(c, item))
         return false;
     yyjson_val *v = json_get(item, "expires_on");
     str text = json_text(v);
-    *until = INT64_MAX;
     if (!v || yyjson_is_null(v) || (yyjson_is_str(v) && !text.n))
         return true;
     if (text.n > 10 && when_parse(text, until))
@@ -471,6 +452,7 @@ int policy_validate(yyjson_val *bundle, struct arena *a, struct policy_problems 
 {
     struct arena work;
     struct validation v = {.c = {.a = &work, .out = out, .e = e}};
+    struct bundle_options options;
     yyjson_val *m;
     size_t i, n;
     arena_init(&work, BUNDLE_ARENA_MAX);
@@ -481,6 +463,7 @@ int policy_validate(yyjson_val *bundle, struct arena *a, struct policy_problems 
     if (!ready) {
         v.c.failed = err_no_memory(e);
     } else if (check_version(&v.c, bundle) && check_shape(&v.c, bundle)) {
+        check_options(&v.c, bundle, &options);
         yyjson_arr_foreach(json_get(bundle, "mappings"), i, n, m)
         {
             if (v.c.failed)

@@ -193,7 +193,8 @@ class Corpus:
         found = collections.defaultdict(list)
         for line in done.stdout.splitlines():
             path, _, kind, details = line.split(": ", 3)
-            found[path].append((kind, details))
+            if kind != "SchemaError":  # what the API's description says too
+                found[path].append((kind, details))
         for path, expected in want.items():
             got = sorted(found[path])
             if [k for k, _ in got] != [k for k, _ in expected] or not all(

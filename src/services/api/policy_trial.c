@@ -3,13 +3,14 @@
 #include "policy/bundle.h"
 #include "services/api/operations.h"
 #include "services/api/policy_engine.h"
+#include "services/policy_schema.h"
 
 #include <time.h>
 
 static int lint_policy(struct call *c)
 {
     struct policy_problems found = {0};
-    int n = policy_lint(c->body, (int64_t)time(NULL) * 1000000, &c->arena, &found, c->err);
+    int n = policy_schema_lint(c->body, (int64_t)time(NULL) * 1000000, &c->arena, &found, c->err);
     if (n < 0)
         return n;
     yyjson_mut_doc *d = call_doc(c);
