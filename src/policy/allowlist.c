@@ -233,7 +233,7 @@ size_t allowlist_items(const struct allowlist *l, const struct allow_item **out)
  */
 static bool pattern_holds(const struct pattern *p, str text, const struct allow_query *q)
 {
-    if (p->regex && *q->failures >= FAILURES_MAX)
+    if (p->regex && (*q->failures >= FAILURES_MAX || spending_over(q->spending)))
         return false;
     int rc = pattern_match(p, text, NULL);
     if (rc == ERR_LIMIT)

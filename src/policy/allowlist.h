@@ -9,6 +9,7 @@
 #define KELLET_POLICY_ALLOWLIST_H
 
 #include "policy/pattern.h"
+#include "policy/spending.h"
 #include "policy/validate.h"
 
 struct allow_item {
@@ -42,6 +43,7 @@ struct allow_query {
     /* Expressions that could not be compared (they then do not match): counted; above a bound none
      * is tried any more. */
     unsigned *failures;
+    struct spending *spending; /* when it is over no expression matches */
 };
 /* NULL: none allows it. */
 const struct allow_item *allowlist_find(const struct allowlist *l, const struct allow_query *q);

@@ -15,6 +15,7 @@
 
 /* Rules that took too many steps before the rest is not tried. */
 enum { EXPLOSIONS_MAX = 64, REPR_MAX = 16 << 10 };
+static const int64_t minute_us = 60000000;
 
 struct verdict { /* the public part first */
     struct policy_verdict v;
@@ -33,6 +34,7 @@ struct firing {
     bool *used;        /* of allowlist items, by their index; NULL: nobody asks */
     unsigned failures; /* of allowlist expressions */
     unsigned explosions;
+    struct spending spending;
     size_t rules_run;
     int rule_failed; /* while adding rows */
     int failed;      /* ends the evaluation */
@@ -55,6 +57,13 @@ const struct rule_params *gate_params(const struct firing *f)
 struct arena *gate_arena(struct firing *f)
 {
     return &f->out->v.arena;
+}
+
+int gate_match(struct firing *f, const struct regex *r, str subject, struct err *e)
+{
+    if (spending_over(&f->spending))
+        return err_set(e, ERR_LIMIT, "the evaluation took too much time");
+    return regex_match(r, subject, e);
 }
 
 void gate_until(struct firing *f, int64_t us)
@@ -287,6 +296,8 @@ static int try_rule(struct firing *f)
         return err_set(&f->rule_err, ERR_NOT_FOUND, "%s: not known", missing);
     if (f->explosions >= EXPLOSIONS_MAX || f->rules_run > BUNDLE_RULES_MAX)
         return err_set(&f->rule_err, ERR_LIMIT, "the rules before it took too many steps");
+    if (spending_over_now(&f->spending))
+        return err_set(&f->rule_err, ERR_LIMIT, "the rules before it took too much time");
     int rc = r->trigger->fire(f, r->state, &f->rule_err);
     return rc < 0 ? rc : f->rule_failed;
 }
@@ -399,6 +410,10 @@ static void run_mapping(struct firing *f, const struct compiled_mapping *m)
         f->policy = m->policies[i];
         run_policy(f);
     }
+    if (f->spending.over && !f->failed &&
+        !problems_addf(&v->problems, "error", "PolicyError",
+                       "the evaluation took too much time: what was left was not tried"))
+        f->failed = err_no_memory(f->e);
     if (f->used && !f->failed && !report_allowlist(f->b, m, f->used, f->s->now_us, v))
         f->failed = err_no_memory(f->e);
     if (f->failures && !f->failed &&
@@ -455,6 +470,8 @@ int policy_evaluate(const struct policy_bundle *b, const struct policy_subject *
     struct firing f = {.b = b, .s = s, .out = v, .e = e};
     f.query.now_us = s->now_us;
     f.query.failures = &f.failures;
+    f.query.spending = &f.spending;
+    spending_start(&f.spending, s->processor_us ? s->processor_us : minute_us);
     map_init(&f.once);
     evaluate(&f);
     map_done(&f.once);

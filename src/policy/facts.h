@@ -203,7 +203,8 @@ struct policy_subject {
         str name, value;
     } const *annotations; /* of the catalog's record */
     size_t n_annotations;
-    int64_t now_us; /* microseconds since 1970: the time of the verdict */
+    int64_t now_us;       /* microseconds since 1970: the time of the verdict */
+    int64_t processor_us; /* that the evaluation may take; 0: a minute */
 };
 
 #endif

@@ -60,6 +60,8 @@ void gate_fire(struct firing *f, str id, const char *fmt, ...) KE_PRINTF(3, 4);
 void gate_fire_str(struct firing *f, str id, str message);
 const struct policy_subject *gate_subject(const struct firing *f);
 const struct rule_params *gate_params(const struct firing *f);
+/* regex_match(), within the time that the evaluation may take: ERR_LIMIT too when that is over. */
+int gate_match(struct firing *f, const struct regex *r, str subject, struct err *e);
 struct arena *gate_arena(struct firing *f); /* scratch: lives as long as the verdict */
 /* What the next rows are about, so that allowlist items that name a vulnerability, package,
  * version, purl or path can be compared: each may be NULL (path: p NULL). Holds until the next call

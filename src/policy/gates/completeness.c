@@ -36,7 +36,7 @@ static int unread(struct firing *f, void *state, struct err *e)
     const struct policy_image *image = gate_subject(f)->image;
     for (size_t i = 0; i < image->n_gaps; i++) {
         const struct policy_gap *g = &image->gaps[i];
-        int rc = state && g->path.n ? regex_match(state, g->path, e) : 0;
+        int rc = state && g->path.n ? gate_match(f, state, g->path, e) : 0;
         if (rc < 0)
             return rc;
         gate_about(f, NULL, NULL, g->path);

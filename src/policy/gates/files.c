@@ -96,7 +96,7 @@ static int name_match(struct firing *f, void *state, struct err *e)
     const struct policy_image *image = gate_subject(f)->image;
     str regex = gate_params(f)->values[NAME_REGEX].text;
     for (size_t i = 0; i < image->n_files; i++) {
-        int rc = regex_match(state, image->files[i].path, e);
+        int rc = gate_match(f, state, image->files[i].path, e);
         if (rc < 0)
             return err_wrap(e, "file %.*s", STR_ARG(image->files[i].path));
         gate_about(f, NULL, NULL, image->files[i].path);

@@ -57,13 +57,13 @@ static int content_prepare(const struct rule_params *p, struct arena *a, void **
     return gate_regex_prepare(p, CONTENT_REGEX, state, e);
 }
 
-static int any_word(const struct regex *r, str text, struct err *e)
+static int any_word(struct firing *f, const struct regex *r, str text, struct err *e)
 {
     for (size_t at = 0; at < text.n;) {
         size_t end = at;
         while (end < text.n && !ke_isspace(text.p[end]))
             end++;
-        int rc = end > at ? regex_match(r, str_sub(text, at, end), e) : 0;
+        int rc = end > at ? gate_match(f, r, str_sub(text, at, end), e) : 0;
         if (rc)
             return rc;
         at = end + 1;
@@ -71,11 +71,11 @@ static int any_word(const struct regex *r, str text, struct err *e)
     return 0;
 }
 
-static int any_line(const struct regex *r, str text, struct err *e)
+static int any_line(struct firing *f, const struct regex *r, str text, struct err *e)
 {
     str line;
     while (str_line(&text, &line)) {
-        int rc = regex_match(r, line, e);
+        int rc = gate_match(f, r, line, e);
         if (rc)
             return rc;
     }
@@ -91,9 +91,9 @@ static int content_regex(struct firing *f, void *state, struct err *e)
     if (!file)
         return 0;
     int unit = v[CONTENT_UNIT].set ? v[CONTENT_UNIT].choice : UNIT_WORDS;
-    int rc = unit == UNIT_LINES  ? any_line(state, file->content, e)
+    int rc = unit == UNIT_LINES  ? any_line(f, state, file->content, e)
              : unit == UNIT_FILE ? regex_match(state, file->content, e)
-                                 : any_word(state, file->content, e);
+                                 : any_word(f, state, file->content, e);
     if (rc < 0)
         return err_wrap(e, "file %.*s", STR_ARG(file->path));
     if ((rc > 0) != (v[CONTENT_CHECK].choice == REGEX_MATCH))

@@ -51,7 +51,7 @@ static int content_regex_checks(struct firing *f, void *state, struct err *e)
     str name = v[SECRET_NAME].text, files = v[SECRET_FILES].text;
     for (size_t i = 0; i < image->n_secret_search; i++) {
         const struct policy_match *m = &image->secret_search[i];
-        int rc = names_match(m, name) ? state ? regex_match(state, m->path, e) : 1 : 0;
+        int rc = names_match(m, name) ? state ? gate_match(f, state, m->path, e) : 1 : 0;
         if (rc < 0)
             return err_wrap(e, "file %.*s", STR_ARG(m->path));
         any = any || rc;

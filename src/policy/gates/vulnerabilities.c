@@ -276,12 +276,13 @@ static bool own_fit(const struct rule_value *p, const struct policy_finding *v)
     return false;
 }
 
-static int paths_fit(const struct package_state *s, const struct policy_finding *v, struct err *e)
+static int paths_fit(struct firing *f, const struct package_state *s,
+                     const struct policy_finding *v, struct err *e)
 {
-    int rc = s->exclude ? regex_match(s->exclude, v->location, e) : 0;
+    int rc = s->exclude ? gate_match(f, s->exclude, v->location, e) : 0;
     if (rc != 0)
         return rc < 0 ? rc : 0;
-    return s->include ? regex_match(s->include, v->location, e) : 1;
+    return s->include ? gate_match(f, s->include, v->location, e) : 1;
 }
 
 static bool type_fits(int wanted, bool os)
@@ -305,7 +306,7 @@ static int package_fits(struct firing *f, const struct package_state *s,
         return 0;
     if (!scores_fit(p + P_NVD, &v->nvd) || !scores_fit(p + P_VENDOR, &v->vendor) || !own_fit(p, v))
         return 0;
-    int rc = os ? 1 : paths_fit(s, v, e);
+    int rc = os ? 1 : paths_fit(f, s, v, e);
     if (rc != 1)
         return rc;
     if (p[P_DAYS_CREATED].set && !old_enough(f, v->detected_us, p[P_DAYS_CREATED].number))

@@ -49,6 +49,58 @@ static void a_rule_that_fails_is_a_problem(void **state)
     }
 }
 
+#define SLOW                                                                                       \
+    "{'id':'r','gate':'files','trigger':'name_match','action':'WARN','params':[{'name':'regex',"   \
+    "'value':'(?:(.*)(.*))(.*)(?=[^x]*)[QZ](?<!a)\\\\1'}]}"
+
+/* Each file takes fewer steps than an expression may, all of them more time than there is. */
+static void an_evaluation_ends(void **state)
+{
+    enum { FILES = 3000 };
+    static const struct {
+        const char *bundle;
+        int64_t time;
+        const char *first;
+        enum policy_action action;
+    } rows[] = {
+        {BUNDLE(SLOW "," ALWAYS("STOP"), "", ""), 1000, "took too much time (rule_id=r)",
+         ACTION_STOP},
+        {BUNDLE(ALWAYS("STOP"), "", ""), -1, "the rules before it took too much time", ACTION_STOP},
+        {BUNDLE(ALWAYS("STOP"), "", ",'on_rule_failure':'open'"), -1, "too much time", ACTION_GO},
+        /* in time */
+        {BUNDLE("{'id':'r','gate':'files','trigger':'attribute_match','action':'STOP','params':[{"
+                "'name':'filename','value':'/none'},{'name':'skip_missing','value':'false'}]}",
+                "{'gate':'files','trigger_id':'regexp:.*'}", ""),
+         0, NULL, ACTION_GO},
+    };
+    static struct policy_file many[FILES];
+    struct policy_image big = image;
+    struct policy_subject s = subject;
+    for (size_t i = 0; i < FILES; i++)
+        many[i] = files[0];
+    big.files = many;
+    big.n_files = FILES;
+    s.image = &big;
+    for (size_t i = 0; i < KE_ARRAY_LEN(rows); i++) {
+        auto_buf text;
+        struct policy_bundle *b;
+        struct policy_verdict *v;
+        buf_init(&text, 1 << 20);
+        s.processor_us = rows[i].time;
+        assert_ok(policy_bundle_new(quoted(&text, rows[i].bundle), &b, &e));
+        assert_ok(policy_evaluate(b, &s, &v, &e));
+        assert_int_equal(v->final_action, rows[i].action);
+        assert_int_equal(v->problems.n > 1, rows[i].first != NULL);
+        if (rows[i].first) {
+            assert_true(str_contains(v->problems.list[0].details, str_z(rows[i].first)));
+            assert_true(str_contains(v->problems.list[v->problems.n - 1].details,
+                                     STR("what was left was not tried")));
+        }
+        policy_verdict_free(v);
+        policy_bundle_free(b);
+    }
+}
+
 static void many_rules(struct buf *out, size_t n)
 {
     auto_buf rule;
@@ -204,6 +256,7 @@ static void items_name_what_they_allow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_evaluation_ends),
         cmocka_unit_test(a_rule_that_fails_is_a_problem),
         cmocka_unit_test(bundles_have_a_size),
         cmocka_unit_test(items_name_what_they_allow),
