@@ -79,6 +79,15 @@ bool purl_covers(str wanted, str purl)
     return str_eq(wanted, purl);
 }
 
+/* Bytes of the character that begins there. */
+static size_t character(str s, size_t at)
+{
+    size_t n = 1;
+    while (n < 4 && at + n < s.n && ((unsigned char)s.p[at + n] & 0xC0) == 0x80)
+        n++;
+    return n;
+}
+
 /* The usual matching with one point of return: linear times the longest star. A "**" is only
  * returned to when no "*" after it will do. */
 bool path_matches(str glob, str path)
@@ -95,8 +104,10 @@ bool path_matches(str glob, str path)
             star = true;
             star_g = ++g;
             star_p = p;
-        } else if (p < path.n && g < glob.n &&
-                   (glob.p[g] == path.p[p] || (glob.p[g] == '?' && path.p[p] != '/'))) {
+        } else if (p < path.n && g < glob.n && glob.p[g] == '?' && path.p[p] != '/') {
+            g++;
+            p += character(path, p);
+        } else if (p < path.n && g < glob.n && glob.p[g] == path.p[p]) {
             g++;
             p++;
         } else if (star && star_p < path.n && path.p[star_p] != '/') {

@@ -147,7 +147,7 @@ def near(r, text):
 
 
 def version_constraint(r, k):
-    version, full = (k.version, k.full) if version_key(k.version) else ("1.0.0", "1.0.0-1")
+    version, full = (x.removeprefix("v") for x in ((k.version, k.full) if version_key(k.version) else ("1.0.0", "1.0.0-1")))
     return r.choice(["= {v}", "{v}", "=={f}", "!={v}", "!={f}", ">{v}", "<= {v}", ">= {f}", "<{f}", ">0.0.1, <99", ">= {v},<= {v}",
                      ">{v}, <99.0", "!=1.0.0, > 0.0", "<0.0.1", " >=0 ", "> 99.0", "< {v}"]).format(v=version, f=full)
 
@@ -172,9 +172,9 @@ def own_members(r, item, said, stored):
     if k and r.random() < .4:
         item["package"] = r.choice([k.name, k.name, k.name[:2] + "*", "*" + k.name[-2:], "regexp:" + k.name[:2], near(r, k.name),
                                     k.name.upper() + "*"])
-    if k and r.random() < .5:
+    if k and k.version and r.random() < .5:
         item["version"] = version_constraint(r, k)
-    if k and r.random() < .3:
+    if k and k.purl and r.random() < .3:
         item["purl"] = package_url(r, k)
     if said.path and r.random() < .5:
         item["path"] = path_pattern(r, said.path)

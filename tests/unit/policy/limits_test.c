@@ -187,6 +187,10 @@ static void versions_purls_and_paths(void **state)
     assert_true(path_matches(STR("/usr/**/*.jar"), STR("/usr/lib/x/a.jar")));
     assert_true(path_matches(STR("**"), STR("/usr/lib/x/a.jar")));
     assert_false(path_matches(STR("/a?c"), STR("/a/c")));
+    assert_true(path_matches(STR("/a?c"), STR("/aéc")));
+    assert_false(path_matches(STR("/a??c"), STR("/aéc")));
+    assert_true(path_matches(STR("/*?.日?"), STR("/é.日本")));
+    assert_false(path_matches(STR("/*??"), STR("/é")));
 }
 
 static const struct policy_package packages[] = {
