@@ -294,10 +294,10 @@ static int try_rule(struct firing *f)
         return err_set(&f->rule_err, ERR_USAGE, "%s", r->broken);
     if (missing)
         return err_set(&f->rule_err, ERR_NOT_FOUND, "%s: not known", missing);
-    if (f->explosions >= EXPLOSIONS_MAX || f->rules_run > BUNDLE_RULES_MAX)
-        return err_set(&f->rule_err, ERR_LIMIT, "the rules before it took too many steps");
     if (spending_over_now(&f->spending))
         return err_set(&f->rule_err, ERR_LIMIT, "the rules before it took too much time");
+    if (f->explosions >= EXPLOSIONS_MAX || f->rules_run > BUNDLE_RULES_MAX)
+        return err_set(&f->rule_err, ERR_LIMIT, "the rules before it took too many steps");
     int rc = r->trigger->fire(f, r->state, &f->rule_err);
     return rc < 0 ? rc : f->rule_failed;
 }
