@@ -147,7 +147,7 @@ def near(r, text):
 
 
 def version_constraint(r, k):
-    version, full = (x.removeprefix("v") for x in ((k.version, k.full) if version_key(k.version) else ("1.0.0", "1.0.0-1")))
+    version, full = (x.removeprefix("v") for x in ((k.version, k.full) if version_key(k.version) else ("1.0.0", "1.0.0")))
     return r.choice(["= {v}", "{v}", "=={f}", "!={v}", "!={f}", ">{v}", "<= {v}", ">= {f}", "<{f}", ">0.0.1, <99", ">= {v},<= {v}",
                      ">{v}, <99.0", "!=1.0.0, > 0.0", "<0.0.1", " >=0 ", "> 99.0", "< {v}"]).format(v=version, f=full)
 
@@ -181,6 +181,8 @@ def own_members(r, item, said, stored):
     if not any(n in item for n in OWN):
         return
     item["trigger_id"] = r.choice([item["trigger_id"], "*"])
+    if "-" in item.get("version", ""):  # what it means to packages of languages (a prerelease?) the model does not know
+        item["path"] = "pkgdb"
     for name in ("gate", "trigger_id"):
         if r.random() < .5:
             del item[name]

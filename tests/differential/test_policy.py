@@ -168,7 +168,7 @@ class Corpus:
         done = kellet("check", source, "--policy", policy, "--tag", tag, "-o", "json", "--allow-incomplete", "-q", *more)
         self.note(bundle, facts, want)
         if done.returncode != (1 if want.final_action == "stop" else 0) or not done.stdout:
-            return f"{source}: exit code {done.returncode}, the model says {want.final_action}: {done.stderr}"
+            return f"{source} {tag}: exit code {done.returncode}, the model says {want.final_action}: {done.stderr}"
         found = differences(want, json.loads(done.stdout))
         return f"{source} {tag} {policy}\n" + "\n".join(found) if found else ""
 
