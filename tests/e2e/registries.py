@@ -82,7 +82,7 @@ def layer_of(files):
         for path, text in files.items():
             data = text if isinstance(text, bytes) else text.encode()
             info = tarfile.TarInfo(path)
-            info.size = len(data)
+            info.size, info.mode = len(data), 0o755 if data[:4] == b"\x7fELF" else info.mode
             tar.addfile(info, io.BytesIO(data))
     return gzip.compress(plain.getvalue(), mtime=0), digest_of(plain.getvalue())
 

@@ -4,15 +4,19 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import urllib.parse
+from pathlib import Path
 
 import pytest
 
-import engines
-from registries import Image, apk_files, push
-from test_notifications import Receiver
-from test_vulnerabilities_api import FeedService
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "differential"))
+import engines  # noqa: E402
+import policy_files  # noqa: E402
+from registries import Image, apk_files, push  # noqa: E402
+from test_notifications import Receiver  # noqa: E402
+from test_vulnerabilities_api import FeedService  # noqa: E402
 
 ENTRY = {"CVE_ID", "Severity", "Vulnerable_Package", "Fix_Available", "URL", "Package_Name", "Package_Version",
          "Package_Type", "Feed", "Feed_Group"}
@@ -309,6 +313,51 @@ def test_what_only_cpes_say_is_told(world):
         world.receiver.wait(lambda: world.verdicts(full)[-1] == "pass", 40)
     finally:
         del world.feed.data["nvdv2"]
+
+
+def github(name, package, ecosystem):
+    return {"Advisory": {
+        "ghsaId": name, "namespace": f"github:{ecosystem}", "Summary": "", "Severity": "High", "withdrawn": None,
+        "url": f"http://g.example/{name}", "CVE": [], "Metadata": {"CVE": []},
+        "FixedIn": [{"ecosystem": ecosystem, "name": package, "namespace": f"github:{ecosystem}", "range": "< 2.0.0",
+                     "identifier": "2.0.0"}]}, "Vulnerability": {}}
+
+
+def test_packages_at_several_places(world):
+    """A jar that was copied, into an archive too, and a module of two programs: a row for each place, counted once."""
+    name, module = f"places{time.monotonic_ns()}", "github.com/x/places"
+    inner = policy_files.jar("org.x", name, "1.0.0")
+    full, image = world.push(name, {}, files={
+        "opt/a.jar": inner, "srv/b.war": policy_files.jar("org.y", "web", "1.0", ("WEB-INF/lib/c.jar", inner)),
+        **{f"usr/bin/{p}": policy_files.go_program(f"x.example/{p}", [(module, "v1.0.0")]) for p in ("one", "two")}})
+    jars, programs = ["/opt/a.jar", "/srv/b.war:WEB-INF/lib/c.jar"], ["/usr/bin/one", "/usr/bin/two"]
+    for kind, package, places in (("java", name, jars), ("go", module, programs)):
+        rows = world.client.get(f"/v1/images/{image.digest}/content/{kind}").json["content"]
+        assert sorted(x["location"] for x in rows if x["package"] == package) == places
+    world.feed.data["github"] = {"github:java": [github("GHSA-aaaa-bbbb-0001", f"org.x:{name}", "java")],
+                                 "github:go": [github("GHSA-aaaa-bbbb-0002", module, "go")]}
+    try:
+        world.sync()
+        rows = world.client.get(f"/v1/images/{image.digest}/vuln/all").json["vulnerabilities"]
+        assert sorted((x["vuln"], x["package_path"]) for x in rows) == [
+            *(("GHSA-aaaa-bbbb-0001", p) for p in jars), *(("GHSA-aaaa-bbbb-0002", p) for p in programs)]
+        assert not any("repeated" in x for x in rows)
+
+        def messages(trigger, **params):
+            rule = {"id": "r", "gate": "vulnerabilities", "trigger": trigger, "action": "STOP",
+                    "params": [{"name": n, "value": v} for n, v in params.items()]}
+            bundle = {**BUNDLE, "id": name, "policies": [{"id": "p", "name": "p", "version": "1_0", "rules": [rule]}]}
+            assert world.client("POST", "/v1/policies", bundle).status == 200
+            check = world.client.get(f"/v1/images/{image.digest}/check", tag=full, policyId=name, detail="true").json[0]
+            result = check[image.digest][full][0]["detail"]["result"]["result"]
+            return [row[5] for row in list(result.values())[0]["result"]["rows"]]
+
+        found = messages("package", package_type="non-os", severity="high", severity_comparison="=",
+                         package_path_exclude="/opt/.*|/usr/bin/two")
+        assert [m.split(" - ")[1].split(" ")[0] for m in found] == [jars[1], programs[0]], found
+        assert messages("count", max_count="1")[0].startswith("2 findings ") and not messages("count", max_count="2")
+    finally:
+        del world.feed.data["github"]
 
 
 def test_kills_and_an_outage_lose_nothing(kellet_binary, tmp_path, registry_open, database):
