@@ -24,7 +24,8 @@ struct evidence {
 struct inv_package {
     struct package p; /* p.path: the first evidence */
     str purl;
-    str owner; /* distro package that installed it, "" for none (language packages only) */
+    str owner; /* distro package that installed it, at each of its places; "" for none (language
+                * packages only) */
     const struct evidence *evidence;
     size_t n_evidence;
     const struct owned_file *files; /* by path; only when facts were wanted, distro packages only */

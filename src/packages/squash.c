@@ -198,6 +198,18 @@ static int squash_merge(struct squash *s, struct err *e)
  * ------------------------------------------------------------------------------------------------
  */
 
+static const struct owned_path *owner_of(const struct map *owners, str path)
+{
+    const struct owned_path *o = map_get(owners, path);
+    ptrdiff_t colon = str_index(path, ':');
+    if (!o && colon > 0)
+        o = map_get(owners, str_sub(path, 0, (size_t)colon));
+    if (!o && str_starts(path, STR("usr/"))) /* merged /usr: package lists have the old path */
+        o = map_get(owners, str_from(path, 4));
+    return o;
+}
+
+/* One that stands beside the distribution's too is not the distribution's. */
 static int squash_owners(struct squash *s, struct err *e)
 {
     struct map owners, installed;
@@ -217,15 +229,13 @@ static int squash_owners(struct squash *s, struct err *e)
         struct inv_package *p = &s->packages.p[i];
         if (!p->p.type->ecosystem)
             continue;
-        str path = p->p.path;
-        struct owned_path *o = map_get(&owners, path);
-        ptrdiff_t colon = str_index(path, ':');
-        if (!o && colon > 0)
-            o = map_get(&owners, str_sub(path, 0, (size_t)colon));
-        if (!o && str_starts(path, STR("usr/"))) /* merged /usr: package lists have the old path */
-            o = map_get(&owners, str_from(path, 4));
+        const struct owned_path *first = NULL, *o = NULL;
+        for (size_t k = 0; k < p->n_evidence && (o || !k); k++) {
+            o = owner_of(&owners, p->evidence[k].path);
+            first = first ? first : o;
+        }
         if (o)
-            p->owner = arena_dup(s->a, o->owner);
+            p->owner = arena_dup(s->a, first->owner);
     }
     map_done(&owners);
     map_done(&installed);
