@@ -95,19 +95,16 @@ static int index_directories(struct lister *l, struct err *e)
 
 /* Python packages are said to be where their modules are, beside the directory of their metadata.
  */
-static str python_location(struct lister *l, const struct package *p)
+static str python_location(struct lister *l, const struct package *p, str place)
 {
     if (str_eq_nocase(str_basename(p->path), p->name)) /* imported: known already */
         return absolute(l, p->path);
-    str site = str_dirname(p->path), base = str_basename(site);
-    if (str_ends(base, STR(".dist-info")) || str_ends(base, STR(".egg-info")))
-        site = str_dirname(site);
     str lower = arena_dup(&l->scratch, p->name);
     for (size_t i = 0; i < lower.n; i++)
         ((char *)lower.p)[i] = ke_tolower(lower.p[i]);
-    str path = arena_printf(&l->scratch, "%.*s/%.*s", STR_ARG(site), STR_ARG(lower));
+    str path = arena_printf(&l->scratch, "%.*s/%.*s", STR_ARG(place), STR_ARG(lower));
     if (!map_get(&l->directories, path))
-        path = arena_printf(&l->scratch, "%.*s/%.*s", STR_ARG(site), STR_ARG(p->name));
+        path = arena_printf(&l->scratch, "%.*s/%.*s", STR_ARG(place), STR_ARG(p->name));
     return absolute(l, path);
 }
 
@@ -158,8 +155,8 @@ static str installed_size(struct lister *l, const struct package *p)
                : p->size;
 }
 
-/* p: with the path of one of its places. */
-static void add_place(struct lister *l, yyjson_mut_val *list, const struct package *p,
+/* p: with the path of the place. */
+static void add_place(struct lister *l, yyjson_mut_val *list, const struct package *p, str place,
                       const char *content, const char *shown, bool hint)
 {
     if (l->scratch.used > 16 << 20)
@@ -186,7 +183,7 @@ static void add_place(struct lister *l, yyjson_mut_val *list, const struct packa
         put_str(l->d, o, "sourcepkg", or_word(p->source_name, p->name));
         put_str(l->d, o, "size", installed_size(l, p));
     } else if (!hint && str_eq(where, STR("python"))) {
-        put_str(l->d, o, "location", python_location(l, p));
+        put_str(l->d, o, "location", python_location(l, p, place));
     } else {
         put_str(l->d, o, "location", absolute(l, p->path));
     }
@@ -202,7 +199,7 @@ static int add_package(struct lister *l, yyjson_mut_val *list, const struct inv_
     for (size_t i = 0; i < n; i++) {
         struct package at = ip->p;
         at.path = places[i].path;
-        add_place(l, list, &at, content, shown, hint);
+        add_place(l, list, &at, places[i].place, content, shown, hint);
     }
     return 0;
 }
