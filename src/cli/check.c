@@ -47,7 +47,8 @@ static int print(const struct judged *j, const struct policy_bundle *b, bool jso
     buf_init(&text, 1 << 30);
     int rc = 0;
     if (json)
-        rc = policy_document_write(j->verdict, b, policy_scan_subject(j->scan), &text, &e);
+        rc = policy_document_write(j->verdict, b, policy_scan_subject(j->scan),
+                                   policy_name_word(policy_scan_name(j->scan)), &text, &e);
     else
         judged_table(j, wants_color(STDOUT_FILENO), terminal_width(STDOUT_FILENO), &text);
     if (rc >= 0)
@@ -60,6 +61,15 @@ static int print(const struct judged *j, const struct policy_bundle *b, bool jso
 }
 
 /* The API's document has no place for it. */
+static void tell_guessed_name(const struct judged *j)
+{
+    const struct policy_name *name = policy_scan_name(j->scan);
+    if (name->source != NAME_NONE && !name->only_tag)
+        return;
+    str reason = policy_name_reason(name);
+    failf(0, "judged as %.*s: %.*s", STR_ARG(name->text), STR_ARG(reason));
+}
+
 static void tell_incomplete(const struct judged *j)
 {
     const struct report_input in = judged_input(j);
@@ -104,8 +114,10 @@ static int check_run(int argc, char **argv)
     code = judge_source(&args.judge, argv[1], bundle, &j);
     if (!code)
         code = print(&j, bundle, json);
-    if (!code && json)
+    if (!code && json) {
+        tell_guessed_name(&j);
         tell_incomplete(&j);
+    }
     if (!code)
         code = exit_code_of(&j);
     judged_done(&j);
@@ -120,6 +132,12 @@ const struct command command_check = {
     "import:PATH is an image that an SBOM describes: Syft's JSON of an image, or a directory with\n"
     "what one uploads to an engine (packages, manifest, image_config, dockerfile). Of its files\n"
     "nothing is known: a pass is incomplete when the bundle looks at them.\n"
+    "\n"
+    "Mappings, allowlists and lists of images are chosen by the image's name, which the verdict\n"
+    "says: --tag; else the name in SOURCE as it is written there, as an engine takes it "
+    "(alpine:3.18\n"
+    "is docker.io/alpine:3.18); else the first name that an archive, layout, local engine or SBOM\n"
+    "gives it; else localhost/image:latest.\n"
     "\n"
     "The image is scanned as the engine does it - packages, files, secrets, vulnerabilities - and\n"
     "evaluated against the bundle. With -o json the answer is that of the engine's API\n"

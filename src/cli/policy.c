@@ -119,6 +119,12 @@ static int note_import(struct inventory *inv, unsigned needs, struct err *e)
                          : 0;
 }
 
+static int check_tag(const char *tag)
+{
+    struct err e = {0};
+    return tag && policy_name_check(str_z(tag), &e) < 0 ? fail(EXIT_USAGE, &e) : 0;
+}
+
 int judge_source(const struct judge_args *a, const char *source, const struct policy_bundle *b,
                  struct judged *out)
 {
@@ -129,7 +135,9 @@ int judge_source(const struct judge_args *a, const char *source, const struct po
     buf_init(&dockerfile, 16 << 20);
     buf_init(&ignored, 16 << 20);
     struct vex *vex __attribute__((cleanup(vex_drop))) = NULL;
-    int code = read_dockerfile(a->dockerfile, &dockerfile, &text);
+    int code = check_tag(a->tag);
+    if (!code)
+        code = read_dockerfile(a->dockerfile, &dockerfile, &text);
     if (!code)
         code = read_vex(a->vex, &vex);
     if (!code && policy_scan_settings(a->analyzer_config, a->hints, &out->settings, &e) < 0)
@@ -191,7 +199,16 @@ void judged_done(struct judged *j)
 
 struct report_input judged_input(const struct judged *j)
 {
-    return (struct report_input){.inventory = j->inv, .findings = j->found, .now = j->now};
+    const struct policy_name *name = policy_scan_name(j->scan);
+    return (struct report_input){
+        .inventory = j->inv,
+        .findings = j->found,
+        .now = j->now,
+        .verdict = j->verdict,
+        .tag = name->text,
+        .tag_source = policy_name_word(name),
+        .tag_reason = policy_name_reason(name),
+    };
 }
 
 bool judged_complete(const struct judged *j)
@@ -203,13 +220,14 @@ bool judged_complete(const struct judged *j)
 
 void judged_table(const struct judged *j, bool color, unsigned width, struct buf *out)
 {
-    const struct policy_subject *s = policy_scan_subject(j->scan);
     const struct report_style style = {.color = color, .width = width};
     const struct report_input in = judged_input(j);
     bool complete = judged_complete(j);
-    text_clean(s->tag, out);
+    text_clean(in.tag, out);
     buf_add_char(out, ' ');
-    text_clean(s->image->digest, out);
+    text_clean(policy_scan_subject(j->scan)->image->digest, out);
+    buf_add_char(out, '\n');
+    put_tag_reason(&in, out);
     buf_add_str(out, STR("\n\n"));
     put_verdict(j->verdict, complete, &style, out);
     if (!complete)

@@ -147,7 +147,6 @@ static int scan_and_judge(const struct request *r, const char *source)
     code = judge_source(&args.judge, source, bundle, &j);
     if (!code) {
         struct report_input in = judged_input(&j);
-        in.verdict = j.verdict;
         code = report(r, &in, j.found);
     }
     judged_done(&j);

@@ -73,6 +73,7 @@ static int descriptor_parse(yyjson_val *v, const char *what, struct arena *a, st
     d->platform.variant = arena_dup(a, json_str(platform, "variant"));
     yyjson_val *notes = json_get(v, "annotations");
     d->ref_name = arena_dup(a, json_str(notes, "org.opencontainers.image.ref.name"));
+    d->image_name = arena_dup(a, json_str(notes, "io.containerd.image.name"));
     d->attestation =
         str_eq(json_str(notes, "vnd.docker.reference.type"), STR("attestation-manifest")) ||
         str_eq(d->platform.os, STR("unknown"));

@@ -22,8 +22,9 @@ struct platform platform_host(void);
 struct descriptor {
     str media_type, digest; /* digest is checked: sha256:<hex> */
     uint64_t size;
-    str urls;     /* '\n' between; foreign layers */
-    str ref_name; /* annotation org.opencontainers.image.ref.name */
+    str urls;       /* '\n' between; foreign layers */
+    str ref_name;   /* annotation org.opencontainers.image.ref.name: a name, or only a tag */
+    str image_name; /* annotation io.containerd.image.name: a whole name */
     struct platform platform;
     bool attestation; /* not an image: in-toto attestations that buildkit adds */
 };

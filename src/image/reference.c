@@ -295,6 +295,22 @@ int reference_parse(str text, struct reference *out, struct err *e)
     return rc;
 }
 
+bool reference_names(str name, str asked)
+{
+    static const str prefixes[] = {STR_INIT(""), STR_INIT("docker.io/"),
+                                   STR_INIT("docker.io/library/"), STR_INIT("index.docker.io/"),
+                                   STR_INIT("index.docker.io/library/")};
+    for (size_t i = 0; asked.n && i < KE_ARRAY_LEN(prefixes); i++) {
+        if (!str_starts(name, prefixes[i]))
+            continue;
+        str rest = str_from(name, prefixes[i].n);
+        if (str_eq(rest, asked) ||
+            (str_starts(rest, asked) && str_eq(str_from(rest, asked.n), STR(":latest"))))
+            return true;
+    }
+    return false;
+}
+
 void reference_format(const struct reference *r, char *out, size_t size)
 {
     snprintf(out, size, "%s/%s%s%s%s%s", r->registry, r->repository, r->tag[0] ? ":" : "", r->tag,

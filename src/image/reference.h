@@ -24,6 +24,11 @@ void reference_format(const struct reference *r, char *out, size_t size);
 /* The host that serves the registry's API (the default registry's API lives under another name). */
 const char *reference_api_host(const struct reference *r);
 
+/* Is `name`, which an archive or a local engine gives an image, what a user means by `asked`? The
+ * default registry and its directory of one-word names, which some tools write and others leave
+ * out, and the tag "latest" may be missing in `asked`. */
+bool reference_names(str name, str asked);
+
 /* A registry known under several names; all but the first are replaced by it when parsed. */
 struct registry_names {
     const char *name;       /* in references */

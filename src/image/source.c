@@ -29,6 +29,12 @@ static int open_archive_fd(struct source *s, int fd, struct err *e)
     return 0;
 }
 
+static void select_image(struct source *s, const char *selector)
+{
+    s->asked = selector;
+    snprintf(s->selector, sizeof s->selector, "%s", selector);
+}
+
 /* "FILE" or "FILE:SELECTOR"; a file whose name holds a colon wins. */
 static int open_archive(struct source *s, const char *arg, struct err *e)
 {
@@ -43,7 +49,7 @@ static int open_archive(struct source *s, const char *arg, struct err *e)
             continue;
         *colon = '\0';
         if (fs_is_file(path)) {
-            snprintf(s->selector, sizeof s->selector, "%s", arg + (colon - path) + 1);
+            select_image(s, arg + (colon - path) + 1);
             break;
         }
         *colon = ':';
@@ -84,7 +90,7 @@ static int open_layout(struct source *s, const char *arg, struct err *e)
         char saved = *cut;
         *cut = '\0';
         if (fs_is_dir(path)) {
-            snprintf(s->selector, sizeof s->selector, "%s", arg + (cut - path) + 1);
+            select_image(s, arg + (cut - path) + 1);
             break;
         }
         *cut = saved;
@@ -106,6 +112,7 @@ static int open_registry(struct source *s, const char *arg, const struct source_
     int r = reference_parse(str_z(arg), &ref, e);
     if (r < 0)
         return r;
+    s->asked = arg;
     reference_format(&ref, s->canonical, sizeof s->canonical);
     snprintf(s->selector, sizeof s->selector, "%s", ref.digest[0] ? ref.digest : ref.tag);
     s->shape = SHAPE_BLOBS;
@@ -125,6 +132,10 @@ static int open_engine(struct source *s, const char *arg, enum engine_kind kind,
         return r;
     if (r == 0)
         return err_set(e, ERR_NOT_FOUND, "%s has no image %s", s->kind, arg);
+    str digits = str_z(id);
+    str_split(&digits, ':');
+    bool by_id = str_starts(str_z(id), str_z(arg)) || str_starts(digits, str_z(arg));
+    s->asked = by_id ? NULL : arg;
     s->shape = SHAPE_ARCHIVE;
     snprintf(s->engine_socket, sizeof s->engine_socket, "%s", socket);
     snprintf(s->engine_image, sizeof s->engine_image, "%s", arg);

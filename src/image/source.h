@@ -21,6 +21,9 @@ struct source {
     const char *kind; /* "registry", "docker-archive", "oci-archive", "oci-dir", "docker", "podman",
                          "dir", "host" */
     const char *text; /* as the user wrote it; borrowed */
+    /* The image's name, or what chooses it within an archive or layout, as the user wrote it: a
+     * part of text; NULL: none, or an engine's id of the image. */
+    const char *asked;
     char canonical[1024]; /* registries: the full reference */
     char selector[256]; /* tag, digest or ref name inside an archive or layout; "" for the only one
                          */

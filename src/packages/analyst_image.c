@@ -3,7 +3,7 @@
 #include "base/auto.h"
 #include "packages/analyst_internal.h"
 
-enum { INDEX_DEPTH_MAX = 4 };
+enum { INDEX_DEPTH_MAX = 4, NAMES_MAX = 100, NAME_MAX_BYTES = 1024 };
 
 /* ---- the pool
  * -------------------------------------------------------------------------------------------- */
@@ -156,11 +156,23 @@ static str digest_text(struct arena *a, str data)
     return arena_dup(a, str_z(sha256_format(&digest, text)));
 }
 
+static str name_of(const struct descriptor *d)
+{
+    return d->image_name.n ? d->image_name : d->ref_name;
+}
+
 static bool selected(const struct descriptor *d, str selector)
 {
-    return str_eq(d->ref_name, selector) || str_eq(d->digest, selector) ||
-           (str_ends(d->ref_name, selector) && d->ref_name.n > selector.n &&
-            d->ref_name.p[d->ref_name.n - selector.n - 1] == ':');
+    const str names[] = {d->ref_name, d->image_name};
+    for (size_t i = 0; i < KE_ARRAY_LEN(names); i++) {
+        str name = names[i];
+        if (!name.n)
+            continue;
+        if (reference_names(name, selector) || (str_ends(name, selector) && name.n > selector.n &&
+                                                name.p[name.n - selector.n - 1] == ':'))
+            return true;
+    }
+    return str_eq(d->digest, selector);
 }
 
 /* In the index of a layout, entries have names, and a selector names one, or one for each platform.
@@ -176,10 +188,11 @@ static int choose_named(struct analyst *an, const struct manifest *index,
     if (!named.items)
         return err_no_memory(e);
     for (size_t i = 0; i < index->n_items; i++) {
+        str name = name_of(&index->items[i]);
         if (selected(&index->items[i], selector))
             named.items[named.n_items++] = index->items[i];
-        if (index->items[i].ref_name.n && names.n < 300)
-            buf_addf(&names, "%s%.*s", names.n ? ", " : "", STR_ARG(index->items[i].ref_name));
+        if (name.n && names.n < 300)
+            buf_addf(&names, "%s%.*s", names.n ? ", " : "", STR_ARG(name));
     }
     if (named.n_items && (named.n_items == 1 || named.items[0].platform.os.n == 0)) {
         *out = &named.items[0];
@@ -211,12 +224,36 @@ static int choose_from_index(struct analyst *an, const struct manifest *index, b
         buf_init(&names, 4096);
         for (size_t i = 0; i < index->n_items && names.n < 300; i++)
             buf_addf(&names, "%s%.*s", i ? ", " : "",
-                     STR_ARG(index->items[i].ref_name.n ? index->items[i].ref_name
-                                                        : index->items[i].digest));
+                     STR_ARG(name_of(&index->items[i]).n ? name_of(&index->items[i])
+                                                         : index->items[i].digest));
         return err_set(e, ERR_USAGE, "there are several images: %s; name one after a colon",
                        buf_z(&names));
     }
     return manifest_choose(index, &an->source->platform, an->source->platform_asked, out, e);
+}
+
+static int add_name(struct analyst *an, str name, struct err *e)
+{
+    str *tag = vec_push(&an->description.tags);
+    if (!tag)
+        return err_no_memory(e);
+    *tag = name;
+    return 0;
+}
+
+/* The names that a layout's index gives to the image which was chosen: its own first. */
+static int add_names(struct analyst *an, const struct manifest *index,
+                     const struct descriptor *chosen, struct err *e)
+{
+    str first = name_of(chosen);
+    int rc = first.n && first.n <= NAME_MAX_BYTES ? add_name(an, first, e) : 0;
+    for (size_t i = 0; i < index->n_items && rc == 0; i++) {
+        str name = name_of(&index->items[i]);
+        if (str_eq(index->items[i].digest, chosen->digest) && !str_eq(name, first) && name.n &&
+            name.n <= NAME_MAX_BYTES && an->description.tags.n < NAMES_MAX)
+            rc = add_name(an, name, e);
+    }
+    return rc;
 }
 
 int image_from_manifest(struct analyst *an, const struct image_reader *r, str json, str media_type,
@@ -234,6 +271,8 @@ int image_from_manifest(struct analyst *an, const struct image_reader *r, str js
         if (depth == INDEX_DEPTH_MAX)
             return err_set(e, ERR_LIMIT, "indexes are nested more than %d deep", INDEX_DEPTH_MAX);
         rc = choose_from_index(an, &m, depth == 0, &chosen, e);
+        if (rc == 0 && depth == 0 && !of_registry(an))
+            rc = add_names(an, &m, chosen, e);
         if (rc == 0)
             rc = r->text(r->ctx, chosen->digest, "the manifest", &json, e);
         if (rc < 0)
@@ -250,24 +289,6 @@ int image_from_manifest(struct analyst *an, const struct image_reader *r, str js
     return rc < 0 ? rc : image_layers(an, r, config, m.items, m.n_items, e);
 }
 
-/* "alpine" in a selector means "alpine:latest"; the default registry's prefix is what some tools
- * add. */
-static bool tag_selected(str tag, str selector)
-{
-    static const str prefixes[] = {STR_INIT(""), STR_INIT("docker.io/"),
-                                   STR_INIT("docker.io/library/")};
-    for (size_t i = 0; i < KE_ARRAY_LEN(prefixes); i++) {
-        if (!str_starts(tag, prefixes[i]))
-            continue;
-        str name = str_from(tag, prefixes[i].n);
-        if (str_eq(name, selector))
-            return true;
-        if (str_starts(name, selector) && str_eq(str_from(name, selector.n), STR(":latest")))
-            return true;
-    }
-    return false;
-}
-
 static int choose_saved(const struct analyst *an, const struct saved_image *images, size_t n,
                         const struct saved_image **out, struct err *e)
 {
@@ -280,7 +301,7 @@ static int choose_saved(const struct analyst *an, const struct saved_image *imag
     }
     for (size_t i = 0; i < n; i++)
         for (size_t t = 0; t < images[i].n_tags; t++) {
-            if (selector.n && tag_selected(images[i].tags[t], selector)) {
+            if (selector.n && reference_names(images[i].tags[t], selector)) {
                 *out = &images[i];
                 return 0;
             }
@@ -307,12 +328,10 @@ int image_from_saved(struct analyst *an, const struct image_reader *r, str json,
     if (rc < 0)
         return rc;
     an->description.config_digest = digest_text(&an->arena, config);
-    for (size_t i = 0; i < image->n_tags; i++) {
-        str *tag = vec_push(&an->description.tags);
-        if (!tag)
-            return err_no_memory(e);
-        *tag = image->tags[i];
-    }
+    for (size_t i = 0; i < image->n_tags && rc == 0; i++)
+        rc = add_name(an, image->tags[i], e);
+    if (rc < 0)
+        return rc;
     struct descriptor *layers = arena_calloc(&an->arena, image->n_layers + 1, sizeof *layers);
     if (!layers)
         return err_no_memory(e);

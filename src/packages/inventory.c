@@ -225,6 +225,7 @@ static void scan_identity(struct scan *s)
     const struct description *d = &s->description;
     inv->source_kind = str_z(s->source->kind);
     inv->source = arena_dup(&inv->arena, str_z(s->options->source));
+    inv->asked = arena_dup(&inv->arena, str_z(s->source->asked));
     inv->reference = arena_dup(&inv->arena, str_z(s->source->canonical));
     inv->manifest_digest = d->manifest_digest;
     inv->config_digest = d->config_digest;

@@ -49,10 +49,12 @@ struct inventory {
     str source_kind; /* "registry", "docker-archive", "oci-archive", "oci-dir", "docker", "podman",
                         "dir", "host" */
     str source;      /* as the user wrote it */
-    str reference;   /* canonical, registries only */
+    str asked;     /* its part that names the image (source.h); "": none (not kept by documents) */
+    str reference; /* canonical, registries only */
     str manifest_digest, config_digest; /* "" where there is none */
     str os, architecture, variant;
-    const str *repo_tags;
+    const str *repo_tags; /* what an archive, layout, engine or SBOM calls the image: names, or only
+                             a tag ("3.18") */
     size_t n_repo_tags;
     const struct layer_ref *layers;
     size_t n_layers;

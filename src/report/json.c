@@ -175,9 +175,12 @@ static void put_row(struct writer *w, const struct policy_row *r)
     writer_close(w, '}');
 }
 
-static void put_verdict(struct writer *w, const struct policy_verdict *v)
+static void put_verdict(struct writer *w, const struct report_input *in)
 {
+    const struct policy_verdict *v = in->verdict;
     writer_open(w, "verdict", '{');
+    writer_str(w, "tag", in->tag);
+    writer_str(w, "tag_source", in->tag_source);
     writer_str(w, "final_action", str_z(policy_action_names[v->final_action]));
     writer_str(w, "reason", str_z(v->reason));
     writer_open(w, "rows", '[');
@@ -287,7 +290,7 @@ static int json_write(const struct report_input *in, const struct report_style *
         put_suppressed(&w, in->inventory, in->findings);
     }
     if (in->verdict)
-        put_verdict(&w, in->verdict);
+        put_verdict(&w, in);
     put_completeness(&w, in);
     if (in->findings)
         put_data(&w, in->findings);

@@ -14,6 +14,9 @@ struct report_input {
     int64_t now;                     /* for the age of data in tables; 0: ages are not printed */
     size_t not_shown;                /* findings left out because they have no fix */
     const struct policy_verdict *verdict; /* of a policy; NULL: none was asked for */
+    str tag;        /* with a verdict: the name by which the image was judged, */
+    str tag_source; /* where that is from, in a word */
+    str tag_reason; /* and for people: "the name that was asked for" */
 };
 
 struct report_style {

@@ -190,7 +190,11 @@ static int table_write(const struct report_input *in, const struct report_style 
     if (rc < 0)
         return rc;
     if (in->verdict) {
-        buf_add_str(out, STR("\nPolicy:\n"));
+        buf_add_str(out, STR("\nPolicy, for "));
+        text_clean(in->tag, out);
+        buf_add_str(out, STR(" ("));
+        put_tag_reason(in, out);
+        buf_add_str(out, STR("):\n"));
         put_verdict(in->verdict, completeness_of(in).complete, s, out);
     }
     put_tail(in, s, out);

@@ -35,6 +35,19 @@ static void put_rows(const struct policy_verdict *v, const struct report_style *
     arena_done(&a);
 }
 
+void put_tag_reason(const struct report_input *in, struct buf *out)
+{
+    const struct policy_verdict *v = in->verdict;
+    str mapping = json_str(v->mapping, "name");
+    buf_add_str(out, in->tag_reason);
+    if (mapping.n) {
+        buf_add_str(out, STR("; mapping: "));
+        text_clean(mapping, out);
+    } else if (!v->mapping && !v->problems.n) {
+        buf_add_str(out, STR("; no mapping of the bundle fits it"));
+    }
+}
+
 void put_verdict(const struct policy_verdict *v, bool complete, const struct report_style *s,
                  struct buf *out)
 {

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { IMPORT_ARENA_MAX = 512 << 20, IMPORT_PACKAGES_MAX = 1000000 };
+enum { IMPORT_ARENA_MAX = 512 << 20, IMPORT_PACKAGES_MAX = 1000000, NAMES_MAX = 100 };
 
 static str keep(struct inventory *inv, str s)
 {
@@ -208,6 +208,45 @@ static int read_manifest(struct inventory *inv, yyjson_val *manifest, yyjson_val
     return 0;
 }
 
+static yyjson_val *described(yyjson_doc *packages)
+{
+    yyjson_val *source = json_get(yyjson_doc_get_root(packages), "source");
+    yyjson_val *about = json_get(source, "metadata");
+    return about ? about : json_get(source, "target");
+}
+
+static str asked_name(str text)
+{
+    static const str schemes[] = {STR_INIT("registry:"), STR_INIT("docker:"), STR_INIT("podman:"),
+                                  STR_INIT("containerd:")};
+    for (size_t i = 0; i < KE_ARRAY_LEN(schemes); i++)
+        if (str_starts(text, schemes[i]))
+            return str_from(text, schemes[i].n);
+    return text;
+}
+
+/* The tags that the image had where the SBOM was made, else its repositories with digests; what was
+ * asked for counts when it is one of them. */
+static int read_names(struct inventory *inv, yyjson_doc *packages, struct err *e)
+{
+    yyjson_val *about = described(packages), *v;
+    yyjson_val *list = json_get(about, "tags");
+    if (!yyjson_arr_size(list))
+        list = json_get(about, "repoDigests");
+    size_t i, n, count = yyjson_arr_size(list) < NAMES_MAX ? yyjson_arr_size(list) : NAMES_MAX;
+    str *names = calloc(count + 1, sizeof *names); /* inventory_free() frees them */
+    if (!names)
+        return err_no_memory(e);
+    inv->repo_tags = names;
+    yyjson_arr_foreach(list, i, n, v)
+    {
+        if (json_text(v).n && inv->n_repo_tags < count)
+            names[inv->n_repo_tags++] = keep(inv, json_text(v));
+    }
+    inv->asked = keep(inv, asked_name(json_str(about, "userInput")));
+    return 0;
+}
+
 static int read_documents(const struct import_sbom *in, struct inventory *inv, struct err *e)
 {
     auto_json *packages = NULL, *manifest = NULL, *config = NULL;
@@ -226,6 +265,8 @@ static int read_documents(const struct import_sbom *in, struct inventory *inv, s
     rc = read_manifest(inv, yyjson_doc_get_root(manifest), yyjson_doc_get_root(config), e);
     if (rc >= 0)
         rc = read_packages(inv, yyjson_doc_get_root(packages), e);
+    if (rc >= 0)
+        rc = read_names(inv, packages, e);
     if (rc >= 0 && inv->arena.full)
         rc = err_set(e, ERR_LIMIT, "the import needs more than %d MiB", IMPORT_ARENA_MAX >> 20);
     return rc;
@@ -267,10 +308,7 @@ int import_sbom_documents(str packages, struct buf *manifest, struct buf *config
     int rc = json_parse(packages, "the SBOM", &doc, e);
     if (rc < 0)
         return rc;
-    yyjson_val *source = json_get(yyjson_doc_get_root(doc), "source");
-    yyjson_val *about = json_get(source, "metadata");
-    if (!about)
-        about = json_get(source, "target");
+    yyjson_val *about = described(doc);
     rc = embedded(about, "manifest", manifest, e);
     return rc < 0 ? rc : embedded(about, "config", config, e);
 }

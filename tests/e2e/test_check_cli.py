@@ -11,9 +11,10 @@ import subprocess
 
 import pytest
 
+import engines
 import test_analyze
 import test_recorded_evaluations
-from conftest import ROOT, SHARED
+from conftest import ROOT, SHARED, need
 from test_recorded import DATA, shape, where_different
 
 KELLET = os.environ.get("KELLET", str(ROOT / "build" / "kellet"))
@@ -83,7 +84,9 @@ def test_as_recorded(kitchen, line, tmp_path):
                   "--analyzer-config", settings, "-o", "json", "--data", tmp_path / "data", "--allow-incomplete")
     status = list(list(want[0].values())[0].values())[0][0]["status"]
     assert done.returncode == (0 if status == "pass" else 1), done.stderr
-    found = where_different(shape(want), shape(json.loads(done.stdout)))
+    got = json.loads(done.stdout)
+    assert list(list(got[0].values())[0].values())[0][0].pop("tag_source") == "option"
+    found = where_different(shape(want), shape(got))
     assert not found, found
 
 
@@ -209,6 +212,9 @@ def test_wrong_usage(tmp_path):
     assert done.returncode == 2 and "broken.json" in done.stderr
     policy = write(tmp_path / "p.json", bundle())
     assert kellet("check", source, "--policy", policy, "-o", "xml").returncode == 2
+    for tag in ("", "a b", "http://a/b", "a:", "App:1"):
+        done = kellet("check", source, "--policy", policy, "--tag", tag)
+        assert done.returncode == 2 and "a tag looks like registry/repository:tag" in done.stderr and not done.stdout, done
     done = kellet("check", f"oci-dir:{tmp_path}/none", "--policy", policy, "--data", tmp_path / "data")
     assert done.returncode == 5, done
 
@@ -267,6 +273,102 @@ tests:
     for broken in ("tests: []", "bundle: p.json\ntests: [{image: x}]", "bundle: none.json\ntests: [{image: x, expect: pass}]"):
         tests.write_text(broken)
         assert kellet("policy", "test", tests).returncode in (2, 5)
+
+
+def judged_as(source, tmp_path, *more, **environment):
+    """(name, where it is from), the same in both forms of the verdict."""
+    policy = write(tmp_path / "p.json", bundle())
+    arguments = ("check", source, "--policy", policy, "--data", tmp_path / "data", "--plain-http", *more)
+    done = kellet(*arguments, "-o", "json", env={**os.environ, **environment})
+    assert done.returncode == 0, done
+    (tag, (entry,)), = list(json.loads(done.stdout)[0].values())[0].items()
+    assert (f"judged as {tag}: " in done.stderr) == tag.startswith("localhost/image:"), done
+    done = kellet(*arguments, env={**os.environ, **environment})
+    first, second, *_ = done.stdout.splitlines()
+    assert first.startswith(tag + " sha256:") and second.endswith("; mapping: all"), done
+    return tag, entry["tag_source"]
+
+
+def test_the_name_of_an_image_in_files(tmp_path):
+    need("skopeo")
+
+    def copy(to):
+        subprocess.run(["skopeo", "copy", "-q", f"oci:{ALPINE}", to], check=True)
+    copy(f"docker-archive:{tmp_path}/a.tar:team/app:1")
+    copy(f"oci-archive:{tmp_path}/o.tar:h.example/team/app:2")
+    copy(f"oci:{tmp_path}/layout:3.18")
+    copy(f"docker-archive:{tmp_path}/none.tar")
+    with open(tmp_path / "a.tar", "rb") as archive:
+        piped = kellet("check", "-", "--policy", write(tmp_path / "p.json", bundle()), "--data", tmp_path / "data", stdin=archive)
+    assert piped.stdout.startswith("docker.io/team/app:1 sha256:"), piped
+    for source, want in ((f"docker-archive:{tmp_path}/a.tar", ("docker.io/team/app:1", "archive")),
+                         (f"docker-archive:{tmp_path}/a.tar:team/app:1", ("docker.io/team/app:1", "source")),
+                         (tmp_path / "o.tar", ("h.example/team/app:2", "archive")),
+                         (f"oci-archive:{tmp_path}/o.tar:2", ("h.example/team/app:2", "archive")),
+                         (f"oci-dir:{tmp_path}/layout", ("localhost/image:3.18", "layout")),
+                         (tmp_path / "none.tar", ("localhost/image:latest", "none"))):
+        assert judged_as(source, tmp_path) == want, source
+    # an index as BuildKit and containerd write it; two names of one image
+    index = json.loads((tmp_path / "layout/index.json").read_text())
+    one = index["manifests"][0]
+    index["manifests"] = [{**one, "annotations": {"io.containerd.image.name": f"docker.io/library/app:{tag}",
+                                                  "org.opencontainers.image.ref.name": tag}} for tag in ("1", "2")]
+    write(tmp_path / "layout/index.json", index)
+    for chosen, want in (("2", ("docker.io/library/app:2", "layout")), ("app:2", ("docker.io/app:2", "source"))):
+        assert judged_as(f"oci-dir:{tmp_path}/layout:{chosen}", tmp_path) == want
+    report = kellet("scan", f"oci-dir:{tmp_path}/layout:2", "--data", tmp_path / "data", "-o", "json", "--allow-incomplete")
+    assert json.loads(report.stdout)["image"]["tags"] == ["docker.io/library/app:2", "docker.io/library/app:1"]
+    done = kellet("check", f"oci-dir:{tmp_path}/layout:3", "--policy", tmp_path / "p.json", "--data", tmp_path / "data")
+    assert done.returncode == 5 and "there are: docker.io/library/app:1, docker.io/library/app:2" in done.stderr, done
+    # a mapping that the name does not lead to
+    value = bundle(rule("always", "always"))
+    value["mappings"][0]["repository"] = "app"
+    policy = write(tmp_path / "p.json", value)
+    for source, code, words in (("2", 0, "no mapping of the bundle fits it"), ("app:2", 1, "mapping: all")):
+        done = kellet("check", f"oci-dir:{tmp_path}/layout:{source}", "--policy", policy, "--data", tmp_path / "data")
+        assert done.returncode == code and words in done.stdout, done
+
+
+def test_the_name_of_an_image_in_an_sbom(tmp_path):
+    document = json.loads(gzip.decompress((DATA / "golden/kitchen1/sbom_native.json.gz").read_bytes()))
+    for said, want in (({}, ("localhost/image:latest", "none")),
+                       ({"tags": ["h.example/a:1", "b:2"]}, ("h.example/a:1", "sbom")),
+                       ({"tags": ["h.example/a:1", "b:2"], "userInput": "docker:b:2"}, ("docker.io/b:2", "source"))):
+        document["source"]["target"].update(said)
+        assert judged_as(f"import:{write(tmp_path / 'sbom.json', document)}", tmp_path) == want
+
+
+def test_the_name_of_an_image_in_a_local_engine(tmp_path, podman_socket):
+    known = f"unix://{podman_socket}"
+    for source, want in (("localhost/kellet-test:1", "source"), ("podman:localhost/kellet-test:1", "source"),
+                         ("podman:kellet-test:1", "engine")):
+        assert judged_as(source, tmp_path, CONTAINER_HOST=known) == ("localhost/kellet-test:1", want)
+
+
+def test_the_name_of_an_image_is_the_engine_s(tmp_path, registry_open, kellet_binary):
+    """A rule of the name, the engine's verdict of an image and ours."""
+    host = registry_open.host
+    site = engines.Engine(kellet_binary, tmp_path, None, more=engines.MORE)
+    try:
+        site.client("POST", "/v1/registries?validate=false", {"registry": host, "registry_user": "x", "registry_pass": "y",
+                                                              "registry_verify": False})
+        value = bundle(rule("always", "always"))
+        value["mappings"][0].update(registry=host, repository="plain", image={"type": "tag", "value": "1"})
+        assert site.client("POST", "/v1/policies", value).status == 200
+        policy = write(tmp_path / "policy.json", value)
+        for repository, code in (("plain", 1), ("deep/er/plain", 0)):
+            tag = f"{host}/{repository}:1"
+            digest = site.client("POST", "/v1/images", {"tag": tag}).json[0]["imageDigest"]
+            assert site.client.wait_analyzed(digest)["analysis_status"] == "analyzed"
+            for name in (tag, f"{host}/{repository}@{digest}"):
+                theirs = site.client.get(f"/v1/images/{digest}/check?policyId=b&tag={name}").json[0][digest]
+                done = kellet("check", name, "--policy", policy, "--data", tmp_path / "data", "--plain-http", "-o", "json")
+                ours = json.loads(done.stdout)[0][digest]
+                assert list(ours) == list(theirs) == [name]
+                assert ours[name][0]["status"] == theirs[name][0]["status"] and ours[name][0]["tag_source"] == "source"
+                assert done.returncode == (code if name == tag else 0), done
+    finally:
+        site.stop()
 
 
 @pytest.fixture(scope="module")
@@ -468,8 +570,13 @@ def test_scan_with_a_policy(tmp_path, alpine_data):
     assert done.returncode == 0, done
     verdict = json.loads(done.stdout)["verdict"]
     assert verdict["final_action"] == "warn" and verdict["rows"][0]["gate"] == "always"
+    assert verdict["tag"] == "localhost/image:latest" and verdict["tag_source"] == "layout"
     schema = json.loads((ROOT / "docs/report.schema.json").read_text())
     pytest.importorskip("jsonschema").validate(json.loads(done.stdout), schema)
+    done = scan(bundle(), "--tag", "app:1")
+    assert done.returncode == 0 and "Policy, for docker.io/app:1 (the name that --tag gives; mapping: all):" in done.stdout, done
+    done = scan(bundle(), "--tag", "a b")
+    assert done.returncode == 2 and "a tag looks like" in done.stderr and not done.stdout, done
     done = kellet("scan", f"oci-dir:{ALPINE}", "--policy", tmp_path / "p.json", "--data", tmp_path / "none")
     assert done.returncode == 4 and "not everything could be seen" in done.stdout, done
     assert kellet("scan", f"oci-dir:{ALPINE}", "--tag", "x:1").returncode == 2

@@ -33,8 +33,8 @@ int policy_document_detail(const struct policy_verdict *v, const struct policy_b
 }
 
 static int write_answer(const struct policy_verdict *v, const struct policy_bundle *b,
-                        const struct policy_subject *s, yyjson_mut_doc *d, struct arena *a,
-                        struct buf *out, struct err *e)
+                        const struct policy_subject *s, str tag_source, yyjson_mut_doc *d,
+                        struct arena *a, struct buf *out, struct err *e)
 {
     yyjson_mut_val *detail, *result, *root = yyjson_mut_arr(d), *tags = yyjson_mut_obj(d);
     int rc = policy_document_detail(v, b, s, d, &detail, &result, e);
@@ -45,20 +45,22 @@ static int write_answer(const struct policy_verdict *v, const struct policy_bund
     put_str(d, entry, "last_evaluation", time_text(a, s->now_us));
     put_str(d, entry, "policyId", policy_bundle_id(b));
     put_str(d, entry, "status", policy_passes(v) ? STR("pass") : STR("fail"));
+    put_str(d, entry, "tag_source", tag_source);
     yyjson_mut_obj_add(tags, text(d, s->tag), entries);
     yyjson_mut_obj_add(yyjson_mut_arr_add_obj(d, root), text(d, s->image->digest), tags);
     return json_pretty(root, out, e);
 }
 
 int policy_document_write(const struct policy_verdict *v, const struct policy_bundle *b,
-                          const struct policy_subject *s, struct buf *out, struct err *e)
+                          const struct policy_subject *s, str tag_source, struct buf *out,
+                          struct err *e)
 {
     struct arena a;
     yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
     if (!d)
         return err_no_memory(e);
     arena_init(&a, 1 << 20);
-    int rc = write_answer(v, b, s, d, &a, out, e);
+    int rc = write_answer(v, b, s, tag_source, d, &a, out, e);
     arena_done(&a);
     yyjson_mut_doc_free(d);
     return rc;

@@ -3,7 +3,6 @@
 #include "base/auto.h"
 #include "net/base64.h"
 #include "services/analyzer/analysis.h"
-#include "services/fulltag.h"
 #include "services/policy_engine/policy_facts.h"
 #include "services/policy_engine/vuln_rows.h"
 #include "services/policy_engine/vuln_seen.h"
@@ -13,6 +12,7 @@ enum { SCAN_MAX = 256 << 20, PARTS_ALL = PART_FILES | PART_MANIFESTS };
 struct policy_scan {
     struct arena arena;
     struct policy_subject subject;
+    struct policy_name name;
     struct analysis *analysis;
     struct policy_image_facts *image;
     struct finding_facts *findings;
@@ -54,20 +54,6 @@ static str bare(str digest)
 {
     str prefix = STR("sha256:");
     return str_starts(digest, prefix) ? str_from(digest, prefix.n) : digest;
-}
-
-static str tag_of(struct policy_scan *s, const struct policy_scan_options *o)
-{
-    struct fulltag name;
-    struct err ignored;
-    const struct inventory *inv = o->inv;
-    const str candidates[] = {o->tag, inv->reference,
-                              inv->n_repo_tags ? inv->repo_tags[0] : STR(""), inv->source};
-    for (size_t i = 0; i < KE_ARRAY_LEN(candidates); i++)
-        if (candidates[i].n && fulltag_parse(candidates[i], &s->arena, &name, &ignored) == 0 &&
-            name.fulltag.p)
-            return name.fulltag;
-    return STR("localhost/image:latest");
 }
 
 static int facts_of(struct policy_scan *s, const struct policy_scan_options *o,
@@ -165,7 +151,7 @@ static int find(struct policy_scan *s, const struct policy_scan_options *o, stru
     rc = finding_facts_new(yyjson_doc_get_root(s->rows), s->image, o->inv, o->db, &s->findings, e);
     if (rc >= 0 && o->vex) {
         const struct policy_findings *f = &s->findings->findings;
-        vex_mark(o->vex, &s->image->image, tag_of(s, o),
+        vex_mark(o->vex, &s->image->image, s->name.text,
                  (struct policy_finding *)(uintptr_t)f->items, f->n);
     }
     return rc;
@@ -201,7 +187,9 @@ int policy_scan_new(const struct policy_scan_options *o, struct policy_scan **ou
     buf_init(&s->record, SCAN_MAX);
     s->inv = o->inv;
     s->kept = o->kept;
-    int rc = s->kept.read ? remember(s, o, e) : analyse(s, o, e);
+    int rc = policy_name_of(o->tag, o->inv, &s->arena, &s->name, e);
+    if (rc >= 0)
+        rc = s->kept.read ? remember(s, o, e) : analyse(s, o, e);
     if (rc >= 0)
         rc = find(s, o, e);
     if (rc < 0) {
@@ -210,7 +198,7 @@ int policy_scan_new(const struct policy_scan_options *o, struct policy_scan **ou
     }
     s->subject = (struct policy_subject){
         .account = STR("admin"),
-        .tag = tag_of(s, o),
+        .tag = s->name.text,
         .image = &s->image->image,
         .findings = &s->findings->findings,
         .lineage = &s->lineage, /* nothing is known of other images */
@@ -237,6 +225,11 @@ void policy_scan_free(struct policy_scan *s)
 const struct policy_subject *policy_scan_subject(const struct policy_scan *s)
 {
     return &s->subject;
+}
+
+const struct policy_name *policy_scan_name(const struct policy_scan *s)
+{
+    return &s->name;
 }
 
 int policy_scan_keep(const struct policy_scan *s,

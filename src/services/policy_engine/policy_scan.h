@@ -7,6 +7,7 @@
 #include "policy/vex.h"
 #include "services/analyzer/settings.h"
 #include "services/policy_engine/policy_facts.h"
+#include "services/policy_engine/policy_name.h"
 #include "vulndb/vulndb.h"
 
 /* The analyser's settings without a configuration; `file`: analyzer_config.yaml, NULL: built in.
@@ -19,7 +20,7 @@ struct policy_scan_options {
     struct inventory *inv; /* borrowed; hinted packages are added */
     const struct analyzer_settings *settings;
     const struct vulndb *db; /* NULL: there are no data */
-    str tag;                 /* empty: made of what the source says */
+    str tag;                 /* empty: what the source says (policy_name.h) */
     str dockerfile;          /* text; p NULL: guessed from the history */
     bool imported;           /* inv comes from an SBOM (import_sbom.h): nothing is known of files */
     const struct vex *vex;   /* what is said of the findings; NULL: nothing */
@@ -38,5 +39,7 @@ int policy_scan_keep(const struct policy_scan *s,
                      int (*fn)(void *ctx, const char *type, str text, struct err *e), void *ctx,
                      struct err *e);
 const struct policy_subject *policy_scan_subject(const struct policy_scan *s);
+/* What it is judged as: subject.tag, and where that comes from. */
+const struct policy_name *policy_scan_name(const struct policy_scan *s);
 
 #endif

@@ -70,7 +70,8 @@ static void test_descriptor(void **state)
     assert_ok(image_manifest_parse(
         STR("{" CONFIG ", \"layers\": [" D(
             ", \"size\": 7, \"mediaType\": \"m\", \"urls\": [\"a\", 5, \"b\"],"
-            "\"annotations\": {\"org.opencontainers.image.ref.name\": \"app:1\"},"
+            "\"annotations\": {\"org.opencontainers.image.ref.name\": \"app:1\", "
+            "\"io.containerd.image.name\": \"h.example/app:1\"},"
             "\"platform\": {\"os\": \"linux\", \"architecture\": \"arm\", \"variant\": "
             "\"v7\"}") "," D(", \"size\": -1, \"mediaType\": [], \"platform\": 3, "
                              "\"annotations\": []") "]}"),
@@ -80,6 +81,7 @@ static void test_descriptor(void **state)
     assert_str(d->digest, STR(DIGEST));
     assert_str(d->media_type, STR("m"));
     assert_str(d->ref_name, STR("app:1"));
+    assert_str(d->image_name, STR("h.example/app:1"));
     assert_str(d->platform.os, STR("linux"));
     assert_str(d->platform.variant, STR("v7"));
     assert_true(str_starts(d->urls, STR("a\n")) && str_ends(d->urls, STR("\nb")));

@@ -151,13 +151,39 @@ static void embedded_nul(void **state)
     assert_int_equal(reference_parse(STR("h\0.example/a"), &r, NULL), ERR_USAGE);
 }
 
+static void names(void **state)
+{
+    static const struct {
+        const char *name, *asked;
+        bool same;
+    } cases[] = {
+        {"alpine:3.18", "alpine:3.18", true},
+        {"alpine:latest", "alpine", true},
+        {"alpine:3.18", "alpine", false},
+        {"docker.io/library/alpine:3.18", "alpine:3.18", true},
+        {"docker.io/library/alpine:latest", "alpine", true},
+        {"docker.io/library/alpine:3.18", "library/alpine:3.18", true},
+        {"docker.io/library/alpine:3.18", "docker.io/library/alpine:3.18", true},
+        {"index.docker.io/library/alpine:3.18", "alpine:3.18", true},
+        {"docker.io/team/app:1", "team/app:1", true},
+        {"docker.io/team/app:1", "app:1", false},
+        {"localhost/app:1", "app:1", false},
+        {"h.example/library/alpine:3.18", "alpine:3.18", false},
+        {"alpine:3.18", "docker.io/library/alpine:3.18", false},
+        {"3.18", "3.18", true},
+        {"alpine:latest", "", false},
+        {":latest", "", false},
+    };
+    for (size_t i = 0; i < KE_ARRAY_LEN(cases); i++)
+        if (reference_names(str_z(cases[i].name), str_z(cases[i].asked)) != cases[i].same)
+            fail_msg("%s, asked for %s", cases[i].name, cases[i].asked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(valid),
-        cmocka_unit_test(invalid),
-        cmocka_unit_test(longest),
-        cmocka_unit_test(embedded_nul),
+        cmocka_unit_test(valid), cmocka_unit_test(invalid),      cmocka_unit_test(longest),
+        cmocka_unit_test(names), cmocka_unit_test(embedded_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
