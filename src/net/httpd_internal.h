@@ -76,10 +76,11 @@ struct httpd_worker {
 };
 
 enum { HTTPD_OLD_MAX = 4 };
-/* Servers with TLS: the files are looked at once a second (httpd_reload.c). */
+/* Servers with TLS: the files are looked at when something changes beside them (httpd_reload.c). */
 struct httpd_reload {
     pthread_t thread;
     bool running;
+    int end, notify; /* descriptors: to end the thread; of the files' directories, or -1 */
     struct timespec changed[3];            /* of certificate, key, chain */
     struct MHD_Daemon *old[HTTPD_OLD_MAX]; /* they serve the connections that they have */
     size_t n_old;
@@ -93,6 +94,7 @@ struct httpd_slow {
     bool running, ending;
     struct httpd_peer *first;
     size_t n;
+    int64_t look_us; /* when the thread is to look at them */
 };
 
 struct httpd {

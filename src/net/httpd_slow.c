@@ -1,5 +1,6 @@
 /* httpd_slow.c - clients that send a byte now and then: libmicrohttpd only counts the time without
- * any byte. A thread looks at the connections that wait for a request or receive one. */
+ * any byte. A thread looks at the connections that wait for a request or receive one, when the time
+ * of the first of them may be over; without connections it sleeps. */
 #include "net/httpd_internal.h"
 
 #include "base/cond.h"
@@ -13,6 +14,47 @@ struct httpd_peer {
     enum { PEER_HEAD, PEER_BODY, PEER_ANSWER } state;
     struct httpd_peer *next, *previous;
 };
+
+enum { SECOND = 1000000 };
+
+/* ---- when whose time is over: under the lock ------------------------------------------------- */
+
+static bool crowded(const struct httpd *h)
+{
+    return h->slow.n > h->o.max_connections / 4 * 3;
+}
+
+static int64_t allowed_us(const struct httpd *h)
+{
+    unsigned seconds = h->o.idle_timeout;
+    if (crowded(h) && seconds > HTTPD_CROWDED_SECONDS)
+        seconds = HTTPD_CROWDED_SECONDS;
+    return seconds * (int64_t)SECOND;
+}
+
+/* While an answer is made: should it be sent now, and nothing follow. */
+static int64_t due(const struct httpd *h, const struct httpd_peer *p, int64_t now)
+{
+    int64_t allowed = allowed_us(h);
+    if (p->state == PEER_ANSWER)
+        return now + allowed;
+    if (p->state == PEER_BODY)
+        allowed += (int64_t)(p->body_size / HTTPD_BODY_RATE) * SECOND;
+    return p->since_us + allowed;
+}
+
+/* What p does now may be over before the thread would look; in a crowd, which shortens everybody's
+ * time, it looks at once. */
+static void look_in_time(struct httpd *h, const struct httpd_peer *p)
+{
+    int64_t at = crowded(h) ? p->since_us : due(h, p, p->since_us);
+    if (at >= h->slow.look_us)
+        return;
+    h->slow.look_us = at;
+    pthread_cond_signal(&h->slow.change);
+}
+
+/* ---- what connections do --------------------------------------------------------------------- */
 
 static struct httpd_peer *peer_of(struct MHD_Connection *c)
 {
@@ -37,6 +79,7 @@ static void open_peer(struct httpd *h, struct MHD_Connection *c, void **context)
         p->next->previous = p;
     h->slow.first = p;
     h->slow.n++;
+    look_in_time(h, p);
     pthread_mutex_unlock(&h->slow.lock);
 }
 
@@ -76,6 +119,7 @@ static void enter(struct httpd *h, struct MHD_Connection *c, int state)
     p->state = state;
     p->since_us = clock_us();
     p->body_size = 0;
+    look_in_time(h, p);
     pthread_mutex_unlock(&h->slow.lock);
 }
 
@@ -106,28 +150,28 @@ void httpd_slow_answered(struct httpd *h, struct MHD_Connection *c)
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
-static bool too_slow(const struct httpd_peer *p, int64_t allowed_us, int64_t now)
+/* The event thread sees the end of the connection and closes it. Returns when to look again. */
+static int64_t sweep(const struct httpd *h)
 {
-    if (p->state == PEER_ANSWER)
-        return false;
-    if (p->state == PEER_BODY)
-        allowed_us += (int64_t)(p->body_size / HTTPD_BODY_RATE) * 1000000;
-    return now - p->since_us > allowed_us;
+    int64_t now = clock_us(), next = INT64_MAX;
+    for (const struct httpd_peer *p = h->slow.first; p; p = p->next) {
+        int64_t at = due(h, p, now);
+        if (at <= now)
+            shutdown(p->fd, SHUT_RDWR);
+        else if (at < next)
+            next = at;
+    }
+    return next;
 }
 
-/* The event thread sees the end of the connection and closes it. */
-static void sweep(struct httpd *h)
+/* Until somebody wakes us (true) or it is time to look, not before `earliest`. */
+static bool sleep_once(struct httpd *h, int64_t earliest)
 {
-    unsigned seconds = h->o.idle_timeout;
-    int64_t now = clock_us();
-    pthread_mutex_lock(&h->slow.lock);
-    if (h->slow.n > h->o.max_connections / 4 * 3 && seconds > HTTPD_CROWDED_SECONDS)
-        seconds = HTTPD_CROWDED_SECONDS;
-    for (const struct httpd_peer *p = h->slow.first; p; p = p->next) {
-        if (too_slow(p, seconds * (int64_t)1000000, now))
-            shutdown(p->fd, SHUT_RDWR);
-    }
-    pthread_mutex_unlock(&h->slow.lock);
+    int64_t until = h->slow.look_us > earliest ? h->slow.look_us : earliest;
+    if (h->slow.look_us != INT64_MAX)
+        return cond_wait_until(&h->slow.change, &h->slow.lock, until);
+    pthread_cond_wait(&h->slow.change, &h->slow.lock);
+    return true;
 }
 
 static void *watch(void *ctx)
@@ -135,12 +179,10 @@ static void *watch(void *ctx)
     struct httpd *h = ctx;
     pthread_mutex_lock(&h->slow.lock);
     while (!h->slow.ending) {
-        int64_t until = clock_us() + 1000000;
-        while (!h->slow.ending && cond_wait_until(&h->slow.change, &h->slow.lock, until))
+        h->slow.look_us = sweep(h);
+        int64_t rested = clock_us() + SECOND; /* there may be thousands of connections */
+        while (!h->slow.ending && sleep_once(h, rested))
             ;
-        pthread_mutex_unlock(&h->slow.lock);
-        sweep(h);
-        pthread_mutex_lock(&h->slow.lock);
     }
     pthread_mutex_unlock(&h->slow.lock);
     return NULL;
@@ -148,6 +190,7 @@ static void *watch(void *ctx)
 
 void httpd_slow_init(struct httpd *h)
 {
+    h->slow.look_us = INT64_MAX;
     pthread_mutex_init(&h->slow.lock, NULL);
     cond_init(&h->slow.change);
 }
