@@ -57,10 +57,11 @@ static bool start_worker(struct httpd *h)
     return false;
 }
 
-/* As many threads as there is work for. */
+/* As many threads as there is work for. At the end those that are there do it: nobody would wait
+ * for more. */
 static void staff(struct httpd *h)
 {
-    if (h->line.n > h->idle_workers && h->n_workers < h->o.pool_threads)
+    if (!h->ending && h->line.n > h->idle_workers && h->n_workers < h->o.pool_threads)
         start_worker(h);
     if (h->line.n)
         pthread_cond_signal(&h->work);
@@ -173,11 +174,14 @@ void httpd_pool_stop(struct httpd *h)
     pthread_mutex_lock(&h->lock);
     h->ending = true;
     pthread_cond_broadcast(&h->work);
-    pthread_mutex_unlock(&h->lock);
     for (size_t i = 0; h->workers && i < h->o.pool_threads; i++) {
-        if (h->workers[i].state != HTTPD_WORKER_NONE)
-            pthread_join(h->workers[i].thread, NULL);
+        if (h->workers[i].state == HTTPD_WORKER_NONE)
+            continue;
+        pthread_mutex_unlock(&h->lock);
+        pthread_join(h->workers[i].thread, NULL);
+        pthread_mutex_lock(&h->lock);
     }
+    pthread_mutex_unlock(&h->lock);
     free(h->workers);
     pthread_cond_destroy(&h->change);
     pthread_cond_destroy(&h->work);
