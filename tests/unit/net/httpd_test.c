@@ -412,6 +412,26 @@ static void test_dripping_client(void **state)
     }
 }
 
+/* The server slept while the first answer was made; the time of what follows counts from there. */
+static void test_dripping_after_an_answer(void **state)
+{
+    for (int pause = 0; pause < 2; pause++) {
+        char b[4096];
+        int fd = dial();
+        put(fd, HEAD("GET /defer") "\r\n");
+        assert_true(recv(fd, b, sizeof b, 0) > 0);
+        usleep(pause * 500000);
+        unsigned sent = 0;
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        while (sent < 100 && poll(&p, 1, 100) == 0 && send(fd, "a", 1, MSG_NOSIGNAL) == 1)
+            sent++;
+        assert_in_range(sent, 2, 99);
+        assert_int_equal(recv(fd, b, sizeof b, 0) > 0, 0);
+        close(fd);
+    }
+    check("/x", 200, "GET|/x||127.0.0.1||0");
+}
+
 static void test_pipelining(void **state)
 {
     str answer = exchange(HEAD("GET /1") "\r\n" HEAD("GET /defer") "\r\n" HEAD("POST /echo") //
@@ -688,6 +708,7 @@ int main(void)
         SERVED(test_head),
         SERVED(test_header_injection),
         SERVED(test_dripping_client),
+        SERVED(test_dripping_after_an_answer),
         SERVED(test_file),
         SERVED(test_gzip),
         SERVED(test_defer),
