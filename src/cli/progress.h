@@ -6,8 +6,11 @@
 #include "base/buf.h"
 #include "packages/inventory.h"
 
+#include <stdatomic.h>
+
 struct progress {
-    bool active, shown;
+    bool active;
+    atomic_bool shown; /* others ask before they write beside the line */
     uint64_t started_ms, last_ms;
     const char *phase;
 };
