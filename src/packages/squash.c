@@ -94,6 +94,8 @@ static int found_cmp(const void *x, const void *y)
     const struct inv_package *a = x, *b = y;
     int c = package_cmp(&a->p, &b->p);
     if (c == 0)
+        c = str_cmp(a->purl, b->purl);
+    if (c == 0)
         c = str_cmp(a->p.path, b->p.path);
     return c ? c
              : (a->evidence->layer > b->evidence->layer) -
@@ -167,30 +169,33 @@ static int squash_file(struct squash *s, size_t layer, const struct evidence_fil
     return s->a->full ? err_no_memory(e) : 0;
 }
 
-/* One entry a package; the places where it was found become its evidence. */
-static int squash_merge(struct squash *s, struct err *e)
+static bool same_package(const struct inv_package *a, const struct inv_package *b)
+{
+    return package_cmp(&a->p, &b->p) == 0 && str_eq(a->purl, b->purl);
+}
+
+int packages_merge(struct inv_package *list, size_t *n, struct arena *a, struct err *e)
 {
     size_t kept = 0;
-    if (s->packages.n)
-        qsort(s->packages.p, s->packages.n, sizeof *s->packages.p, found_cmp);
-    for (size_t i = 0; i < s->packages.n;) {
-        size_t end = i + 1;
-        while (end < s->packages.n && package_cmp(&s->packages.p[i].p, &s->packages.p[end].p) == 0)
+    if (*n)
+        qsort(list, *n, sizeof *list, found_cmp);
+    for (size_t i = 0; i < *n;) {
+        size_t end = i + 1, places = 0;
+        while (end < *n && same_package(&list[i], &list[end]))
             end++;
-        struct evidence *all = arena_calloc(s->a, end - i, sizeof *all);
+        struct evidence *all = arena_calloc(a, end - i, sizeof *all);
         if (!all)
             return err_no_memory(e);
-        size_t n = 0;
         for (size_t j = i; j < end; j++)
-            if (n == 0 || !str_eq(all[n - 1].path, s->packages.p[j].evidence->path))
-                all[n++] = *s->packages.p[j].evidence;
-        s->packages.p[kept] = s->packages.p[i];
-        s->packages.p[kept].evidence = all;
-        s->packages.p[kept].n_evidence = n;
+            if (places == 0 || !str_eq(all[places - 1].path, list[j].evidence->path))
+                all[places++] = *list[j].evidence;
+        list[kept] = list[i];
+        list[kept].evidence = all;
+        list[kept].n_evidence = places;
         kept++;
         i = end;
     }
-    s->packages.n = kept;
+    *n = kept;
     return 0;
 }
 
@@ -412,7 +417,7 @@ int squash_layers(struct squash_layer *layers, size_t n, const struct alias_list
             r = err_no_memory(e);
     }
     if (r == 0)
-        r = squash_merge(&s, e);
+        r = packages_merge(s.packages.p, &s.packages.n, s.a, e);
     if (r == 0)
         r = squash_owners(&s, e);
     if (r == 0)

@@ -17,6 +17,10 @@ struct squash_layer {
 /* Orders by everything that makes two packages different; where they were found does not. */
 int package_cmp(const struct package *a, const struct package *b);
 
+/* One entry a package and purl; the places where it was found become its evidence. In: each with
+ * one. */
+int packages_merge(struct inv_package *list, size_t *n, struct arena *a, struct err *e);
+
 /* Fills packages, release, problems and unsupported of the inventory. aliases: with which the
  * layers were read. */
 int squash_layers(struct squash_layer *layers, size_t n, const struct alias_list *aliases,

@@ -1,5 +1,6 @@
 /* import_packages.c - the packages of the original's report; see import_analysis.h. */
 #include "base/auto.h"
+#include "packages/squash.h"
 #include "services/import_analysis_parts.h"
 
 #include <stdlib.h>
@@ -226,6 +227,8 @@ int import_packages(struct import_source *s, struct err *e)
         rc = read_list(&r, e);
     }
     map_done(&r.sources);
+    if (rc >= 0)
+        rc = packages_merge(s->inv->packages, &s->inv->n_packages, &s->inv->arena, e);
     qsort(s->inv->packages, s->inv->n_packages, sizeof *s->inv->packages, inv_package_cmp);
     return rc;
 }

@@ -4,7 +4,7 @@
 #include "codec/digest.h"
 #include "codec/json.h"
 #include "net/base64.h"
-#include "packages/description.h"
+#include "packages/squash.h"
 
 #include <stdlib.h>
 
@@ -167,9 +167,10 @@ static int read_packages(struct inventory *inv, yyjson_val *root, struct err *e)
         if (rc < 0)
             return rc;
     }
+    int rc = packages_merge(inv->packages, &inv->n_packages, &inv->arena, e);
     qsort(inv->packages, inv->n_packages, sizeof *inv->packages, inv_package_cmp);
-    if (!skipped)
-        return 0;
+    if (rc < 0 || !skipped)
+        return rc;
     return inventory_add_problem(inv, "unsupported",
                                  arena_printf(&inv->arena,
                                               "%zu packages of the SBOM are of types that are not "

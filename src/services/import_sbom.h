@@ -14,9 +14,9 @@ struct import_sbom {
     str digest;                     /* "sha256:..." of the image */
 };
 
-/* What the SBOM says of the image's names is in repo_tags. On success *out must be freed
- * (inventory_free()). Packages of types that are not known become one of its problems. ERR_FORMAT,
- * ERR_LIMIT, ERR_NO_MEMORY. */
+/* A package that the SBOM lists more than once is one, with each of its places. What it says of the
+ * image's names is in repo_tags. On success *out must be freed (inventory_free()). Packages of
+ * types that are not known become one of its problems. ERR_FORMAT, ERR_LIMIT, ERR_NO_MEMORY. */
 int import_sbom_read(const struct import_sbom *in, struct inventory **out, struct err *e);
 
 /* Appends the manifest and the configuration that an SBOM of an image holds (Syft's JSON,

@@ -329,6 +329,22 @@ def test_the_name_of_an_image_in_files(tmp_path):
         assert done.returncode == code and words in done.stdout, done
 
 
+def test_a_package_that_an_sbom_lists_twice_counts_once(tmp_path):
+    document = json.loads(gzip.decompress((DATA / "golden/kitchen1/sbom_native.json.gz").read_bytes()))
+    data = write(tmp_path / "v3.10.json", {
+        "distroversion": "v3.10", "reponame": "main", "urlprefix": "https://x", "apkurl": "x", "archs": ["x86_64"],
+        "packages": [{"pkg": {"name": "musl", "secfixes": {"99.0-r0": ["CVE-2000-0001"]}}}]})
+    assert kellet("feeds", "load", "alpine", data, "--data", tmp_path / "data", "-q").returncode == 0
+    musl = [p for p in document["artifacts"] if p["name"].startswith("musl")]
+    assert len(musl) == 2
+    document["artifacts"] += musl
+    sbom = write(tmp_path / "sbom.json", document)
+    for most, code in ((1, 1), (2, 0)):
+        policy = write(tmp_path / "p.json", bundle(rule("vulnerabilities", "count", max_count=str(most))))
+        done = kellet("check", f"import:{sbom}", "--policy", policy, "--data", tmp_path / "data", "--allow-incomplete")
+        assert done.returncode == code and ("2 findings of severity" in done.stdout) == (code == 1), done
+
+
 def test_the_name_of_an_image_in_an_sbom(tmp_path):
     document = json.loads(gzip.decompress((DATA / "golden/kitchen1/sbom_native.json.gz").read_bytes()))
     for said, want in (({}, ("localhost/image:latest", "none")),

@@ -51,10 +51,57 @@ static void test_names(void **state)
     }
 }
 
+#define PACKAGE(type, name, purl, path)                                                            \
+    "{\"type\": \"" type "\", \"name\": \"" name "\", \"version\": \"1\", \"purl\": \"" purl       \
+    "\", \"locations\": [{\"path\": \"" path "\"}]}"
+
+/* Packages that are listed more than once; type, name and number of places of what they are. */
+static const struct {
+    const char *packages;
+    struct {
+        const char *type, *name;
+        size_t places;
+    } are[3];
+} lists[] = {
+    {PACKAGE("apk", "a", "", "/lib/apk/db/installed") "," PACKAGE(
+         "apk", "b", "", "/lib/apk/db/installed") "," PACKAGE("apk", "a", "",
+                                                              "/lib/apk/db/installed"),
+     {{"apk", "a", 1}, {"apk", "b", 1}}},
+    {PACKAGE("npm", "a", "pkg:npm/a@1", "/y/package.json") "," PACKAGE(
+         "npm", "a", "pkg:npm/a@1", "/x/package.json") "," PACKAGE("npm", "a", "pkg:npm/a@1",
+                                                                   "/y/package.json"),
+     {{"npm", "a", 2}}},
+    {PACKAGE("java-archive", "a", "pkg:maven/g/a@1",
+             "/x.jar") "," PACKAGE("java-archive", "a", "pkg:maven/h/a@1", "/x.jar"),
+     {{"java-archive", "a", 1}, {"java-archive", "a", 1}}},
+    {PACKAGE("npm", "a", "", "/x") "," PACKAGE("gem", "a", "", "/x"),
+     {{"gem", "a", 1}, {"npm", "a", 1}}},
+};
+
+static void test_listed_twice(void **state)
+{
+    for (size_t i = 0; i < KE_ARRAY_LEN(lists); i++) {
+        char text[2000];
+        size_t n = 0;
+        snprintf(text, sizeof text, "{\"artifacts\": [%s]}", lists[i].packages);
+        struct inventory *inv = with(text);
+        for (; n < 3 && lists[i].are[n].type; n++) {
+            assert_true(n < inv->n_packages);
+            assert_string_equal(inv->packages[n].p.type->name, lists[i].are[n].type);
+            assert_str(inv->packages[n].p.name, str_z(lists[i].are[n].name));
+            assert_int_equal(inv->packages[n].n_evidence, lists[i].are[n].places);
+            assert_str(inv->packages[n].p.path, inv->packages[n].evidence[0].path);
+        }
+        assert_int_equal(inv->n_packages, n);
+        inventory_free(inv);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_listed_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

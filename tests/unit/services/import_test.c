@@ -103,6 +103,21 @@ static void test_packages(void **state)
     }
 }
 
+static void test_at_two_places(void **state)
+{
+    struct import_analysis a;
+    with_report("\"package_list\": {\"pkgs.npms\": {\"base\": {"
+                "\"/y/package.json\": {\"name\": \"n\", \"versions\": [\"1\"]}, "
+                "\"/x/package.json\": {\"name\": \"n\", \"versions\": [\"1\"]}, "
+                "\"/z/package.json\": {\"name\": \"n\", \"versions\": [\"2\"]}}}}",
+                &a);
+    assert_int_equal(a.inv->n_packages, 2);
+    assert_int_equal(a.inv->packages[0].n_evidence, 2);
+    assert_str(a.inv->packages[0].p.path, STR("x/package.json"));
+    assert_str(a.inv->packages[0].evidence[1].path, STR("y/package.json"));
+    import_analysis_done(&a);
+}
+
 /* What can't be read is one problem of the image, with its number. */
 static void test_odd_entries(void **state)
 {
@@ -181,8 +196,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_analysis), cmocka_unit_test(test_packages),
-        cmocka_unit_test(test_odd_entries), cmocka_unit_test(test_files),
-        cmocka_unit_test(test_layers),      cmocka_unit_test(test_no_archive),
+        cmocka_unit_test(test_odd_entries), cmocka_unit_test(test_at_two_places),
+        cmocka_unit_test(test_files),       cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_no_archive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
