@@ -59,6 +59,7 @@ struct policy_package {
     const struct policy_manifest_entry *manifest; /* PART_MANIFESTS */
     size_t n_manifest;
     str expression; /* the licence as stated, with its operators; empty: as `licence` */
+    str group;      /* of a Maven artefact; empty: none is known */
 };
 
 struct policy_match { /* lines of one file that one expression matches */

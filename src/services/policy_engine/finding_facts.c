@@ -24,35 +24,39 @@ static str keep(struct maker *m, str s)
     return s.n && !str_eq(s, STR("None")) ? arena_dup(m->a, s) : STR("");
 }
 
-/* place p NULL: of any. */
-static str package_key(struct maker *m, str type, str name, str version, str place)
+/* place p NULL: of any; group "": of any. */
+static str package_key(struct maker *m, const struct policy_finding *v, str place, str group)
 {
-    return arena_printf(&m->keys, "%.*s|%.*s|%.*s%s%.*s", STR_ARG(type), STR_ARG(name),
-                        STR_ARG(version), place.p ? "|" : "", STR_ARG(place));
+    return arena_printf(&m->keys, "%.*s|%.*s|%.*s%s%.*s%s%.*s", STR_ARG(v->type), STR_ARG(v->name),
+                        STR_ARG(v->version), place.p ? "|" : "", STR_ARG(place), group.n ? "|" : "",
+                        STR_ARG(group));
 }
 
 static int index_packages(struct maker *m)
 {
     for (size_t i = m->image->image.n_packages; i-- > 0;) {
         const struct policy_package *p = &m->image->image.packages[i];
-        str places[] = {p->location, {0}};
-        for (size_t k = 0; k < KE_ARRAY_LEN(places); k++) {
-            str key = package_key(m, p->type, p->name, p->full_version, places[k]);
-            if (!key.p || !map_put(&m->packages, key, (void *)(uintptr_t)(i + 1)))
+        const struct policy_finding v = {
+            .type = p->type, .name = p->name, .version = p->full_version};
+        const str keys[] = {package_key(m, &v, p->location, p->group),
+                            package_key(m, &v, p->location, STR("")),
+                            package_key(m, &v, (str){0}, STR(""))};
+        for (size_t k = 0; k < KE_ARRAY_LEN(keys); k++)
+            if (!keys[k].p || !map_put(&m->packages, keys[k], (void *)(uintptr_t)(i + 1)))
                 return err_no_memory(m->e);
-        }
     }
     return 0;
 }
 
-/* The analysis of an older engine lists one place: the package is known, its layer is not. */
-static void set_package(struct maker *m, struct policy_finding *v)
+/* The analysis of an older engine lists one place: the package is known, its layer is not. Its
+ * report names no group. */
+static void set_package(struct maker *m, str group, struct policy_finding *v)
 {
-    uintptr_t here =
-        (uintptr_t)map_get(&m->packages, package_key(m, v->type, v->name, v->version, v->location));
-    uintptr_t any = here ? here
-                         : (uintptr_t)map_get(&m->packages, package_key(m, v->type, v->name,
-                                                                        v->version, (str){0}));
+    uintptr_t here = (uintptr_t)map_get(&m->packages, package_key(m, v, v->location, group));
+    if (!here && group.n)
+        here = (uintptr_t)map_get(&m->packages, package_key(m, v, v->location, STR("")));
+    uintptr_t any =
+        here ? here : (uintptr_t)map_get(&m->packages, package_key(m, v, (str){0}, STR("")));
     v->package = any ? (uint32_t)(any - 1) : UINT32_MAX;
     v->layer = here ? m->image->package_layers[here - 1] : UINT32_MAX;
 }
@@ -132,7 +136,7 @@ static void fill(struct maker *m, yyjson_val *row, struct policy_finding *v)
     };
     v->aliases = words(m, json_get(row, "aliases"), &v->n_aliases);
     v->fix_versions = fixes(m, json_str(row, "fix"), &v->n_fix_versions);
-    set_package(m, v);
+    set_package(m, json_str(row, "package_group"), v);
 }
 
 static int by_severity(const void *a, const void *b)
@@ -145,7 +149,8 @@ static int by_severity(const void *a, const void *b)
     rc = rc ? rc : str_cmp(x->name, y->name);
     rc = rc ? rc : str_cmp(x->version, y->version);
     rc = rc ? rc : str_cmp(x->location, y->location);
-    return rc ? rc : str_cmp(x->group, y->group);
+    rc = rc ? rc : str_cmp(x->group, y->group);
+    return rc ? rc : (x->package > y->package) - (x->package < y->package);
 }
 
 /* ---- what the data cover -----------------------------------------------------------------------

@@ -152,9 +152,11 @@ static str package_key(struct maker *m, str type, str name, str version)
     return arena_printf(&m->keys, "%.*s|%.*s|%.*s", STR_ARG(type), STR_ARG(name), STR_ARG(version));
 }
 
-static str place_key(struct maker *m, str package, str place)
+/* group "": of any. */
+static str place_key(struct maker *m, str package, str place, str group)
 {
-    return arena_printf(&m->keys, "%.*s|%.*s", STR_ARG(package), STR_ARG(place));
+    return arena_printf(&m->keys, "%.*s|%.*s%s%.*s", STR_ARG(package), STR_ARG(place),
+                        group.n ? "|" : "", STR_ARG(group));
 }
 
 struct known { /* a package of the inventory at one place */
@@ -175,7 +177,8 @@ static int index_place(struct maker *m, struct map *by_key, str key, const struc
     return 0;
 }
 
-/* By type, name and version; language packages also with each place. */
+/* By type, name and version; language packages also with each place, and with that and their group.
+ */
 static int index_inventory(struct maker *m, struct map *by_key)
 {
     int rc = 0;
@@ -188,21 +191,38 @@ static int index_inventory(struct maker *m, struct map *by_key)
         if (!places)
             return err_no_memory(m->e);
         rc = index_place(m, by_key, key, ip, places[0].layer);
-        for (size_t k = 0; rc >= 0 && p->type->ecosystem && k < n; k++)
-            rc = index_place(m, by_key, place_key(m, key, places[k].place), ip, places[k].layer);
+        for (size_t k = 0; rc >= 0 && p->type->ecosystem && k < n; k++) {
+            str here = place_key(m, key, places[k].place, STR(""));
+            rc = index_place(m, by_key, here, ip, places[k].layer);
+            here = place_key(m, key, places[k].place, p->group);
+            if (rc >= 0 && p->group.n)
+                rc = index_place(m, by_key, here, ip, places[k].layer);
+        }
     }
     return rc;
 }
 
-static const struct known *find_known(struct maker *m, const struct map *by_key, str type, str name,
-                                      str version, str location)
+static const struct known *find_known(struct maker *m, const struct map *by_key, str type,
+                                      str version, const struct policy_package *p, str location)
 {
-    str key = package_key(m, type, name, version);
+    str key = package_key(m, type, p->name, version);
     const struct known *any = map_get(by_key, key), *here = NULL;
-    if (any && any->ip->p.type->ecosystem)
-        here = map_get(by_key,
-                       place_key(m, key, package_place_of_location(any->ip->p.type, location)));
+    if (!any || !any->ip->p.type->ecosystem)
+        return any;
+    str place = package_place_of_location(any->ip->p.type, location);
+    here = map_get(by_key, place_key(m, key, place, p->group));
+    if (!here && p->group.n)
+        here = map_get(by_key, place_key(m, key, place, STR("")));
     return here ? here : any;
+}
+
+/* Contents say where a Java archive comes from by its group. */
+static str group_of(struct maker *m, size_t kind, yyjson_val *v)
+{
+    str origin = json_str(v, "origin");
+    bool java = strcmp(kinds[kind], "java") == 0;
+    return !java || str_eq(origin, STR("N/A")) || str_eq(origin, STR("Unknown")) ? STR("")
+                                                                                 : keep(m, origin);
 }
 
 static const char *scheme_of(struct maker *m, const struct package_type *t)
@@ -227,13 +247,14 @@ static void fill(struct maker *m, const struct map *by_key, size_t kind, yyjson_
     p->type = type;
     p->licence = str_eq(licence, STR("Unknown")) ? STR("") : keep(m, licence);
     p->location = os ? STR("pkgdb") : keep(m, location);
+    p->group = group_of(m, kind, v);
     p->purl = p->scheme = p->expression = STR("");
     out->kind = kind;
     out->order = os ? p->name : p->location;
     out->layer = UINT32_MAX;
     if (str_eq(version, STR("*")))
         version = STR("");
-    const struct known *known = find_known(m, by_key, type, p->name, version, location);
+    const struct known *known = find_known(m, by_key, type, version, p, location);
     if (!known)
         return;
     p->purl = keep(m, known->ip->purl);

@@ -13,8 +13,8 @@ enum {
 };
 
 const char *const vuln_row_hidden[] = {
-    "aliases",         "shadowed",    "repeated",        "kev", "epss",
-    "epss_percentile", "detected_at", "fix_observed_at", NULL};
+    "aliases", "shadowed",        "repeated",    "package_group",   "kev",
+    "epss",    "epss_percentile", "detected_at", "fix_observed_at", NULL};
 
 static const struct {
     const char *type, *shown, *content; /* content: document with locations; NULL: none */
@@ -228,6 +228,8 @@ static yyjson_mut_val *add_row(struct rows *r, const struct package *p, str loca
     put(r, o, "package_version", p->version);
     put(r, o, "package_type", str_z(package_type_shown(p->type)));
     put(r, o, "package_path", location);
+    if (p->group.n)
+        put(r, o, "package_group", p->group);
     return o;
 }
 

@@ -11,9 +11,10 @@
  *
  * Some members are for questions and policies only, and not shown (vuln_row_hidden): "aliases"
  * (other ids of the vulnerability), "shadowed" (true: a row of the NVD's that stands back behind an
- * advisory), "repeated" (true: the row before once more, at another place), "kev" (true: known to
- * be exploited), "epss" and "epss_percentile" (0 to 1), and what a stored report adds:
- * "detected_at" and "fix_observed_at" (microseconds, vuln_seen.h). */
+ * advisory), "repeated" (true: the row before once more, at another place), "package_group" (of
+ * a Maven artefact), "kev" (true: known to be exploited), "epss" and "epss_percentile" (0 to 1),
+ * and what a stored report adds: "detected_at" and "fix_observed_at" (microseconds, vuln_seen.h).
+ */
 #ifndef KELLET_SERVICES_POLICY_ENGINE_VULN_ROWS_H
 #define KELLET_SERVICES_POLICY_ENGINE_VULN_ROWS_H
 

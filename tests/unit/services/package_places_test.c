@@ -20,6 +20,8 @@ static const struct row claims[] = {
     {"CVE-2", "", "Go", "example.org/m", "golang", "", "2.0.0", "", "", .severity = SEV_MEDIUM},
     {"CVE-3", "", "PyPI", "six", "pep440-public", "", "", "", "", .severity = SEV_MEDIUM},
     {"CVE-4", "", "npm", "tar", "npm", "", "", "", "", .severity = SEV_LOW},
+    {"CVE-5", "", "Maven", "org.a:util", "maven-jre", "", "", "", "", .severity = SEV_LOW},
+    {"CVE-5", "", "Maven", "org.b:util", "maven-jre", "", "", "", "", .severity = SEV_LOW},
 };
 
 static const struct evidence in_jars[] = {{S("app/a.jar"), 0}, {S("opt/b.war:lib/c.jar"), 1}};
@@ -190,6 +192,35 @@ static void test_facts(void **state)
     policy_scan_free(s);
 }
 
+/* Two artefacts of one name and version that one archive holds. */
+static void test_groups(void **state)
+{
+    static const struct evidence in_one[] = {{S("app/fat.jar"), 0}};
+    size_t n = inv.n_packages, found = 0;
+    ADD("java-archive", "util", "1", "org.b", in_one);
+    ADD("java-archive", "util", "1", "org.a", in_one);
+    struct policy_scan *s = scan();
+    inv.n_packages = n;
+    const struct policy_image *im = policy_scan_subject(s)->image;
+    const struct policy_findings *f = policy_scan_subject(s)->findings;
+    str purls[2];
+    for (size_t i = 0; i < im->n_packages; i++)
+        if (str_eq(im->packages[i].name, STR("util")) && found < 2)
+            purls[found++] = im->packages[i].purl;
+    assert_int_equal(found, 2);
+    assert_int_equal(str_cmp(purls[0], STR("org.a")) == 0 ? str_cmp(purls[1], STR("org.b"))
+                                                          : str_cmp(purls[1], STR("org.a")),
+                     0);
+    str of[2];
+    found = 0;
+    for (size_t i = 0; i < f->n; i++)
+        if (str_eq(f->items[i].id, STR("CVE-5")) && found < 2)
+            of[found++] = im->packages[f->items[i].package].purl;
+    assert_int_equal(found, 2);
+    assert_false(str_eq(of[0], of[1]));
+    policy_scan_free(s);
+}
+
 static void test_rules(void **state)
 {
 #define LINK(id) "(" id " - https://nvd.nist.gov/vuln/detail/" id ")"
@@ -308,9 +339,9 @@ static void test_older_content(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),        cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_rules),         cmocka_unit_test(test_once),
-        cmocka_unit_test(test_older_content),
+        cmocka_unit_test(test_places), cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_groups), cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_once),   cmocka_unit_test(test_older_content),
     };
     return cmocka_run_group_tests(tests, make, end);
 }

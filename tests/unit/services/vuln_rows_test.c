@@ -168,7 +168,8 @@ static void render(yyjson_mut_val *rows, struct buf *out)
             continue;
         auto_buf text;
         buf_init(&text, 1 << 20);
-        yyjson_mut_obj_remove_str(row, "aliases");
+        for (size_t k = 0; vuln_row_hidden[k]; k++)
+            yyjson_mut_obj_remove_str(row, vuln_row_hidden[k]);
         assert_ok(json_pretty(row, &text, &e));
         *vec_push(&texts) = strdup(buf_z(&text));
     }
