@@ -6,8 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/sha256_pair.h"
+
 struct digest_ctx {
     EVP_MD_CTX *md;
+    bool paired; /* then in state, not in md */
+    struct sha256_state state;
+    struct digest_ctx *beside; /* what d's updates compute as well */
+    const uint8_t *late;       /* bytes that wait */
+    size_t n_late;
 };
 
 static EVP_MD *sha256_algorithm, *md5_algorithm;
@@ -64,15 +71,75 @@ void digest_old_final(struct digest_ctx *d, uint8_t *out, size_t size)
     memcpy(out, all, size);
 }
 
+void digest_beside(struct digest_ctx *d, struct digest_ctx *other)
+{
+    if (!sha256_pair_available())
+        return;
+    d->beside = other;
+    d->paired = other->paired = true;
+    sha256_begin(&d->state);
+    sha256_begin(&other->state);
+}
+
+void digest_part(struct digest_ctx *d)
+{
+    d->beside = NULL;
+}
+
+static void add_beside(struct digest_ctx *d, const uint8_t *p, size_t n)
+{
+    struct digest_ctx *o = d->beside;
+    size_t taken = sha256_add_beside(&d->state, p, n, &o->state, o->late, o->n_late);
+    o->late += taken;
+    o->n_late -= taken;
+}
+
+void digest_settle(struct digest_ctx *d)
+{
+    if (d->n_late)
+        sha256_add(&d->state, d->late, d->n_late);
+    d->n_late = 0;
+}
+
 void digest_update(struct digest_ctx *d, const void *p, size_t n)
 {
-    if (n)
+    if (n == 0)
+        return;
+    digest_settle(d);
+    if (d->beside && d->beside->n_late)
+        add_beside(d, p, n);
+    else if (d->paired)
+        sha256_add(&d->state, p, n);
+    else
         EVP_DigestUpdate(d->md, p, n);
+}
+
+void digest_update_later(struct digest_ctx *d, const void *p, size_t n)
+{
+    if (!d->paired) {
+        digest_update(d, p, n);
+        return;
+    }
+    digest_settle(d);
+    d->late = p;
+    d->n_late = n;
+}
+
+static struct sha256 paired_final(struct digest_ctx *d)
+{
+    uint8_t padding[2 * SHA256_BLOCK];
+    digest_settle(d);
+    digest_update(d, padding, sha256_padding(&d->state, padding));
+    struct sha256 out = sha256_result(&d->state);
+    sha256_begin(&d->state);
+    return out;
 }
 
 struct sha256 digest_final(struct digest_ctx *d)
 {
     struct sha256 out = {{0}};
+    if (d->paired)
+        return paired_final(d);
     EVP_DigestFinal_ex(d->md, out.b, NULL);
     EVP_DigestInit_ex2(d->md, sha256_md(), NULL);
     return out;

@@ -17,6 +17,17 @@ void digest_update(struct digest_ctx *d, const void *p, size_t n);
 struct sha256 digest_final(struct digest_ctx *d);
 void digest_free(struct digest_ctx *d);
 
+/* From now on `other` is computed beside d, in the time that d takes, where the processor can do
+ * two at once (sha256_pair.h): what digest_update_later() gave to other waits for d's updates.
+ * Neither has been given a byte yet; both belong to one thread. Undone by digest_part(), which must
+ * come before other is freed; d may then have another one. */
+void digest_beside(struct digest_ctx *d, struct digest_ctx *other);
+void digest_part(struct digest_ctx *d);
+/* As digest_update(), but the bytes may be looked at later: they stay as they are until the next
+ * call with this context, or digest_settle(). */
+void digest_update_later(struct digest_ctx *d, const void *p, size_t n);
+void digest_settle(struct digest_ctx *d);
+
 struct sha256 sha256_of(const void *p, size_t n);
 bool sha256_eq(const struct sha256 *a, const struct sha256 *b);
 /* Parses "sha256:" and 64 lower-case hex digits. Other algorithms are ERR_UNSUPPORTED. */

@@ -282,9 +282,10 @@ static struct filter *filter_new(const struct stream_ops *ops, struct stream *be
 static int digest_fill(struct stream *s, struct err *e)
 {
     struct filter *f = (struct filter *)s;
+    digest_settle(f->digest); /* what is below may change its buffer */
     int r = filter_borrow(f, UINT64_MAX, e);
     if (r == 0)
-        digest_update(f->digest, s->p, (size_t)(s->end - s->p));
+        digest_update_later(f->digest, s->p, (size_t)(s->end - s->p));
     return r;
 }
 

@@ -114,7 +114,8 @@ const char *compression_name(enum compression c);
 int stream_inflate(struct stream *below, enum compression c, const struct inflate_limits *l,
                    struct stream **out, struct err *e);
 
-/* Passes on what is below and hashes it; sha256_final is valid after the end was reached. */
+/* Passes on what is below and hashes it; digest_final() is valid after the end was reached and
+ * before what is below is closed. */
 struct digest_ctx;
 int stream_digest(struct stream *below, struct digest_ctx *ctx, struct stream **out, struct err *e);
 

@@ -12,7 +12,7 @@ static const uint64_t LAYER_MAX_SIZE = 1ull << 40;
 
 /* The stack of one layer, from the bottom up. */
 struct stack {
-    struct digest_ctx *raw_digest, *plain_digest;
+    struct digest_ctx *raw_digest, *plain_digest, *contents;
     struct stream *counted, *head, *hashed, *inflated, *ahead, *plain;
     enum compression compression;
 };
@@ -67,6 +67,8 @@ static int counter_open(struct stream *below, uint64_t *total, struct stream **o
 
 static void stack_close(struct stack *k)
 {
+    if (k->contents)
+        digest_part(k->contents);
     stream_close(k->plain);
     stream_close(k->ahead);
     stream_close(k->inflated);
@@ -105,6 +107,10 @@ static int stack_open(struct stack *k, struct stream *raw, const struct layer_op
     }
     if (r == 0)
         r = stream_digest(top, k->plain_digest, &k->plain, e);
+    if (r == 0 && o->contents) {
+        k->contents = o->contents;
+        digest_beside(k->contents, k->plain_digest);
+    }
     return r;
 }
 

@@ -31,6 +31,8 @@ struct layer_options {
     bool second_thread; /* see readahead.h */
     uint64_t max_size;  /* uncompressed; 0: 1 TiB */
     uint64_t *progress; /* compressed bytes read so far are added here (atomically); NULL: none */
+    struct digest_ctx *contents; /* NULL, or what the visitor digests files with: fresh, borrowed,
+                                    as fast as nothing beside the layer's own (digest_beside()) */
     struct tar_limits tar;
 };
 

@@ -302,6 +302,7 @@ int analyst_layer(struct analyst *an, struct layer_job *job, struct stream *raw,
                                     .odd = making_odd};
     struct analyst_progress *progress = an->options->progress;
     struct layer_options o = {.second_thread = an->options->threads > 1 && !job->single,
+                              .contents = m->listing ? listing_digest(m->listing) : NULL,
                               .progress = progress ? &progress->bytes : NULL};
     r = layer_walk(raw, &o, &visitor, &found, e);
     bool whole = r == 0;

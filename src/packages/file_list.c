@@ -210,6 +210,11 @@ static bool retrieved(const struct listing *l, str path)
     return false;
 }
 
+struct digest_ctx *listing_digest(struct listing *l)
+{
+    return l->digest;
+}
+
 struct stream *listing_file(struct listing *l, const struct tar_entry *entry,
                             struct stream *content)
 {

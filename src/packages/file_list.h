@@ -35,6 +35,8 @@ typedef void listing_odd(void *ctx, str path, const char *what, const char *deta
 void listing_malware(struct listing *l, int fd, listing_odd *odd, void *ctx);
 /* An entry without content. */
 void listing_entry(struct listing *l, const struct tar_entry *entry);
+/* The digest that files go through. */
+struct digest_ctx *listing_digest(struct listing *l);
 /* A regular file: whoever reads it reads *tapped (owned by the listing) instead of content. */
 struct stream *listing_file(struct listing *l, const struct tar_entry *entry,
                             struct stream *content);
