@@ -38,6 +38,9 @@ struct db_options {
     unsigned connect_timeout;   /* seconds, default 10 */
     unsigned acquire_timeout;   /* seconds to wait for a free connection, default 30 */
     unsigned statement_timeout; /* seconds, default 60 */
+    /* PostgreSQL: seconds without a byte from the server after which the connection is given up
+     * (ERR_NET); default 15 more than the server has for a statement. */
+    unsigned answer_timeout;
 };
 
 /* Opens the pool; connects once, so that a wrong URL or password shows here. ERR_NET: the server

@@ -4,6 +4,8 @@
 
 #include <time.h>
 
+enum { ANSWER_MORE = 15 };
+
 /* Connections go to those who wait in the order in which they came: who only gives back to take
  * again would otherwise be faster than any that has to be woken, and some would wait for ever. */
 struct db_waiter {
@@ -169,6 +171,8 @@ int db_open(const struct db_options *o, struct db **out, struct err *e)
     db->o.connect_timeout = o->connect_timeout ? o->connect_timeout : 10;
     db->o.acquire_timeout = o->acquire_timeout ? o->acquire_timeout : 30;
     db->o.statement_timeout = o->statement_timeout ? o->statement_timeout : 60;
+    db->o.answer_timeout =
+        o->answer_timeout ? o->answer_timeout : db->o.statement_timeout + ANSWER_MORE;
     db->max[0] = db->o.max_connections;
     db->max[1] = d->kind == DB_SQLITE ? 1 : 0;
     pthread_mutex_init(&db->lock, NULL);

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "store/pq_api.h"
 #include "store/postgres_value.h"
+#include "store/pq_wait.h"
 
 /* Rows that wait because another statement was run meanwhile. */
 enum { KEPT_MAX = 512 << 20 };
@@ -21,6 +22,8 @@ struct pg {
     bool begin_due; /* the transaction has begun, but the server does not know yet */
     bool piped;     /* the statement under way went out in a pipeline */
     bool owed;      /* the answer to a reader's COMMIT was not read yet */
+    bool late;      /* it was cut because no answer came within so many seconds: */
+    unsigned patience;
 };
 
 struct pg_rows {
@@ -51,7 +54,24 @@ static str first_line(const char *text)
 static int fail_conn(struct pg *p, struct err *e)
 {
     p->conn.broken = true;
+    if (p->late)
+        return err_set(e, ERR_NET, "database: no answer within %u seconds", p->patience);
     return err_set(e, ERR_NET, "database: %.*s", STR_ARG(first_line(pq.errorMessage(p->pg))));
+}
+
+static PGresult *next_result(struct pg *p)
+{
+    return pq_result(p->pg, p->patience, &p->late);
+}
+
+static PGresult *execute(struct pg *p, const char *sql)
+{
+    return pq_execute(p->pg, sql, p->patience, &p->late);
+}
+
+static PGresult *prepare(struct pg *p, const char *name, const char *sql, int n, const Oid *types)
+{
+    return pq_prepare(p->pg, name, sql, n, types, p->patience, &p->late);
 }
 
 static int code_of_state(struct pg *p, const char *s, const char *text)
@@ -115,7 +135,7 @@ static int fail_connect(PGconn *pg, struct err *e)
 
 static int run(struct pg *p, const char *sql, struct err *e)
 {
-    PGresult *r = pq.exec(p->pg, sql);
+    PGresult *r = execute(p, sql);
     int rc = succeeded(r) ? 0 : fail_result(p, r, e);
     pq.clear(r);
     return rc;
@@ -167,6 +187,8 @@ static int pg_connect(const struct db_options *o, bool writer, struct db_conn **
         pg_disconnect(&p->conn);
         return rc;
     }
+    p->patience = o->answer_timeout;
+    pq.setnonblocking(p->pg, 1);
     pq.setNoticeReceiver(p->pg, on_notice, NULL);
     char set[256];
     snprintf(set, sizeof set,
@@ -179,7 +201,7 @@ static int pg_connect(const struct db_options *o, bool writer, struct db_conn **
         rc = pg_script(&p->conn, set, e);
     }
     for (int mode = DB_READ; rc == 0 && mode <= DB_WRITE; mode++) {
-        PGresult *r = pq.prepare(p->pg, begin_names[mode], begins[mode], 0, NULL);
+        PGresult *r = prepare(p, begin_names[mode], begins[mode], 0, NULL);
         rc = succeeded(r) ? 0 : fail_result(p, r, e);
         pq.clear(r);
     }
@@ -195,7 +217,7 @@ static int pg_connect(const struct db_options *o, bool writer, struct db_conn **
 static int settle(struct pg *p, struct err *e)
 {
     while (p->owed) {
-        PGresult *r = pq.getResult(p->pg);
+        PGresult *r = next_result(p);
         p->owed = r != NULL;
         pq.clear(r);
     }
@@ -228,7 +250,7 @@ static int pg_commit(struct db_conn *c, struct err *e)
         p->owed = pq.sendQuery(p->pg, "COMMIT");
         return p->owed ? 0 : fail_conn(p, e);
     }
-    PGresult *r = pq.exec(p->pg, "COMMIT");
+    PGresult *r = execute(p, "COMMIT");
     int rc = succeeded(r) ? 0 : fail_result(p, r, e);
     if (rc == 0 && strcmp(pq.cmdStatus(r), "COMMIT") != 0)
         rc = err_set(e, ERR_CONFLICT, "the database rolled the transaction back");
@@ -252,7 +274,7 @@ static void leave_pipeline(struct pg *p)
     if (!p->piped)
         return;
     p->piped = false;
-    pq.clear(pq.getResult(p->pg)); /* the pipeline's end */
+    pq.clear(next_result(p)); /* the pipeline's end */
     if (!pq.exitPipelineMode(p->pg))
         p->conn.broken = true;
 }
@@ -260,10 +282,10 @@ static void leave_pipeline(struct pg *p)
 /* The answer to the BEGIN at the head of the pipeline. */
 static int begin_answer(struct pg *p, struct err *e)
 {
-    PGresult *r = pq.getResult(p->pg);
+    PGresult *r = next_result(p);
     int rc = succeeded(r) ? 0 : fail_result(p, r, e);
     pq.clear(r);
-    pq.clear(pq.getResult(p->pg));
+    pq.clear(next_result(p));
     return rc;
 }
 
@@ -310,7 +332,7 @@ static int take_types(struct pg_rows *s, const PGresult *r, struct err *e)
 static int receive(struct pg *p, struct db_rows *rows, PGresult **out, struct err *e)
 {
     struct pg_rows *s = rows->state;
-    for (PGresult *r; !s->ended && (r = pq.getResult(p->pg));) {
+    for (PGresult *r; !s->ended && (r = next_result(p));) {
         ExecStatusType t = pq.resultStatus(r);
         if (t == PGRES_SINGLE_TUPLE) {
             int rc = take_types(s, r, e);
@@ -408,7 +430,7 @@ static int pg_prepare(struct db_conn *c, const char *sql, const struct db_value 
     char name[32];
     uint64_t number = ++p->names;
     snprintf(name, sizeof name, "s%llu", (unsigned long long)number);
-    PGresult *r = pq.prepare(p->pg, name, sql, (int)n, types);
+    PGresult *r = prepare(p, name, sql, (int)n, types);
     rc = succeeded(r) ? 0 : fail_result(p, r, e);
     pq.clear(r);
     if (rc == 0)
@@ -424,7 +446,7 @@ static void pg_unprepare(struct db_conn *c, struct db_stmt *st)
         return;
     char sql[48];
     snprintf(sql, sizeof sql, "DEALLOCATE s%llu", (unsigned long long)st->name);
-    pq.clear(pq.exec(p->pg, sql));
+    pq.clear(execute(p, sql));
 }
 
 static int64_t pg_exec(struct db_conn *c, struct db_stmt *st, const struct db_value *v, size_t n,
@@ -435,7 +457,7 @@ static int64_t pg_exec(struct db_conn *c, struct db_stmt *st, const struct db_va
     if (rc == 0)
         rc = send_statement(p, st->name, v, n, e);
     int64_t changed = rc;
-    for (PGresult *r; (r = pq.getResult(p->pg)); pq.clear(r))
+    for (PGresult *r; (r = next_result(p)); pq.clear(r))
         if (changed >= 0)
             changed = succeeded(r) ? strtoll(pq.cmdTuples(r), NULL, 10) : fail_result(p, r, e);
     leave_pipeline(p);

@@ -11,11 +11,11 @@
 #define PQ_FUNCTIONS(X)                                                                            \
     X(clear) X(cmdStatus) X(cmdTuples) X(connectdbParams) \
     X(connectionNeedsPassword) X(consumeInput) X(enterPipelineMode) X(errorMessage) \
-    X(exec) X(exitPipelineMode) X(finish) X(freemem) \
+    X(exitPipelineMode) X(finish) X(flush) X(freemem) \
     X(ftype) X(getResult) X(getisnull) X(getlength) \
-    X(getvalue) X(nfields) X(notifies) X(pipelineSync) \
-    X(prepare) X(resultErrorField) X(resultStatus) X(sendQuery) \
-    X(sendQueryPrepared) X(setNoticeReceiver) X(setSingleRowMode) X(socket) \
+    X(getvalue) X(isBusy) X(nfields) X(notifies) X(pipelineSync) \
+    X(resultErrorField) X(resultStatus) X(sendPrepare) X(sendQuery) \
+    X(sendQueryPrepared) X(setNoticeReceiver) X(setSingleRowMode) X(setnonblocking) X(socket) \
     X(status) X(transactionStatus)
 /* clang-format on */
 

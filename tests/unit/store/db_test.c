@@ -1,6 +1,7 @@
 #include "store_test.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <time.h>
 
 static struct err e;
@@ -367,6 +368,54 @@ static void lost_in_the_middle(void **state)
     assert_ok(db_ping(store, &e));
 }
 
+static int64_t length_of(struct db_tx *tx, str bytes)
+{
+    int64_t n = 0;
+    int rc = db_query_int(tx, "SELECT length($1)", DB(DBB(bytes)), &n, &e);
+    return rc < 0 ? rc : n;
+}
+
+/* A transaction on a server process that is stopped: nothing ends the connection. */
+static struct db_tx *begin_frozen(struct db *db, int64_t *pid)
+{
+    struct db_tx *tx;
+    assert_ok(db_begin(db, DB_WRITE, &tx, &e));
+    assert_ok(db_query_int(tx, "SELECT pg_backend_pid()", DB0, pid, &e));
+    assert_ok(db_exec(tx, "DELETE FROM t", DB0, &e));
+    assert_int_equal(length_of(tx, STR("abc")), 3);
+    assert_int_equal(kill((pid_t)*pid, SIGSTOP), 0);
+    return tx;
+}
+
+static void check_late(struct db *db, struct db_tx *tx, int64_t pid, int64_t rc)
+{
+    assert_int_equal(rc, ERR_NET);
+    assert_non_null(strstr(e.text, "no answer within 1 seconds"));
+    db_rollback(tx);
+    assert_ok(db_ping(db, &e)); /* on another connection */
+    assert_int_equal(kill((pid_t)pid, SIGCONT), 0);
+}
+
+static void nobody_waits_for_ever(void **state)
+{
+    static char large[4 << 20];
+    make_table();
+    if (!store_on_postgres)
+        return;
+    struct db *db;
+    int64_t pid;
+    assert_ok(db_open(&(struct db_options){.url = store_url, .answer_timeout = 1}, &db, &e));
+    struct db_tx *tx = begin_frozen(db, &pid);
+    check_late(db, tx, pid, db_exec(tx, "DELETE FROM t", DB0, &e));
+    tx = begin_frozen(db, &pid);
+    check_late(db, tx, pid, db_exec(tx, "DELETE FROM t WHERE k = 1", DB0, &e)); /* to prepare */
+    tx = begin_frozen(db, &pid);
+    check_late(db, tx, pid, length_of(tx, (str){large, sizeof large})); /* to send */
+    tx = begin_frozen(db, &pid);
+    check_late(db, NULL, pid, db_commit(tx, &e));
+    db_close(db);
+}
+
 /* ---- notices */
 
 struct heard {
@@ -556,6 +605,7 @@ int main(void)
         store_test(readers_see_one_state),
         store_test(broken_connections_are_renewed),
         store_test(lost_in_the_middle),
+        store_test(nobody_waits_for_ever),
         store_test(listeners_are_told),
         store_test(the_schema_is_made_once),
         store_test(urls_are_checked),
