@@ -5,6 +5,9 @@
 #include "base/clock.h"
 #include "base/text.h"
 
+/* Who did not answer for so long is not asked again at once. */
+enum { SILENCE_US = 10000000 };
+
 /* A connection of the pool may have broken while it waited: then all are dropped and a new one
  * tells. */
 static int begin_on(struct db *db, enum db_mode mode, struct db_conn **out, struct err *e)
@@ -151,10 +154,12 @@ static int run_once(struct db *db, enum db_mode mode,
 int db_run(struct db *db, enum db_mode mode, int (*fn)(struct db_tx *tx, void *ctx, struct err *e),
            void *ctx, struct err *e)
 {
+    int64_t began = clock_us();
     for (int attempt = 0;; attempt++) {
         bool again = false;
         int rc = run_once(db, mode, fn, ctx, &again, e);
-        if (rc >= 0 || !again || attempt == 4)
+        bool silent = rc == ERR_NET && clock_us() - began > SILENCE_US;
+        if (rc >= 0 || !again || silent || attempt == 4)
             return rc;
         pthread_mutex_lock(&db->lock);
         db->stats.retries++;
