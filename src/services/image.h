@@ -84,11 +84,12 @@ struct image_add {
     bool no_queue;                 /* state and queue are the caller's business (restore) */
     str why;                       /* of the transition: "added by admin" */
 };
-/* Row, tag, transition, the parent's manifest (bucket parent_manifest_data) and the queue item, all
- * in tx. An image that exists is left as it is but for a new tag, annotations
- * (which are merged) and, when it is being deleted, its revival; it is analysed again when `force`,
- * when its analysis had failed or when it is revived. Returns 1 when an analysis was asked for,
- * else 0. ERR_USAGE: a Dockerfile for an image that exists, without force. */
+/* Row, tag (and tag_update when it pointed at another image), transition, the parent's manifest
+ * (bucket parent_manifest_data) and the queue item, all in tx. An image that exists is left as it
+ * is but for a new tag, annotations (which are merged) and, when it is being deleted, its revival;
+ * it is analysed again when `force`, when its analysis had failed or when it is revived. Returns 1
+ * when an analysis was asked for, else 0. ERR_USAGE: a Dockerfile for an image that exists, without
+ * force. */
 int image_put(struct db_tx *tx, struct documents *d, const struct image_add *add, struct err *e);
 /* The sum of the layers' sizes that a manifest tells, compressed. */
 uint64_t image_compressed_size(str manifest);

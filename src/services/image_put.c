@@ -1,6 +1,7 @@
 #include "base/auto.h"
 #include "codec/json.h"
 #include "services/image.h"
+#include "services/notification.h"
 
 static const size_t annotations_max = (size_t)1 << 20;
 
@@ -138,23 +139,54 @@ static int revive(struct put *p, struct err *e)
 /* ---- its tag -----------------------------------------------------------------------------------
  */
 
+/* Where it points, with the annotations of that image: appended. 1; 0: nowhere. */
+static int read_tag(struct put *p, struct buf *digest, struct buf *annotations, struct err *e)
+{
+    auto_rows *rows = NULL;
+    int rc = db_query(p->tx,
+                      "SELECT t.image_digest, i.annotations FROM catalog_image_tag t LEFT JOIN"
+                      " catalog_image i ON i.account = t.account AND i.image_digest ="
+                      " t.image_digest WHERE t.account = $1 AND t.fulltag = $2"
+                      " ORDER BY t.tag_detected_at DESC, t.image_digest LIMIT 1",
+                      DB(DBS(p->add->account), DBS(p->add->name.fulltag)), &rows, e);
+    if (rc < 0 || (rc = db_next(rows, e)) <= 0)
+        return rc;
+    buf_add_str(digest, db_text(rows, 0));
+    buf_add_str(annotations, db_text(rows, 1));
+    return buf_ok(digest) && buf_ok(annotations) ? 1 : err_no_memory(e);
+}
+
+static int tell_moved(struct put *p, str was, str annotations, struct err *e)
+{
+    auto_buf b;
+    buf_init(&b, NOTIFICATION_MAX);
+    buf_add_str(&b, STR("\"last_eval\": ["));
+    json_put_string(&b, was);
+    buf_add_str(&b, STR("], \"curr_eval\": ["));
+    json_put_string(&b, p->add->digest);
+    buf_add_str(&b, STR("], \"annotations\": "));
+    buf_add_str(&b, annotations.n ? annotations : STR("{}"));
+    const struct notification n = {.account = p->add->account,
+                                   .type = STR("tag_update"),
+                                   .key = p->add->name.fulltag,
+                                   .members = buf_view(&b)};
+    int rc = buf_check(&b, "a notification", e);
+    return rc < 0 ? rc : notification_put(p->tx, &n, e);
+}
+
 static int put_tag(struct put *p, struct err *e)
 {
     const struct image_add *add = p->add;
     const struct fulltag *t = &add->name;
-    auto_rows *rows = NULL;
+    auto_buf was, is, annotations, ignored;
 
-    if (!t->fulltag.p)
-        return 0;
-    int rc = db_query(p->tx,
-                      "SELECT image_digest FROM catalog_image_tag WHERE account = $1 AND "
-                      "fulltag = $2 ORDER BY tag_detected_at DESC, image_digest LIMIT 1",
-                      DB(DBS(add->account), DBS(t->fulltag)), &rows, e);
-    if (rc < 0 || (rc = db_next(rows, e)) < 0)
-        return rc;
-    if (rc > 0 && str_eq(db_text(rows, 0), add->digest))
-        return 0;
-    db_rows_close(TAKE(rows));
+    buf_init(&was, 1 << 10);
+    buf_init(&is, 1 << 10);
+    buf_init(&annotations, 2 * annotations_max);
+    buf_init(&ignored, 2 * annotations_max);
+    int before = t->fulltag.p ? read_tag(p, &was, &annotations, e) : 0;
+    if (!t->fulltag.p || before < 0 || str_eq(buf_view(&was), add->digest))
+        return before < 0 ? before : 0;
     /* A tag that comes back to a digest is newer there than where it was. */
     int64_t n = db_exec(
         p->tx,
@@ -166,7 +198,12 @@ static int put_tag(struct put *p, struct err *e)
         DB(DBS(add->account), DBS(t->registry), DBS(t->repo), DBS(t->tag), DBS(add->digest),
            DBS(t->fulltag), p->exists ? DBNULL : or_now(add->created)),
         e);
-    return n < 0 ? (int)n : 0;
+    int rc = n < 0 ? (int)n : before;
+    if (before == 1 && rc >= 0)
+        rc = read_tag(p, &is, &ignored, e);
+    if (before == 1 && rc >= 0 && str_eq(buf_view(&is), add->digest))
+        rc = tell_moved(p, buf_view(&was), buf_view(&annotations), e);
+    return rc < 0 ? rc : 0;
 }
 
 /* ---- work --------------------------------------------------------------------------------------

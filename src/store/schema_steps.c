@@ -429,6 +429,14 @@ static const char chunk_areas[] =
     "CREATE INDEX content_no_area ON content (id) WHERE area IS NULL AND chunks IS NOT NULL;"
     "DROP INDEX content_not_named;";
 
+/* Images whose findings are to be looked at again. A table of its own: builds that know no
+ * consumers take every row of finding_newcomer for themselves. */
+static const char again_table[] =
+    "CREATE TABLE finding_again (seq {identity}, image BIGINT NOT NULL, type {text} NOT NULL);"
+    "INSERT INTO finding_again (image, type) SELECT image, type FROM finding_newcomer WHERE"
+    " type <> 'policy_eval';"
+    "DELETE FROM finding_newcomer WHERE type <> 'policy_eval';";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -463,5 +471,6 @@ const struct schema_step schema_steps[] = {
     {.title = "the names that vulnerabilities ever had", .sql = name_table},
     {.title = "images to look at again, for each consumer", .sql = newcomer_type},
     {.title = "which contents name a chunk, by larger areas", .sql = chunk_areas},
+    {.title = "findings to look at again, apart from verdicts", .sql = again_table},
     {.title = NULL},
 };

@@ -45,7 +45,7 @@ def database(request, tmp_path_factory):
 class World:
     """An engine, its feed, its receiver."""
 
-    def __init__(self, binary, directory, database, registry):
+    def __init__(self, binary, directory, database, registry, timers=""):
         self.registry, self.receiver = registry, Receiver()
         self.records = [advisory("CVE-2099-1000", "unheard-of")]
         self.feed = FeedService({"vulnerabilities": {"alpine:3.18": self.records}})
@@ -53,7 +53,8 @@ class World:
         extra = (f"feeds: {{url: '{self.feed.url}'}}\n"
                  f"webhooks: {{general: {{url: 'http://127.0.0.1:{self.receiver.server_port}/<notification_type>/<userId>'}}}}\n")
         self.engine = engines.Engine(binary, directory, database, environment=environment, extra=extra,
-                                     more={**engines.MORE, "catalog": "    cycle_timers: {image_watcher: -1}\n"})
+                                     more={"policy_engine": engines.MORE["policy_engine"] + f"    cycle_timers: {{{timers}}}\n",
+                                           "catalog": "    cycle_timers: {image_watcher: -1}\n"})
         self.client = self.engine.client
         self.sync()
 
@@ -91,11 +92,20 @@ class World:
         self.client.wait_analyzed(image.digest)
         return full, image
 
-    def subscribe(self, full, active=True):
+    def subscribe(self, full, active=True, wait=True):
         one = self.client.get("/v1/subscriptions", subscription_key=full, subscription_type="vuln_update").json[0]
         answer = self.client("PUT", f"/v1/subscriptions/{one['subscription_id']}", {**one, "active": active})
         assert answer.status == 200, answer
-        self.wait_rounds()
+        if wait:
+            self.wait_rounds()
+
+    def kill(self):
+        """The engine, and another one goes on."""
+        old = self.engine.processes[-1]
+        old.send_signal(signal.SIGKILL)
+        old.wait()
+        self.engine.add()
+        self.client = self.engine.client = engines.Client(self.engine.port("apiext"))
 
     def told(self, full):
         """The payloads for a tag, one for each key that the receiver saw."""
@@ -324,7 +334,7 @@ def github(name, package, ecosystem):
 
 
 def test_packages_at_several_places(world):
-    """A jar that was copied, into an archive too, and a module of two programs: a row for each place, counted once."""
+    """A jar that was copied, into an archive too, and a module of two programs: a row for each place, told and counted once."""
     name, module = f"places{time.monotonic_ns()}", "github.com/x/places"
     inner = policy_files.jar("org.x", name, "1.0.0")
     full, image = world.push(name, {}, files={
@@ -334,10 +344,19 @@ def test_packages_at_several_places(world):
     for kind, package, places in (("java", name, jars), ("go", module, programs)):
         rows = world.client.get(f"/v1/images/{image.digest}/content/{kind}").json["content"]
         assert sorted(x["location"] for x in rows if x["package"] == package) == places
+    world.subscribe(full)
     world.feed.data["github"] = {"github:java": [github("GHSA-aaaa-bbbb-0001", f"org.x:{name}", "java")],
                                  "github:go": [github("GHSA-aaaa-bbbb-0002", module, "go")]}
     try:
         world.sync()
+        told = [diff(world.wait_told(full, 1))]
+        if len(told[0]["added"]) == 1:  # one feed after the other
+            told.append(diff(world.wait_told(full, 2)))
+        world.wait_rounds()
+        assert len(world.told(full)) == len(told)
+        assert sorted(x for t in told for x in t["added"]) == [("GHSA-aaaa-bbbb-0001", name, "High", "2.0.0"),
+                                                               ("GHSA-aaaa-bbbb-0002", module, "High", "2.0.0")]
+        assert not any(t["removed"] or t["updated"] for t in told)
         rows = world.client.get(f"/v1/images/{image.digest}/vuln/all").json["vulnerabilities"]
         assert sorted((x["vuln"], x["package_path"]) for x in rows) == [
             *(("GHSA-aaaa-bbbb-0001", p) for p in jars), *(("GHSA-aaaa-bbbb-0002", p) for p in programs)]
@@ -360,25 +379,23 @@ def test_packages_at_several_places(world):
         del world.feed.data["github"]
 
 
-def test_kills_and_an_outage_lose_nothing(kellet_binary, tmp_path, registry_open, database):
+def test_kills_and_an_outage_lose_nothing(kellet_binary, tmp_path, registry_open, database, request):
     url = database and database.replace("/vuln_update", "/kills")
     if url:
         subprocess.run(["createdb", "-h", "127.0.0.1", "-p", str(urllib.parse.urlsplit(url).port), "-U", "kellet", "kills"],
                        check=True)
     world = World(kellet_binary, tmp_path / "kills", url, registry_open)
+    request.addfinalizer(world.stop)
     name = f"vu{time.monotonic_ns()}"
     tags = [world.push(f"{name}-{i}", {"musl": "1.2.4-r2", f"own{i}": "1"})[0] for i in range(4)]
     for full in tags:
-        world.subscribe(full)
+        world.subscribe(full, wait=full != tags[-1])
     world.receiver.down = True
+    world.kill()  # when it has answered that the last one is active
     for k in range(3):
         world.records.append(advisory(f"CVE-2099-300{k}", "musl"))
         world.sync()
-        old = world.engine.processes[-1]
-        old.send_signal(signal.SIGKILL)
-        old.wait()
-        world.engine.add()
-        world.client = world.engine.client = engines.Client(world.engine.port("apiext"))
+        world.kill()
     world.receiver.down = False
 
     def added(full):
@@ -388,7 +405,6 @@ def test_kills_and_an_outage_lose_nothing(kellet_binary, tmp_path, registry_open
     world.receiver.wait(lambda: all(len(added(full)) >= 3 for full in tags), 60)
     for full in tags:
         assert sorted(added(full)) == wanted
-    world.stop()
 
 
 def test_vex_documents_reach_verdicts(world):

@@ -2,6 +2,8 @@
 
 #include "codec/json.h"
 #include "services/api/operations.h"
+#include "services/api/policy_engine.h"
+#include "services/policy_engine/subscribed.h"
 
 static yyjson_mut_val *subscription_json(yyjson_mut_doc *d, const struct subscription *s)
 {
@@ -79,23 +81,95 @@ static int get_subscription(struct call *c)
     return api_run(c, DB_READ, get_run, c);
 }
 
+/* ---- writing -----------------------------------------------------------------------------------
+ */
+
+struct change {
+    struct call *c;
+    struct subscription s;
+    bool was_active;
+    str old_value;
+};
+
+/* Of findings or of a verdict: then it matters what was known when it began. */
+static bool is_judged(const struct subscription *s)
+{
+    return str_eq(s->type, STR("vuln_update")) || str_eq(s->type, STR("policy_eval"));
+}
+
+/* The policy engine writes down what is known of the tag (policy_engine/subscribe.h). 1; 0: the
+ * call was answered. One of an older build does not know how: what it looks at first is known then.
+ */
+static int begin(struct change *x)
+{
+    struct call *c = x->c;
+    const struct subscription *s = &x->s;
+    bool same = x->was_active && str_eq(x->old_value, s->value);
+    if (!s->active || same || !is_judged(s))
+        return 1;
+    auto_buf path, sent, answer;
+    int status = 0;
+    buf_init(&path, 4 << 10);
+    buf_init(&sent, 8 << 20);
+    buf_init(&answer, 1 << 20);
+    buf_add_str(&path, STR("/users/"));
+    policy_engine_escape(&path, s->account);
+    buf_add_str(&path, STR("/subscriptions/begin"));
+    buf_add_str(&sent, STR("{\"subscription_key\": "));
+    json_put_string(&sent, s->key);
+    buf_add_str(&sent, STR(", \"subscription_type\": "));
+    json_put_string(&sent, s->type);
+    buf_add_str(&sent, STR(", \"subscription_value\": "));
+    json_put_string(&sent, s->value);
+    buf_add_char(&sent, '}');
+    const struct service_request rq = {.service = SERVICE_POLICY_ENGINE,
+                                       .method = "POST",
+                                       .path = buf_z(&path),
+                                       .account = s->account,
+                                       .body = buf_view(&sent),
+                                       .request_id = c->request_id};
+    int rc = rq.path ? buf_check(&sent, "a subscription", c->err) : err_no_memory(c->err);
+    if (rc == 0)
+        rc = service_request(c->engine, &rq, &status, &answer, c->err);
+    if (rc < 0)
+        return rc;
+    if (status >= 500)
+        return call_error(c, 503, "the policy engine cannot say what is known of the tag now: %.*s",
+                          STR_ARG(str_sub(buf_view(&answer), 0, 300)));
+    return 1;
+}
+
+static int began(struct db_tx *tx, const struct subscription *s, struct err *e)
+{
+    int64_t n =
+        s->active && is_judged(s) ? subscribed_began(tx, s->type, s->account, s->key, e) : 0;
+    return n < 0 ? (int)n : 0;
+}
+
 static int add_run(struct db_tx *tx, void *ctx, struct err *e)
 {
-    struct call *c = ctx;
-    yyjson_val *value = json_get(c->body, "subscription_value");
-    struct subscription s = {
-        .account = c->account,
-        .key = json_str(c->body, "subscription_key"),
-        .type = json_str(c->body, "subscription_type"),
-        .value = yyjson_is_str(value) ? json_text(value) : (str){0},
-        .active = yyjson_is_true(json_get(c->body, "active")),
-    };
-    int rc = subscription_add(tx, &s, e);
+    const struct change *x = ctx;
+    const struct subscription *s = &x->s;
+    int rc = subscription_add(tx, s, e);
     if (rc == ERR_EXISTS)
-        return call_error(c, 409, "subscription already exists in DB");
+        return call_error(x->c, 409, "subscription already exists in DB");
+    if (rc >= 0)
+        rc = began(tx, s, e);
     char id[33];
-    subscription_id(s.account, s.key, s.type, id);
-    return rc < 0 ? rc : send_one(c, tx, str_z(id));
+    subscription_id(s->account, s->key, s->type, id);
+    return rc < 0 ? rc : send_one(x->c, tx, str_z(id));
+}
+
+static int exists_run(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct change *x = ctx;
+    char id[33];
+    struct subscription found;
+    subscription_id(x->s.account, x->s.key, x->s.type, id);
+    int rc = subscription_get(tx, &x->c->arena, x->s.account, str_z(id), &found, e);
+    if (rc == 1)
+        return call_error(x->c, 409, "subscription already exists in DB");
+    return rc < 0 ? rc : 1;
 }
 
 static int add_subscription(struct call *c)
@@ -108,32 +182,59 @@ static int add_subscription(struct call *c)
         return bad_type(c, type);
     if (key.n > 4096)
         return call_error(c, 400, "subscription_key is longer than 4096 bytes");
-    return api_run(c, DB_WRITE, add_run, c);
+    yyjson_val *value = json_get(c->body, "subscription_value");
+    struct change x = {.c = c,
+                       .s = {.account = c->account,
+                             .key = key,
+                             .type = type,
+                             .value = yyjson_is_str(value) ? json_text(value) : (str){0},
+                             .active = yyjson_is_true(json_get(c->body, "active"))}};
+    int rc = db_run(c->engine->db, DB_READ, exists_run, &x, c->err);
+    if (rc == 1)
+        rc = begin(&x);
+    return rc == 1 ? api_run(c, DB_WRITE, add_run, &x) : rc;
 }
 
-static int update_run(struct db_tx *tx, void *ctx, struct err *e)
+/* The subscription as it is to be: 1; 0: the call was answered. */
+static int read_change(struct db_tx *tx, void *ctx, struct err *e)
 {
-    struct call *c = ctx;
-    struct subscription s;
-    str id = call_param(c, "subscriptionId");
-    int rc = subscription_get(tx, &c->arena, c->account, id, &s, e);
+    struct change *x = ctx;
+    struct call *c = x->c;
+    int rc = subscription_get(tx, &c->arena, c->account, call_param(c, "subscriptionId"), &x->s, e);
     if (rc == 0)
         return call_error(c, 404, "subscription not found in DB");
     if (rc < 0)
         return rc;
     yyjson_val *active = json_get(c->body, "active"),
                *value = json_get(c->body, "subscription_value");
+    x->was_active = x->s.active;
+    x->old_value = x->s.value;
     if (active)
-        s.active = yyjson_is_true(active);
+        x->s.active = yyjson_is_true(active);
     if (value)
-        s.value = yyjson_is_str(value) ? json_text(value) : (str){0};
-    rc = subscription_update(tx, &s, e);
-    return rc < 0 ? rc : send_one(c, tx, id);
+        x->s.value = yyjson_is_str(value) ? json_text(value) : (str){0};
+    return 1;
+}
+
+static int update_run(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct change *x = ctx;
+    int rc = read_change(tx, x, e);
+    if (rc != 1)
+        return rc;
+    rc = subscription_update(tx, &x->s, e);
+    if (rc >= 0)
+        rc = began(tx, &x->s, e);
+    return rc < 0 ? rc : send_one(x->c, tx, x->s.id);
 }
 
 static int update_subscription(struct call *c)
 {
-    return api_run(c, DB_WRITE, update_run, c);
+    struct change x = {.c = c};
+    int rc = db_run(c->engine->db, DB_READ, read_change, &x, c->err);
+    if (rc == 1)
+        rc = begin(&x);
+    return rc == 1 ? api_run(c, DB_WRITE, update_run, &x) : rc;
 }
 
 static int delete_run(struct db_tx *tx, void *ctx, struct err *e)

@@ -5,7 +5,6 @@
 #include "services/catalog/watchers.h"
 #include "services/event.h"
 #include "services/log.h"
-#include "services/notification.h"
 #include "services/subscription.h"
 
 static const char log_name[] = "catalog";
@@ -85,31 +84,6 @@ static int read_now(struct db_tx *tx, void *ctx, struct err *e)
     return n->found;
 }
 
-struct moved {
-    struct watch_one *w;
-    str was, is, annotations;
-};
-
-static int put_notice(struct db_tx *tx, void *ctx, struct err *e)
-{
-    const struct moved *m = ctx;
-    auto_buf b;
-
-    buf_init(&b, NOTIFICATION_MAX);
-    buf_add_str(&b, STR("\"last_eval\": ["));
-    json_put_string(&b, m->was);
-    buf_add_str(&b, STR("], \"curr_eval\": ["));
-    json_put_string(&b, m->is);
-    buf_add_str(&b, STR("], \"annotations\": "));
-    buf_add_str(&b, m->annotations.n ? m->annotations : STR("{}"));
-    const struct notification n = {.account = m->w->s->account,
-                                   .type = STR("tag_update"),
-                                   .key = m->w->s->key,
-                                   .members = buf_view(&b)};
-    int rc = buf_check(&b, "a notification", e);
-    return rc < 0 ? rc : notification_put(tx, &n, e);
-}
-
 static int watch_tag(struct watch_one *w, struct err *e)
 {
     struct now now = {.w = w};
@@ -135,11 +109,7 @@ static int watch_tag(struct watch_one *w, struct err *e)
         .watch = true,
         .why = STR("its tag has moved"),
     };
-    rc = catalog_add_found(w->en, &w->a, &add, &found, &record, e);
-    if (rc < 0 || !now.found)
-        return rc;
-    struct moved m = {w, now.record.digest, found.digest, now.record.annotations};
-    return db_run(w->en->db, DB_WRITE, put_notice, &m, e);
+    return catalog_add_found(w->en, &w->a, &add, &found, &record, e);
 }
 
 int image_watcher_run(struct engine *en, struct err *e)

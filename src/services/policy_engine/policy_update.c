@@ -7,22 +7,22 @@
 
 enum { ANSWER_MAX = 64 << 20 };
 
-static int evaluate(struct engine *en, const struct subscribed_tag *t, struct err *e)
+int policy_update_evaluate(struct engine *en, str account, str digest, str tag, struct err *e)
 {
     auto_buf path, body;
     int status = 0;
     buf_init(&path, 64 << 10);
     buf_init(&body, ANSWER_MAX);
     buf_add_str(&path, STR("/users/"));
-    policy_engine_escape(&path, t->account);
+    policy_engine_escape(&path, account);
     buf_add_str(&path, STR("/images/"));
-    policy_engine_escape(&path, t->digest);
+    policy_engine_escape(&path, digest);
     buf_add_str(&path, STR("/check?detail=false&tag="));
-    policy_engine_escape(&path, t->fulltag);
+    policy_engine_escape(&path, tag);
     const struct service_request rq = {.service = SERVICE_POLICY_ENGINE,
                                        .method = "GET",
                                        .path = buf_z(&path),
-                                       .account = t->account};
+                                       .account = account};
     int rc = rq.path ? service_request(en, &rq, &status, &body, e) : err_no_memory(e);
     if (rc >= 0 && status >= 500)
         return err_set(e, ERR_IO, "the policy engine answered %d: %.*s", status,
@@ -37,7 +37,7 @@ static int do_due(struct engine *en, const struct subscribed *s, struct err *e)
         struct err why = {0};
         if (engine_stopping(en))
             return err_set(e, ERR_CONFLICT, "the engine is stopping");
-        int rc = t->due ? evaluate(en, t, &why) : 0;
+        int rc = t->due ? policy_update_evaluate(en, t->account, t->digest, t->fulltag, &why) : 0;
         if (rc < 0)
             log_warn("policy_engine", "evaluation of %.*s of %.*s: %s", STR_ARG(t->fulltag),
                      STR_ARG(t->account), why.text);

@@ -12,4 +12,8 @@
 /* One round of the watcher. */
 int policy_update_run(struct engine *en, struct err *e);
 
+/* Evaluates an image as `tag`, which stores the verdict where it differs from the last, and tells.
+ * ERR_IO: it cannot be evaluated. */
+int policy_update_evaluate(struct engine *en, str account, str digest, str tag, struct err *e);
+
 #endif

@@ -9,6 +9,7 @@
 #include "services/policy_engine/policy_check.h"
 #include "services/policy_engine/policy_update.h"
 #include "services/policy_engine/reindex.h"
+#include "services/policy_engine/subscribe.h"
 #include "services/policy_engine/vuln_query.h"
 #include "services/policy_engine/vuln_report.h"
 #include "services/policy_engine/vuln_update.h"
@@ -175,6 +176,21 @@ static int set_caching(struct call *c)
         return call_error(c, 400, "the body must say \"enabled\": true or false");
     policy_checks_set_caching(state_of(c)->checks, yyjson_get_bool(on));
     return send_caching(c);
+}
+
+/* A subscription is about to become active. */
+static int begin_subscription(struct call *c)
+{
+    const struct subscription s = {
+        .account = call_param(c, "user_id"),
+        .key = json_str(c->body, "subscription_key"),
+        .type = json_str(c->body, "subscription_type"),
+        .value = json_str(c->body, "subscription_value"),
+    };
+    if (!s.key.n || !s.type.n)
+        return call_error(c, 400, "the body must have subscription_key and subscription_type");
+    int r = subscribe_begin(c->engine, state_of(c)->reports, &s, c->err);
+    return r < 0 ? r : call_empty(c, 204);
 }
 
 /* ---- feeds -------------------------------------------------------------------------------------
@@ -448,6 +464,8 @@ static const struct route routes[] = {
     {"POST", "/users/{user_id}/images/{image_id}/check_inline", check_inline,
      ROUTE_SLOW | ROUTE_INTERNAL | ROUTE_BIG},
     {"POST", "/users/{user_id}/policies/dry_run", dry_run, ROUTE_SLOW | ROUTE_INTERNAL},
+    {"POST", "/users/{user_id}/subscriptions/begin", begin_subscription,
+     ROUTE_SLOW | ROUTE_INTERNAL},
     {"GET", "/evaluation_cache/status", send_caching, ROUTE_INTERNAL},
     {"POST", "/evaluation_cache/status", set_caching, ROUTE_INTERNAL},
     {"GET", "/users/{user_id}/query/images/by_package", query_by_package,

@@ -49,7 +49,8 @@ static int add_tag(struct subscribed *s, const struct db_rows *rows, struct err 
                                .fulltag = arena_dup(&s->a, fulltag),
                                .digest = arena_dup(&s->a, db_text(rows, 2)),
                                .annotations = arena_dup(&s->a, db_text(rows, 3)),
-                               .told = arena_dup(&s->a, db_text(rows, 4))};
+                               .told = arena_dup(&s->a, db_text(rows, 4)),
+                               .fresh = db_int(rows, 5) >= db_int(rows, 6) * 1000000};
     t.scan_key = t.fulltag;
     return add_entry(s, &t, e);
 }
@@ -143,7 +144,8 @@ static int read_tags(struct db_tx *tx, struct subscribed *s, struct err *e)
     auto_rows *rows = NULL;
     int rc = db_query(tx,
                       "SELECT s.account, s.subscription_key, t.image_digest, i.annotations,"
-                      " v.image_digest FROM subscriptions s JOIN catalog_image_tag t ON"
+                      " v.image_digest, i.analyzed_at, s.last_updated_s FROM subscriptions s"
+                      " JOIN catalog_image_tag t ON"
                       " t.account = s.account AND t.fulltag = s.subscription_key JOIN"
                       " catalog_image i ON i.account = t.account AND"
                       " i.image_digest = t.image_digest LEFT JOIN vuln_scan v ON"
@@ -182,42 +184,57 @@ static int mark_image(void *ctx, str account, str digest, const struct finding_c
 /* ---- newcomers
  * ------------------------------------------------------------------------------------- */
 
-int64_t subscribed_newcomer(struct db_tx *tx, int64_t image, struct err *e)
+/* `where`: of the tables s (subscriptions), t (their tags) and p (their images); $1 is the type. */
+static int64_t look_again(struct db_tx *tx, const char *type, const char *where,
+                          const struct db_value *v, size_t n, struct err *e)
 {
-    return db_exec(tx, "INSERT INTO finding_newcomer (image) VALUES ($1)", DB(DBI(image)), e);
+    char sql[1024];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO %s (image, type) SELECT DISTINCT p.id, s.subscription_type FROM"
+             " subscriptions s JOIN catalog_image_tag t ON t.account = s.account AND"
+             " t.fulltag = s.subscription_key JOIN posting_image p ON p.account = t.account AND"
+             " p.image_digest = t.image_digest WHERE s.subscription_type = $1 AND s.active = 1%s",
+             strcmp(type, "policy_eval") == 0 ? "finding_newcomer" : "finding_again", where);
+    return db_exec(tx, sql, v, n, e);
 }
 
-/* account empty: of all. */
-static int64_t look_again(struct db_tx *tx, const char *type, str account, struct err *e)
+int64_t subscribed_newcomer(struct db_tx *tx, int64_t image, struct err *e)
 {
-    return db_exec(tx,
-                   "INSERT INTO finding_newcomer (image, type) SELECT DISTINCT p.id,"
-                   " s.subscription_type FROM subscriptions s"
-                   " JOIN catalog_image_tag t ON t.account = s.account AND"
-                   " t.fulltag = s.subscription_key JOIN posting_image p ON p.account = t.account"
-                   " AND p.image_digest = t.image_digest WHERE s.subscription_type = $1 AND"
-                   " s.active = 1 AND (s.account = $2 OR $2 = '')",
-                   DB(DBZ(type), DBS(account)), e);
+    static const char *const types[] = {"policy_eval", "vuln_update"};
+    int64_t n = 0;
+    for (size_t i = 0; n >= 0 && i < KE_ARRAY_LEN(types); i++)
+        n = look_again(tx, types[i], " AND p.id = $2", DB(DBZ(types[i]), DBI(image)), e);
+    return n;
+}
+
+int64_t subscribed_began(struct db_tx *tx, str type, str account, str fulltag, struct err *e)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%.*s", STR_ARG(type));
+    return look_again(tx, name, " AND s.account = $2 AND s.subscription_key = $3",
+                      DB(DBZ(name), DBS(account), DBS(fulltag)), e);
 }
 
 int64_t subscribed_account(struct db_tx *tx, str account, struct err *e)
 {
-    return look_again(tx, "policy_eval", account, e);
+    return look_again(tx, "policy_eval", " AND s.account = $2",
+                      DB(DBZ("policy_eval"), DBS(account)), e);
 }
 
 int64_t subscribed_all(struct db_tx *tx, struct err *e)
 {
-    int64_t n = look_again(tx, "policy_eval", STR(""), e);
-    return n < 0 ? n : look_again(tx, "vuln_update", STR(""), e);
+    int64_t n = look_again(tx, "policy_eval", "", DB(DBZ("policy_eval")), e);
+    return n < 0 ? n : look_again(tx, "vuln_update", "", DB(DBZ("vuln_update")), e);
 }
 
 static int read_newcomers(struct db_tx *tx, struct subscribed *s, struct posting_set *out,
                           struct err *e)
 {
     auto_rows *rows = NULL;
-    int rc = db_query(
-        tx, "SELECT seq, image FROM finding_newcomer WHERE type = $1 ORDER BY seq LIMIT $2",
-        DB(DBZ(s->type), DBI(AT_ONCE)), &rows, e);
+    int rc = db_query(tx,
+                      "SELECT seq, image FROM finding_newcomer WHERE type = $1 UNION ALL"
+                      " SELECT -seq, image FROM finding_again WHERE type = $1 LIMIT $2",
+                      DB(DBZ(s->type), DBI(AT_ONCE)), &rows, e);
     while (rc >= 0 && (rc = db_next(rows, e)) == 1) {
         int64_t *row = vec_push(&s->newcomers);
         if (!row || !posting_set_add(out, db_int(rows, 1)))
@@ -293,9 +310,11 @@ static int move_place(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct subscribed *s = ctx;
     int64_t rc = 0;
-    for (size_t i = 0; rc >= 0 && i < s->newcomers.n; i++)
-        rc = db_exec(tx, "DELETE FROM finding_newcomer WHERE seq = $1", DB(DBI(s->newcomers.p[i])),
-                     e);
+    for (size_t i = 0; rc >= 0 && i < s->newcomers.n; i++) {
+        int64_t seq = s->newcomers.p[i];
+        rc = seq < 0 ? db_exec(tx, "DELETE FROM finding_again WHERE seq = $1", DB(DBI(-seq)), e)
+                     : db_exec(tx, "DELETE FROM finding_newcomer WHERE seq = $1", DB(DBI(seq)), e);
+    }
     if (rc >= 0 && s->to != s->from)
         rc = changes_move(tx, str_z(s->type), s->from, s->to, e);
     return rc < 0 ? (int)rc : 0;

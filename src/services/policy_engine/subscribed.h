@@ -19,6 +19,7 @@ struct subscribed_tag {
                         value    names ({"digests": [...]}) "DIGEST/TAG" */
     str annotations; /* of the image, JSON; may be empty */
     str told;        /* the image that vuln_update compared last; empty: none */
+    bool fresh;      /* it was analysed after the subscription was written last */
     bool due; /* a finding of one of the image's packages changed; or it is one of the newcomers */
     struct subscribed_tag *next; /* of the same image */
 };
@@ -27,18 +28,25 @@ struct subscribed {
     VEC(struct subscribed_tag *) tags;
     struct map by_image;
     int64_t from, to;       /* places among the changes */
-    VEC(int64_t) newcomers; /* rows of finding_newcomer of this type */
+    VEC(int64_t) newcomers; /* rows of finding_newcomer of this type; negative: of finding_again */
     bool more;              /* there are further changes */
     bool all;               /* of this read */
     const char *type;
 };
 
+/* Images to look at again, beside those of changes. For policy_eval they are rows of
+ * finding_newcomer, for others of finding_again, which older builds leave alone. */
+
 /* The packages of an image were judged for the first time: by data that may be newer than those by
- * which it was evaluated, which is no change of its findings. */
+ * which it was evaluated and told of, which is no change of its findings. Costs nothing when nobody
+ * wants to hear about it. */
 int64_t subscribed_newcomer(struct db_tx *tx, int64_t image, struct err *e);
 /* What is said of all findings of an account became another (its VEX documents): the same for those
  * of its images that somebody wants to hear about. */
 int64_t subscribed_account(struct db_tx *tx, str account, struct err *e);
+/* A subscription has begun: what was known then (subscribe.h) is compared with what is known since;
+ * in the transaction that makes it active. */
+int64_t subscribed_began(struct db_tx *tx, str type, str account, str fulltag, struct err *e);
 /* What CPEs say became another: findings by CPE are not kept for each package, so all images that
  * somebody wants to hear about are looked at again, for both. */
 int64_t subscribed_all(struct db_tx *tx, struct err *e);

@@ -367,6 +367,27 @@ int vuln_report_take(struct engine *en, struct vuln_reports *rs, str account, st
     return r;
 }
 
+int vuln_report_last(struct engine *en, str account, str digest, yyjson_doc **out, struct err *e)
+{
+    char name[64];
+    auto_buf text;
+    struct err why = {0};
+    struct job j = {.engine = en, .account = account, .digest = digest, .text = &text};
+    buf_init(&text, REPORT_MAX);
+    int r = db_run(en->db, DB_READ, read_image, &j, e);
+    if (r < 0)
+        return r;
+    snprintf(name, sizeof name, "%d %lld ", REPORT_FORMAT, (long long)j.analyzed);
+    r = db_run(en->db, DB_READ, read_report, &j, &why);
+    if (r < 0 && r != ERR_NOT_FOUND)
+        return err_set(e, r, "%s", why.text);
+    if (r < 0 || !str_starts(buf_view(&text), str_z(name)))
+        return 0;
+    set_old(&j, buf_view(&text));
+    r = parse_rows(str_from(j.old, j.old_head), out, e);
+    return r < 0 ? r : 1;
+}
+
 /* ---- answers -----------------------------------------------------------------------------------
  */
 

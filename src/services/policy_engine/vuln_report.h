@@ -25,6 +25,9 @@ struct vuln_report;
  * it anew. */
 int vuln_report_take(struct engine *en, struct vuln_reports *rs, str account, str digest,
                      bool force, struct vuln_report **out, struct err *e);
+/* All rows of the report that was computed last since the image's analysis, by whichever data: 1; 0
+ * when there is none. */
+int vuln_report_last(struct engine *en, str account, str digest, yyjson_doc **out, struct err *e);
 void vuln_report_drop(struct vuln_report *r); /* NULL is fine */
 static inline void vuln_report_drop_(struct vuln_report **r)
 {

@@ -8,7 +8,7 @@
 #include "services/policy_engine/vuln_diff.h"
 #include "services/policy_engine/vulndata.h"
 
-enum { FINDINGS_MAX = 256 << 20, EVENT_MAX = 512 << 10 };
+enum { FINDINGS_MAX = 256 << 20, EVENT_MAX = 512 << 10, BEGINNING_US = 600 * 1000000 };
 static const char log_name[] = "policy_engine";
 #define BUCKET STR("vulnerability_scan")
 
@@ -24,8 +24,9 @@ struct round {
 struct scan {
     struct round *r;
     const struct subscribed_tag *t;
-    int64_t revision; /* 0: its findings were never written down */
-    str digest;       /* that these are of */
+    int64_t revision; /* of the row; 0: there is none */
+    bool known;       /* `before` is what the owner knows of */
+    str digest;       /* that these are of; empty: of what it was when the subscription began */
     struct buf before, now, diff;
     struct vuln_diff counts;
 };
@@ -36,6 +37,7 @@ static int read_scan(struct db_tx *tx, void *ctx, struct err *e)
     const struct subscribed_tag *t = s->t;
     auto_rows *rows = NULL;
     s->revision = 0;
+    s->known = false;
     buf_clear(&s->before);
     int rc = db_query(
         tx, "SELECT revision, image_digest FROM vuln_scan WHERE account = $1 AND fulltag = $2",
@@ -45,7 +47,23 @@ static int read_scan(struct db_tx *tx, void *ctx, struct err *e)
     s->revision = db_int(rows, 0);
     s->digest = arena_dup(&s->r->s.a, db_text(rows, 1));
     db_rows_close(TAKE(rows));
-    return document_get(s->r->en->documents, tx, t->account, BUCKET, t->scan_key, &s->before, e);
+    struct err why = {0};
+    rc = document_get(s->r->en->documents, tx, t->account, BUCKET, t->scan_key, &s->before, &why);
+    s->known = rc >= 0;
+    return rc < 0 && rc != ERR_NOT_FOUND ? err_set(e, rc, "%s", why.text) : 0;
+}
+
+/* Nothing was written down, but somebody may have seen a report. */
+static int read_report(struct scan *s, struct err *e)
+{
+    auto_json *rows = NULL;
+    const struct subscribed_tag *t = s->t;
+    int rc = vuln_report_last(s->r->en, t->account, t->digest, &rows, e);
+    if (rc == 1) {
+        rc = vuln_diff_keep(yyjson_doc_get_root(rows), &s->before, e);
+        s->known = rc == 0;
+    }
+    return rc;
 }
 
 static int put_row(struct db_tx *tx, const struct scan *s, struct err *e)
@@ -105,7 +123,7 @@ static int put_notice(struct db_tx *tx, const struct scan *s, struct err *e)
 
 static bool differs(const struct scan *s)
 {
-    return s->revision && s->counts.added + s->counts.removed + s->counts.updated > 0;
+    return s->known && s->counts.added + s->counts.removed + s->counts.updated > 0;
 }
 
 static int write_scan(struct db_tx *tx, void *ctx, struct err *e)
@@ -132,7 +150,7 @@ static int compare(struct scan *s, struct err *e)
         rc = vuln_diff_keep(vuln_report_rows(report), &s->now, e);
     if (rc == 0)
         rc = json_parse(buf_view(&s->now), "findings", &now, e);
-    if (rc == 0 && s->revision)
+    if (rc == 0 && s->known)
         rc = json_parse(buf_view(&s->before), "the findings before", &before, e);
     return rc < 0 ? rc
                   : vuln_diff(yyjson_doc_get_root(before), yyjson_doc_get_root(now), &s->diff,
@@ -146,9 +164,11 @@ static int do_target(struct round *r, const struct subscribed_tag *t, struct err
     buf_init(&s.now, FINDINGS_MAX);
     buf_init(&s.diff, FINDINGS_MAX);
     int rc = db_run(r->en->db, DB_READ, read_scan, &s, e);
+    if (rc >= 0 && !s.known && t->fresh)
+        rc = read_report(&s, e);
     if (rc >= 0)
         rc = compare(&s, e);
-    if (rc >= 0 && (differs(&s) || !s.revision || !str_eq(s.digest, t->digest)))
+    if (rc >= 0 && (differs(&s) || !s.known || !s.revision || !str_eq(s.digest, t->digest)))
         rc = db_run(r->en->db, DB_WRITE, write_scan, &s, e);
     buf_done(&s.before);
     buf_done(&s.now);
@@ -180,30 +200,80 @@ static int do_targets(struct round *r, struct err *e)
     return rc;
 }
 
+/* ---- the beginning -----------------------------------------------------------------------------
+ */
+
+struct beginning {
+    struct engine *en;
+    str account, scan_key;
+    bool anew;
+    struct buf findings;
+};
+
+/* Revisions are times here: one that was read before is never met again. */
+static int write_beginning(struct db_tx *tx, void *ctx, struct err *e)
+{
+    const struct beginning *b = ctx;
+    char sql[300];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO vuln_scan (account, fulltag, image_digest, revision)"
+             " VALUES ($1, $2, '', now_us()) ON CONFLICT (account, fulltag) DO %s",
+             b->anew ? "UPDATE SET image_digest = '', revision = excluded.revision" : "NOTHING");
+    int64_t n = db_exec(tx, sql, DB(DBS(b->account), DBS(b->scan_key)), e);
+    if (n > 0)
+        n = document_put(b->en->documents, tx, b->account, BUCKET, b->scan_key,
+                         buf_view(&b->findings), e);
+    return n < 0 ? (int)n : 0;
+}
+
+int vuln_update_begin(struct engine *en, struct vuln_reports *reports, str account, str scan_key,
+                      str digest, bool anew, struct err *e)
+{
+    struct beginning b = {.en = en, .account = account, .scan_key = scan_key, .anew = anew};
+    auto_report *report = NULL;
+    struct err why = {0};
+    buf_init(&b.findings, FINDINGS_MAX);
+    int rc = vuln_report_take(en, reports, account, digest, false, &report, &why);
+    if (rc == 0)
+        rc = vuln_diff_keep(vuln_report_rows(report), &b.findings, &why);
+    if (rc == 0)
+        rc = db_run(en->db, DB_WRITE, write_beginning, &b, &why);
+    buf_done(&b.findings);
+    if (rc < 0)
+        log_warn(log_name, "findings of %.*s of %.*s: %s", STR_ARG(digest), STR_ARG(account),
+                 why.text);
+    return rc >= 0 || is_final(rc) ? 0 : err_set(e, rc, "%s", why.text);
+}
+
 /* ---- the whole ---------------------------------------------------------------------------------
  */
 
-/* Subscriptions that ended: one that is taken up again begins anew. Returns how many. */
+/* Subscriptions that ended; those that are about to begin have a row before they are active.
+ * Returns how many. */
 static int forget(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct round *r = ctx;
     auto_rows *rows = NULL;
-    int rc = db_query(tx,
-                      "SELECT v.account, v.fulltag FROM vuln_scan v LEFT JOIN subscriptions s ON"
-                      " s.account = v.account AND s.subscription_type = 'vuln_update' AND"
-                      " s.subscription_key = CASE WHEN v.fulltag LIKE 'sha256:%' ESCAPE '!' AND"
-                      " SUBSTR(v.fulltag, 72, 1) = '/' THEN SUBSTR(v.fulltag, 73)"
-                      " ELSE v.fulltag END AND s.active = 1 WHERE s.account IS NULL"
-                      " LIMIT 1",
-                      DB0, &rows, e);
+    int rc = db_query(
+        tx,
+        "SELECT v.account, v.fulltag, v.revision FROM vuln_scan v LEFT JOIN subscriptions s ON"
+        " s.account = v.account AND s.subscription_type = 'vuln_update' AND"
+        " s.subscription_key = CASE WHEN v.fulltag LIKE 'sha256:%' ESCAPE '!' AND"
+        " SUBSTR(v.fulltag, 72, 1) = '/' THEN SUBSTR(v.fulltag, 73)"
+        " ELSE v.fulltag END AND s.active = 1 WHERE s.account IS NULL AND"
+        " (v.image_digest <> '' OR v.revision < now_us() - $1) LIMIT 1",
+        DB(DBI(BEGINNING_US)), &rows, e);
     if (rc < 0 || (rc = db_next(rows, e)) <= 0)
         return rc;
     str account = arena_dup(&r->s.a, db_text(rows, 0)),
         fulltag = arena_dup(&r->s.a, db_text(rows, 1));
+    int64_t revision = db_int(rows, 2);
     db_rows_close(TAKE(rows));
-    int64_t n = db_exec(tx, "DELETE FROM vuln_scan WHERE account = $1 AND fulltag = $2",
-                        DB(DBS(account), DBS(fulltag)), e);
-    if (n >= 0)
+    int64_t n = db_exec(tx,
+                        "DELETE FROM vuln_scan WHERE account = $1 AND fulltag = $2 AND"
+                        " revision = $3",
+                        DB(DBS(account), DBS(fulltag), DBI(revision)), e);
+    if (n > 0)
         n = document_delete(r->en->documents, tx, account, BUCKET, fulltag, e);
     return n < 0 && n != ERR_NOT_FOUND ? (int)n : 1;
 }
