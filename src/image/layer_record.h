@@ -24,7 +24,7 @@
  * files, finds other packages or fields or words a problem differently, the set of links that are
  * kept (packages/links.h), the meaning of a hidden path, the encoding of facts. A change that only
  * affects how layers are merged (packages/squash.h) needs none. */
-enum { ANALYZER_VERSION = 9 };
+enum { ANALYZER_VERSION = 10 };
 
 /* What a layer does to lower layers' content at a path. */
 enum layer_hides {

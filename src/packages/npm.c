@@ -7,6 +7,7 @@
 #include "packages/cataloguer.h"
 
 #include "codec/json.h"
+#include "packages/licence.h"
 
 enum {
     FILE_MAX = 16 << 20,
@@ -69,14 +70,9 @@ static bool is_no_package(str path, yyjson_val *root)
 static void licence_add(struct buf *out, yyjson_val *v)
 {
     str name = yyjson_is_obj(v) ? json_str(v, "type") : json_text(v);
-    name = str_trim(name);
-    if (yyjson_is_obj(v) && name.n == 0)
-        name = str_trim(json_str(v, "name"));
-    if (name.n == 0)
-        return;
-    if (out->n)
-        buf_add_str(out, STR(" OR "));
-    buf_add_str(out, name);
+    if (yyjson_is_obj(v) && str_trim(name).n == 0)
+        name = json_str(v, "name");
+    licence_list_add(out, name);
 }
 
 static void licences_add(struct buf *out, yyjson_val *v)

@@ -32,7 +32,7 @@ struct package {
                          */
     str group;          /* Maven group id */
     str module;         /* rpm modularity label "name:stream:version:context" */
-    str licence;        /* as stated */
+    str licence;        /* as stated; npm, gem: several are lines (licence.h) */
     str vendor;
     str size; /* when installed, decimal: bytes; deb: KiB; "" when not stated */
     str path; /* evidence: path in the layer, clean; nested archives after ':'

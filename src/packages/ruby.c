@@ -6,6 +6,8 @@
  * "# stub:" line, then from the file's name. */
 #include "packages/cataloguer.h"
 
+#include "packages/licence.h"
+
 enum { FILE_MAX = 4 << 20, VALUES_MAX = 8, LICENCE_TEXT_MAX = 300 };
 
 static bool ruby_wants(str path, uint64_t size, uint32_t mode)
@@ -263,10 +265,8 @@ static int ruby_parse(struct cat *c, const struct cat_file *f, struct err *e)
                        g.name.n ? "version" : "name");
     auto_buf licence;
     buf_init(&licence, LICENCE_TEXT_MAX);
-    for (size_t i = 0; i < g.n_licences; i++) {
-        buf_add_str(&licence, i ? STR(" OR ") : STR(""));
-        buf_add_str(&licence, g.licences[i]);
-    }
+    for (size_t i = 0; i < g.n_licences; i++)
+        licence_list_add(&licence, g.licences[i]);
     struct package p = {
         .type = package_type_find(STR("gem")),
         .name = g.name,

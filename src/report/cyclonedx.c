@@ -1,8 +1,10 @@
 /* cyclonedx.c - CycloneDX 1.6 JSON (ECMA-424): components with their evidence, vulnerabilities
  * where there are findings. The serial number is made from the content: same content, same
  * document. */
+#include "base/auto.h"
 #include "base/map.h"
 #include "codec/digest.h"
+#include "packages/licence.h"
 #include "report/formats.h"
 #include "report/writer.h"
 
@@ -108,6 +110,21 @@ static void put_distro(struct bom *b)
     writer_close(&b->w, '}');
 }
 
+static void put_licence(struct writer *w, const struct package *p)
+{
+    auto_buf scratch;
+    str licence = licence_expression(p->licence, &scratch);
+    if (!licence.n)
+        return;
+    writer_open(w, "licenses", '[');
+    writer_open(w, NULL, '{');
+    writer_open(w, "license", '{');
+    writer_str(w, "name", licence);
+    writer_close(w, '}');
+    writer_close(w, '}');
+    writer_close(w, ']');
+}
+
 static void put_component(struct bom *b, size_t i)
 {
     struct writer *w = &b->w;
@@ -120,15 +137,7 @@ static void put_component(struct bom *b, size_t i)
     writer_str_some(w, "group", ip->p.group);
     writer_str(w, "name", ip->p.name);
     writer_str(w, "version", ip->p.version);
-    if (ip->p.licence.n) {
-        writer_open(w, "licenses", '[');
-        writer_open(w, NULL, '{');
-        writer_open(w, "license", '{');
-        writer_str(w, "name", ip->p.licence);
-        writer_close(w, '}');
-        writer_close(w, '}');
-        writer_close(w, ']');
-    }
+    put_licence(w, &ip->p);
     writer_str_some(w, "purl", ip->purl);
     writer_open(w, "evidence", '{');
     writer_open(w, "occurrences", '[');

@@ -1,5 +1,7 @@
 /* json.c - kellet's own JSON report; docs/report-json.md describes it, docs/report.schema.json
  * checks it. Version 1 grows by new members only. */
+#include "base/auto.h"
+#include "packages/licence.h"
 #include "policy/evaluate.h"
 #include "report/completeness.h"
 #include "report/formats.h"
@@ -79,6 +81,12 @@ static void put_identity(struct writer *w, const struct inv_package *ip)
     writer_str(w, "purl", ip->purl);
 }
 
+static void put_licence(struct writer *w, const struct package *p)
+{
+    auto_buf scratch;
+    writer_str_some(w, "licence", licence_expression(p->licence, &scratch));
+}
+
 static void put_packages(struct writer *w, const struct inventory *inv)
 {
     writer_open(w, "packages", '[');
@@ -91,7 +99,7 @@ static void put_packages(struct writer *w, const struct inventory *inv)
         writer_str_some(w, "source_name", ip->p.source_name);
         writer_str_some(w, "source_version", ip->p.source_version);
         writer_str_some(w, "module", ip->p.module);
-        writer_str_some(w, "licence", ip->p.licence);
+        put_licence(w, &ip->p);
         writer_str_some(w, "vendor", ip->p.vendor);
         writer_str_some(w, "owner", ip->owner);
         put_evidence(w, inv, ip);

@@ -1,5 +1,6 @@
 /* import_packages.c - the packages of the original's report; see import_analysis.h. */
 #include "base/auto.h"
+#include "packages/licence.h"
 #include "packages/squash.h"
 #include "services/import_analysis_parts.h"
 
@@ -26,7 +27,7 @@ static str one_of(yyjson_val *v, const char *one, const char *many)
     return s.n ? s : yyjson_is_arr(list) ? json_text(yyjson_arr_get_first(list)) : json_text(list);
 }
 
-static str joined(struct reader *r, yyjson_val *v, const char *one, const char *many)
+static str licences(struct reader *r, yyjson_val *v, const char *one, const char *many)
 {
     size_t i, n;
     yyjson_val *x;
@@ -34,8 +35,13 @@ static str joined(struct reader *r, yyjson_val *v, const char *one, const char *
     buf_init(&b, 1 << 16);
     if (!yyjson_is_arr(json_get(v, many)))
         return keep(r, json_str(v, one));
+    bool lines = licence_is_list(r->type);
     yyjson_arr_foreach(json_get(v, many), i, n, x)
     {
+        if (lines) {
+            licence_list_add(&b, json_text(x));
+            continue;
+        }
         if (b.n)
             buf_add_char(&b, ' ');
         buf_add_str(&b, json_text(x));
@@ -139,7 +145,7 @@ static bool read_language(struct reader *r, str key, yyjson_val *v, struct packa
         .type = r->type,
         .name = keep(r, json_str(v, "name")),
         .version = java ? STR("") : keep(r, one_of(v, "version", "versions")),
-        .licence = joined(r, v, "license", "lics"),
+        .licence = licences(r, v, "license", "lics"),
         .vendor = keep(r, one_of(v, "origin", "origins")),
         .path = keep(r, import_relative(location.n ? location : key)),
     };

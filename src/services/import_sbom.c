@@ -4,6 +4,7 @@
 #include "codec/digest.h"
 #include "codec/json.h"
 #include "net/base64.h"
+#include "packages/licence.h"
 #include "packages/squash.h"
 
 #include <stdlib.h>
@@ -15,19 +16,23 @@ static str keep(struct inventory *inv, str s)
     return s.n ? arena_dup(&inv->arena, s) : (str){"", 0};
 }
 
-static str joined_licences(struct inventory *inv, yyjson_val *list)
+/* Texts, or since version 8 of the format objects. */
+static str licences_of(struct inventory *inv, const struct package_type *type, yyjson_val *list)
 {
-    auto_buf b;
+    auto_buf lines, words;
     size_t i, n;
     yyjson_val *v;
-    buf_init(&b, 1 << 20);
+    buf_init(&lines, 1 << 20);
+    buf_init(&words, 1 << 20);
     yyjson_arr_foreach(list, i, n, v)
     {
-        if (b.n)
-            buf_add_char(&b, ' ');
-        buf_add_str(&b, json_text(v));
+        str one = yyjson_is_obj(v) ? json_str(v, "value") : json_text(v);
+        licence_list_add(&lines, one.n ? one : json_str(v, "spdxExpression"));
     }
-    return keep(inv, buf_view(&b));
+    if (type && licence_is_list(type))
+        return keep(inv, buf_view(&lines));
+    licence_list_join(buf_view(&lines), " ", &words);
+    return keep(inv, buf_view(&words));
 }
 
 static str relative(str path)
@@ -114,11 +119,11 @@ static int read_package(struct inventory *inv, yyjson_val *v, struct package *p)
         .arch = keep(inv, json_str(m, "architecture")),
         .group = keep(inv, json_str(json_get(m, "pomProperties"), "groupId")),
         .module = keep(inv, json_str(m, "modularityLabel")),
-        .licence = joined_licences(inv, json_get(v, "licenses")),
         .vendor = person_of(inv, m),
         .path = keep(inv, relative(path.n ? path : json_str(first, "path"))),
         .size = size_of(inv, m),
     };
+    p->licence = licences_of(inv, p->type, json_get(v, "licenses"));
     read_sources(inv, p, m);
     str modules = p->type && str_eq(str_z(p->type->name), STR("python"))
                       ? modules_of(inv, p->name, m)

@@ -148,8 +148,6 @@ class Builder:
 
     def language(self, kind, name, version, group="org.x", **more):
         """A row for each place where the package stands."""
-        if kind in ("npm", "gem") and more["license"][:1] != "(":  # shown without its OR (docs/compatibility.md)
-            more.update(expression=more["license"], license=more["license"].replace(" OR ", " "))
         place = {"python": "pypi", "java": f"maven/{group}", "go": "golang"}.get(kind, kind)
         self.packages.append(Package(name, version, kind, purl=f"pkg:{place}/{name}@{version}".replace("(", "%28").replace(
             ")", "%29"), **more))

@@ -1,5 +1,6 @@
 #include "base/auto.h"
 #include "base/map.h"
+#include "packages/licence.h"
 #include "services/analyzer/analysis.h"
 #include "services/analyzer/cpes.h"
 #include "services/package_places.h"
@@ -42,22 +43,20 @@ static void add_cpes(struct lister *l, yyjson_mut_val *o, const struct package *
         yyjson_mut_arr_add_strncpy(l->d, list, cpes[i].p, cpes[i].n);
 }
 
-/* What the package states as a list is kept joined by "OR"; the original joins with a blank. */
-static str without_or(struct lister *l, str licence)
+/* A list is shown as the original does: joined with a blank, and each as it is stated. */
+static void add_listed(struct lister *l, yyjson_mut_val *o, str licence)
 {
-    auto_buf b;
-    buf_init(&b, licence.n + 1);
-    if (!str_contains(licence, STR(" OR ")) || licence.p[0] == '(')
-        return licence;
-    for (str rest = licence; rest.n;) {
-        ptrdiff_t at = str_find(rest, STR(" OR "));
-        str part = at < 0 ? rest : str_sub(rest, 0, (size_t)at);
-        if (b.n)
-            buf_add_char(&b, ' ');
-        buf_add_str(&b, part);
-        rest = at < 0 ? STR("") : str_from(rest, (size_t)at + 4);
+    auto_buf joined;
+    buf_init(&joined, licence.n + 1);
+    licence_list_join(licence, " ", &joined);
+    put_str(l->d, o, "license", licence.n ? buf_view(&joined) : STR("Unknown"));
+    yyjson_mut_val *list = yyjson_mut_obj_add_arr(l->d, o, "licenses");
+    if (!licence.n)
+        licence = STR("Unknown");
+    while (licence.n) {
+        str one = str_split(&licence, '\n');
+        yyjson_mut_arr_add_strncpy(l->d, list, one.p, one.n);
     }
-    return arena_dup(&l->scratch, buf_view(&b));
 }
 
 /* An expression in parentheses is one licence; otherwise blanks separate them. */
@@ -172,8 +171,10 @@ static void add_place(struct lister *l, yyjson_mut_val *list, const struct packa
     } else {
         bool bare = str_eq(where, STR("binary")) || str_eq(where, STR("go"));
         bool listed = str_eq(where, STR("npm")) || str_eq(where, STR("gem"));
-        add_licences(l, o, listed ? without_or(l, p->licence) : p->licence,
-                     bare ? STR("") : STR("Unknown"));
+        if (listed)
+            add_listed(l, o, p->licence);
+        else
+            add_licences(l, o, p->licence, bare ? STR("") : STR("Unknown"));
         put_str(l->d, o, "version", p->version);
         str unknown = str_eq(where, STR("os")) ? STR("N/A") : STR("Unknown");
         put_str(l->d, o, "origin", or_word(bare ? STR("") : p->vendor, unknown));

@@ -86,8 +86,10 @@ static void add_artifact(yyjson_mut_doc *d, yyjson_mut_val *list, const struct i
     put_str(d, o, "id", arena_printf(a, "%016llx", (unsigned long long)hash64(key.p, key.n)));
     put_str(d, o, "language", str_z(found ? sbom_types[k].language : ""));
     yyjson_mut_val *licences = yyjson_mut_obj_add_arr(d, o, "licenses");
-    if (p->licence.n)
-        yyjson_mut_arr_add_strncpy(d, licences, p->licence.p, p->licence.n);
+    for (str rest = p->licence; rest.n;) {
+        str one = str_split(&rest, '\n');
+        yyjson_mut_arr_add_strncpy(d, licences, one.p, one.n);
+    }
     add_locations(d, o, inv, ip, a);
     add_metadata(d, o, ip, a);
     put_str(d, o, "metadataType", str_z(found ? sbom_types[k].metadata : ""));

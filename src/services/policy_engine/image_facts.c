@@ -2,6 +2,7 @@
 #include "base/auto.h"
 #include "base/map.h"
 #include "net/base64.h"
+#include "packages/licence.h"
 #include "services/call.h"
 #include "services/package_places.h"
 #include "services/policy_engine/policy_facts.h"
@@ -258,7 +259,8 @@ static void fill(struct maker *m, const struct map *by_key, size_t kind, yyjson_
     if (!known)
         return;
     p->purl = keep(m, known->ip->purl);
-    p->expression = keep(m, known->ip->p.licence);
+    auto_buf scratch;
+    p->expression = keep(m, licence_expression(known->ip->p.licence, &scratch));
     p->scheme = str_z(scheme_of(m, known->ip->p.type));
     out->layer = known->layer;
 }

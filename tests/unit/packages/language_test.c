@@ -34,7 +34,7 @@ static void npm(void **state)
         {"package.json",
          "{\"name\":\"a\",\"version\":\"1\",\"licenses\":[{\"type\":\"MIT\"},\"Apache-2.0\",7,null]"
          "}",
-         "a 1 [MIT OR Apache-2.0]"},
+         "a 1 [MIT\nApache-2.0]"},
         {"package.json", "{\"name\":\"a\",\"version\":\"1\",\"license\":[]}", "a 1"},
         {"package.json", "{\"name\":\"a\",\"version\":\"1\",\"license\":true}", "a 1"},
         {"package.json", "{\"name\":\"only-name\"}", ""},
@@ -149,7 +149,7 @@ static void ruby(void **state)
         {"specifications/default/a-1.gemspec",
          SPEC "s.name='a'\ns.version = Gem::Version.new(\"1.2.3.pre\") # version\n"
               "s.licenses = [%q<Ruby>.freeze,\n  'BSD-2-Clause'] if s.respond_to? :x\nend",
-         "a 1.2.3.pre [Ruby OR BSD-2-Clause]"},
+         "a 1.2.3.pre [Ruby\nBSD-2-Clause]"},
         {"specifications/a-1.gemspec",
          SPEC "s.description = \"s.name = \\\"no\\\"\ns.version = '9'\n\"\n# s.name = 'never'\n"
               "other.s.name = 'no'\ns.name == 'no'\ns.name = %q{yes}\ns.version = '1'\nend",
@@ -191,13 +191,13 @@ static void shared(void **state)
         {GEM "malformed00.gemspec/root/x.gemspec", "specifications/x.gemspec", "async 1.25.0"},
         {GEM "malformed01.gemspec/root/x.gemspec", "specifications/x.gemspec", "!parse"},
         {GEM "multiple_licenses.gemspec/root/x.gemspec", "specifications/x.gemspec",
-         "test-unit 3.3.7 [Ruby OR BSDL OR PSFL]"},
+         "test-unit 3.3.7 [Ruby\nBSDL\nPSFL]"},
         {GEM "normal00.gemspec/root/x.gemspec", "specifications/x.gemspec", "rake 13.0.3 [MIT]"},
         {GEM "normal01.gemspec/root/x.gemspec", "specifications/x.gemspec", "async 1.25.0 [MIT]"},
         {NPM "package.json/root/package.json", "package.json", "bootstrap 5.0.2 [MIT]"},
         {NPM "legacy_package.json/root/package.json", "package.json", "angular 4.1.2 [ISC]"},
         {NPM "legacy_array_package.json/root/package.json", "package.json",
-         "tv4 1.3.0 [Public Domain OR MIT]"},
+         "tv4 1.3.0 [Public Domain\nMIT]"},
         {NPM "mixed_array_license_package.json/root/package.json", "package.json",
          "mixed-array-license 1.0.0"},
         {NPM "without_version_package.json/root/package.json", "package.json", ""},

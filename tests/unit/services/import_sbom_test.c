@@ -97,11 +97,39 @@ static void test_listed_twice(void **state)
     }
 }
 
+/* type, licenses -> kept */
+static const struct {
+    const char *type, *licences, *kept;
+} licences[] = {
+    {"npm", "[\"MIT\", \"ISC\"]", "MIT\nISC"},
+    {"gem", "[{\"value\": \"MIT OR ISC\", \"spdxExpression\": \"x\"}, {\"value\": \"Apache 2.0\"}]",
+     "MIT OR ISC\nApache 2.0"},
+    {"gem", "[{\"value\": \"\", \"spdxExpression\": \"ISC\"}, 7, {}]", "ISC"},
+    {"deb", "[\"GPL-2\", {\"value\": \"MIT\"}]", "GPL-2 MIT"},
+    {"deb", "\"MIT\"", ""},
+};
+
+static void test_licences(void **state)
+{
+    for (size_t i = 0; i < KE_ARRAY_LEN(licences); i++) {
+        char text[1000];
+        snprintf(text, sizeof text,
+                 "{\"artifacts\": [{\"type\": \"%s\", \"name\": \"a\", \"version\": \"1\", "
+                 "\"licenses\": %s}]}",
+                 licences[i].type, licences[i].licences);
+        struct inventory *inv = with(text);
+        assert_int_equal(inv->n_packages, 1);
+        assert_str(inv->packages[0].p.licence, str_z(licences[i].kept));
+        inventory_free(inv);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_listed_twice),
+        cmocka_unit_test(test_licences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -221,6 +221,67 @@ static void test_groups(void **state)
     policy_scan_free(s);
 }
 
+/* licence -> as rules read it, as an expression, as the contents list it */
+static const struct {
+    const char *type, *licence, *shown, *expression, *listed;
+} licences[] = {
+    {"npm", "MIT", "MIT", "MIT", "MIT"},
+    {"npm", "MIT OR ISC", "MIT OR ISC", "MIT OR ISC", "MIT OR ISC"},
+    {"npm", "MIT\nISC", "MIT ISC", "MIT OR ISC", "MIT|ISC"},
+    {"gem", "MIT\nApache 2.0", "MIT Apache 2.0", "MIT OR Apache 2.0", "MIT|Apache 2.0"},
+    {"gem", "", "", "", "Unknown"},
+    {"python", "MIT OR ISC", "MIT OR ISC", "MIT OR ISC", "MIT|OR|ISC"},
+};
+
+struct listed {
+    size_t at, found; /* in licences; documents of its type */
+};
+
+static int find_listed(void *ctx, const char *type, str text, struct err *why)
+{
+    struct listed *l = ctx;
+    auto_json *doc = NULL;
+    auto_buf shown;
+    size_t k, n;
+    yyjson_val *one;
+    buf_init(&shown, 1 << 20);
+    if (strcmp(type, licences[l->at].type) != 0)
+        return 0;
+    assert_ok(json_parse(text, type, &doc, why));
+    yyjson_val *last = yyjson_arr_get_last(json_get(yyjson_doc_get_root(doc), "content"));
+    assert_str(json_str(last, "package"), STR("zz"));
+    yyjson_arr_foreach(json_get(last, "licenses"), k, n, one)
+        buf_addf(&shown, "%s%s", k ? "|" : "", yyjson_get_str(one));
+    assert_str(buf_view(&shown), str_z(licences[l->at].listed));
+    l->found++;
+    return 0;
+}
+
+static void test_licences(void **state)
+{
+    static const struct evidence here[] = {{S("z/z/z"), 0}};
+    size_t n = inv.n_packages;
+    for (size_t i = 0; i < KE_ARRAY_LEN(licences); i++) {
+        size_t found = 0;
+        struct listed listed = {.at = i};
+        ADD(licences[i].type, "zz", "1", "", here);
+        inv.packages[n].p.licence = str_z(licences[i].licence);
+        struct policy_scan *s = scan();
+        inv.n_packages = n;
+        const struct policy_image *im = policy_scan_subject(s)->image;
+        for (size_t k = 0; k < im->n_packages; k++)
+            if (str_eq(im->packages[k].name, STR("zz"))) {
+                found++;
+                assert_str(im->packages[k].licence, str_z(licences[i].shown));
+                assert_str(im->packages[k].expression, str_z(licences[i].expression));
+            }
+        assert_int_equal(found, 1);
+        assert_ok(policy_scan_keep(s, find_listed, &listed, &e));
+        assert_int_equal(listed.found, 1);
+        policy_scan_free(s);
+    }
+}
+
 static void test_rules(void **state)
 {
 #define LINK(id) "(" id " - https://nvd.nist.gov/vuln/detail/" id ")"
@@ -339,9 +400,10 @@ static void test_older_content(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places), cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_groups), cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_once),   cmocka_unit_test(test_older_content),
+        cmocka_unit_test(test_places),        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_groups),        cmocka_unit_test(test_licences),
+        cmocka_unit_test(test_rules),         cmocka_unit_test(test_once),
+        cmocka_unit_test(test_older_content),
     };
     return cmocka_run_group_tests(tests, make, end);
 }
