@@ -2,6 +2,7 @@
  */
 #include "packages/inventory.h"
 
+#include "base/aside.h"
 #include "base/auto.h"
 #include "base/fs.h"
 #include "base/map.h"
@@ -47,13 +48,45 @@ struct scan {
     struct alias_list aliases;
     struct description description;
     bool described;
+    struct { /* the record that is being written into the cache; NULL: none */
+        const struct layer_record *record;
+        char diff_id[SHA256_TEXT];
+        struct aside aside;
+    } caching;
 };
 
 /* ---- what the broker asks
  * ---------------------------------------------------------------------------------- */
 
+static void cache_record(void *ctx)
+{
+    struct scan *s = ctx;
+    layer_cache_put(s->options->data_dir, str_z(s->caching.diff_id), s->variant, s->caching.record);
+}
+
+static void scan_cached(struct scan *s)
+{
+    if (s->caching.record)
+        aside_end(&s->caching.aside);
+    s->caching.record = NULL;
+}
+
+/* Written while the scan goes on, one at a time. */
+static void scan_cache(struct scan *s, str diff_id, const struct layer_record *record)
+{
+    scan_cached(s);
+    if (diff_id.n >= sizeof s->caching.diff_id)
+        return;
+    s->caching.record = record;
+    snprintf(s->caching.diff_id, sizeof s->caching.diff_id, "%.*s", STR_ARG(diff_id));
+    s->cached_bytes += layer_record_bytes(record).n;
+    aside_begin(&s->caching.aside, cache_record, s);
+}
+
 static void scan_drop_record(struct scan *s, struct layer_record *record)
 {
+    if (record && s->caching.record == record)
+        scan_cached(s);
     if (record)
         s->record_bytes -= layer_record_bytes(record).n;
     layer_record_close(record);
@@ -111,10 +144,8 @@ static int scan_record(void *ctx, str diff_id, bool keep, int fd, struct err *e)
     if (r < 0)
         return r;
     r = scan_keep_record(s, diff_id, record, e);
-    if (r == 0 && keep) { /* after the limits, which are then the cache's too */
-        layer_cache_put(s->options->data_dir, diff_id, s->variant, record);
-        s->cached_bytes += layer_record_bytes(record).n;
-    }
+    if (r == 0 && keep) /* after the limits, which are then the cache's too */
+        scan_cache(s, diff_id, record);
     return r;
 }
 
@@ -352,6 +383,7 @@ static int scan_inventory(struct scan *s, struct err *e)
 {
     int r = 1;
     for (int round = 1; r == 1; round++) {
+        scan_cached(s); /* no thread while a process forks */
         r = scan_run(s, e);
         if (r == 0)
             r = scan_merge(s, round == LINK_ROUNDS_MAX, e);
@@ -403,6 +435,7 @@ int inventory_scan(const struct scan_options *o, struct inventory **out, struct 
         r = source_open(o->source, &so, &s.source, e);
     if (r == 0)
         r = scan_inventory(&s, e);
+    scan_cached(&s);
     if (r < 0) {
         vec_done(&s.description.tags);
         vec_done(&s.description.layers);
