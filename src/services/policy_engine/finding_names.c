@@ -3,8 +3,9 @@
 #include "base/auto.h"
 #include "base/map.h"
 #include "match/lore.h"
+#include "store/db_many.h"
 
-enum { NAMES_ARENA = 1 << 30, WRITES = 1000, NAMES_MOST = 1000 };
+enum { NAMES_ARENA = 1 << 30, WRITES = 1000, NAMES_MOST = 1000, ASKED = 256 };
 
 static bool is_cve(str id)
 {
@@ -130,7 +131,9 @@ struct naming {
     VEC(str) list;         /* ids */
     VEC(struct pair) fresh;
     size_t at; /* of fresh: what the transaction at hand begins with */
-    char generation[72];
+    const posting_ids *packages;
+    char generation[72]; /* whose names are kept */
+    int64_t day, today;  /* since 1970: when all were gone through */
 };
 
 static void naming_init(struct naming *m, const struct reindex_options *o)
@@ -223,10 +226,69 @@ static int read_kept(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct naming *m = ctx;
     auto_rows *r = NULL;
-    int rc = db_query(tx, "SELECT generation FROM finding_state WHERE name = 'names'", DB0, &r, e);
-    if (rc >= 0 && (rc = db_next(r, e)) == 1)
+    int rc = db_query_int(tx, "SELECT now_us() / 86400000000", DB0, &m->today, e);
+    if (rc >= 0)
+        rc = db_query(tx, "SELECT generation, rules FROM finding_state WHERE name = 'names'", DB0,
+                      &r, e);
+    if (rc >= 0 && (rc = db_next(r, e)) == 1) {
         snprintf(m->generation, sizeof m->generation, "%.*s", STR_ARG(db_text(r, 0)));
+        m->day = db_int(r, 1);
+    }
     return rc;
+}
+
+static int take_known(struct naming *m, const struct db_rows *names, struct err *e)
+{
+    str key =
+        arena_printf(&m->a, "%.*s %.*s", STR_ARG(db_text(names, 0)), STR_ARG(db_text(names, 1)));
+    return key.p && map_put(&m->known, key, m) ? 0 : err_no_memory(e);
+}
+
+/* "... IN ($1, $2 ...)" of n values that begin here. */
+static int query_in(struct db_tx *tx, const char *sql, const struct db_value *v, size_t n,
+                    struct db_rows **out, struct err *e)
+{
+    auto_buf text;
+    buf_init(&text, 64 << 10);
+    buf_add_str(&text, str_z(sql));
+    db_places(&text, 1, n);
+    const char *z = buf_z(&text);
+    return z ? db_query(tx, z, v, n, out, e) : err_no_memory(e);
+}
+
+static int read_findings(struct db_tx *tx, struct naming *m, struct err *e)
+{
+    struct db_value v[ASKED];
+    int rc = 0;
+    for (size_t i = 0, n; rc >= 0 && i < m->packages->n; i += n) {
+        auto_rows *ids = NULL;
+        n = db_batch(m->packages->n - i, ASKED);
+        for (size_t k = 0; k < n; k++)
+            v[k] = DBI(m->packages->p[i + k]);
+        rc = query_in(tx, "SELECT DISTINCT vulnerability FROM finding_span WHERE package IN ", v, n,
+                      &ids, e);
+        while (rc >= 0 && (rc = db_next(ids, e)) == 1)
+            rc = take_id(m, db_text(ids, 0), e);
+    }
+    return rc;
+}
+
+static int read_some(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct naming *m = ctx;
+    struct db_value v[ASKED];
+    int rc = read_findings(tx, m, e);
+    for (size_t i = 0, n; rc >= 0 && i < m->list.n; i += n) {
+        auto_rows *names = NULL;
+        n = db_batch(m->list.n - i, ASKED);
+        for (size_t k = 0; k < n; k++)
+            v[k] = DBS(m->list.p[i + k]);
+        rc = query_in(tx, "SELECT name, vulnerability FROM finding_name WHERE vulnerability IN ", v,
+                      n, &names, e);
+        while (rc >= 0 && (rc = db_next(names, e)) == 1)
+            rc = take_known(m, names, e);
+    }
+    return rc < 0 ? rc : 0;
 }
 
 static int read_all(struct db_tx *tx, void *ctx, struct err *e)
@@ -238,12 +300,8 @@ static int read_all(struct db_tx *tx, void *ctx, struct err *e)
         rc = take_id(m, db_text(ids, 0), e);
     if (rc >= 0)
         rc = db_query(tx, "SELECT name, vulnerability FROM finding_name", DB0, &names, e);
-    while (rc >= 0 && (rc = db_next(names, e)) == 1) {
-        str key = arena_printf(&m->a, "%.*s %.*s", STR_ARG(db_text(names, 0)),
-                               STR_ARG(db_text(names, 1)));
-        if (!key.p || !map_put(&m->known, key, m))
-            return err_no_memory(e);
-    }
+    while (rc >= 0 && (rc = db_next(names, e)) == 1)
+        rc = take_known(m, names, e);
     return rc < 0 ? rc : 0;
 }
 
@@ -254,29 +312,31 @@ static int write_kept(struct db_tx *tx, void *ctx, struct err *e)
     if (n >= 0)
         n = db_exec(tx,
                     "INSERT INTO finding_state (name, generation, rules, holder) VALUES"
-                    " ('names', $1, 0, '') ON CONFLICT (name) DO UPDATE SET"
-                    " generation = excluded.generation",
-                    DB(DBZ(m->o->generation)), e);
+                    " ('names', $1, $2, '') ON CONFLICT (name) DO UPDATE SET"
+                    " generation = excluded.generation, rules = excluded.rules",
+                    DB(DBZ(m->o->generation), DBI(m->day)), e);
     return n < 0 ? (int)n : 0;
 }
 
-int finding_names_keep(const struct reindex_options *o, bool same, const char *before,
-                       struct err *e)
+int finding_names_keep(const struct reindex_options *o, const posting_ids *packages,
+                       const char *before, struct err *e)
 {
     struct naming m;
     naming_init(&m, o);
+    m.packages = packages;
     int rc = db_run(o->db, DB_READ, read_kept, &m, e);
     bool kept = strcmp(m.generation, o->generation) == 0;
-    bool nothing = same && *before && strcmp(m.generation, before) == 0;
-    if (rc >= 0 && !kept && !nothing) {
-        rc = db_run(o->db, DB_READ, read_all, &m, e);
+    bool all = !packages || !*before || strcmp(m.generation, before) != 0 || m.day != m.today;
+    if (rc >= 0 && !kept) {
+        m.day = m.today;
+        rc = db_run(o->db, DB_READ, all ? read_all : read_some, &m, e);
         if (rc >= 0)
             rc = look_up(&m, e);
         if (rc >= 0)
             rc = write_fresh(&m, e);
+        if (rc >= 0)
+            rc = db_run(o->db, DB_WRITE, write_kept, &m, e);
     }
-    if (rc >= 0 && !kept)
-        rc = db_run(o->db, DB_WRITE, write_kept, &m, e);
     naming_done(&m);
     return rc < 0 ? rc : 0;
 }

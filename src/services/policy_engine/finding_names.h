@@ -23,9 +23,11 @@ int finding_names_ever(struct db_tx *tx, struct arena *a, str **names, size_t *n
 /* Keeps the names that the data give these packages' findings (`now`); before they are written. */
 int finding_names_add(const struct reindex_options *o, const struct candidate *c, size_t n,
                       struct err *e);
-/* Keeps those of all findings that are remembered, once for each generation of the data. `same`:
- * the data say what those of `before` said; when these were gone through, nothing is looked at. */
-int finding_names_keep(const struct reindex_options *o, bool same, const char *before,
-                       struct err *e);
+/* Keeps the names of findings that are remembered, once for each generation of the data. packages:
+ * those of which the data speak differently than those of `before`; when the names of `before` were
+ * kept, only their findings are looked at, whether there are any now or were. packages NULL, and
+ * once a day: all findings (of some the data have no claim any more, but another name). */
+int finding_names_keep(const struct reindex_options *o, const posting_ids *packages,
+                       const char *before, struct err *e);
 
 #endif

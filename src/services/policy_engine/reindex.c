@@ -312,8 +312,10 @@ int reindex_data(const struct reindex_options *o, struct reindex_result *out, st
         if (r >= 0)
             r = apply(&p, e);
     }
+    double from = clock_seconds();
     if (r >= 0)
-        r = finding_names_keep(o, !p.all && !out->names, p.generation, e);
+        r = finding_names_keep(o, p.all ? NULL : &p.packages, p.generation, e);
+    out->names_seconds = clock_seconds() - from;
     buf_done(&p.before);
     buf_done(&p.now);
     vec_done(&p.keys);

@@ -29,6 +29,7 @@ struct reindex_result {
     uint64_t images; /* that have a package with a change */
     /* What differs; the names' packages matched; the list of images stored; the changes written. */
     double diff_seconds, match_seconds, image_seconds, write_seconds;
+    double names_seconds; /* the findings' names kept */
 };
 /* The same for one database, whose generation is named: what the round and the benchmark share. */
 struct reindex_options {
