@@ -2,7 +2,8 @@
 
 #include <dlfcn.h>
 
-int library_load(const struct library *l, void *api, void **handle, struct err *e)
+static int load(const struct library *l, void *api, int (*ready)(void *handle, struct err *e),
+                struct err *e)
 {
     void *library = NULL;
     for (size_t i = 0; l->files[i] && !library; i++)
@@ -21,7 +22,20 @@ int library_load(const struct library *l, void *api, void **handle, struct err *
                            l->name, l->symbols[i].name, l->name, l->since);
         memcpy((char *)api + l->symbols[i].at, &address, sizeof address);
     }
-    if (handle)
-        *handle = library;
-    return 0;
+    return ready ? ready(library, e) : 0;
+}
+
+int library_load(const struct library *l, struct library_once *once, void *api,
+                 int (*ready)(void *handle, struct err *e), struct err *e)
+{
+    if (!__atomic_load_n(&once->done, __ATOMIC_ACQUIRE)) {
+        pthread_mutex_lock(&once->lock);
+        if (!once->done) {
+            load(l, api, ready, &once->failure);
+            __atomic_store_n(&once->done, true, __ATOMIC_RELEASE);
+        }
+        pthread_mutex_unlock(&once->lock);
+    }
+    const struct err *failure = &once->failure;
+    return failure->code < 0 ? err_set(e, failure->code, "%s", failure->text) : 0;
 }

@@ -8,6 +8,8 @@
 
 #include "base/err.h"
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct library_symbol {
@@ -24,9 +26,21 @@ struct library {
     size_t n;
 };
 
-/* Fills the api. The library stays loaded; *handle (MAY be NULL) is dlsym()'s. ERR_UNSUPPORTED,
- * with what to install, when it is not there or too old. Not to be called twice for one api:
- * callers have a pthread_once_t. */
-int library_load(const struct library *l, void *api, void **handle, struct err *e);
+/* What became of an api: static, one for each; fields are library.c's own. */
+struct library_once {
+    pthread_mutex_t lock;
+    bool done; /* atomic */
+    struct err failure;
+};
+#define LIBRARY_ONCE                                                                               \
+    {                                                                                              \
+        .lock = PTHREAD_MUTEX_INITIALIZER                                                          \
+    }
+
+/* Fills the api at the first call, from any thread; the library stays loaded. `ready`, MAY be NULL,
+ * is the last step of loading: handle is dlsym()'s. ERR_UNSUPPORTED, with what to install, when it
+ * is not there or too old; what failed once fails at every call. */
+int library_load(const struct library *l, struct library_once *once, void *api,
+                 int (*ready)(void *handle, struct err *e), struct err *e);
 
 #endif

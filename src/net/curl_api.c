@@ -3,7 +3,6 @@
 #include "base/library.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
 
 static const struct library_symbol symbols[] = {
     {"curl_easy_init", offsetof(struct curl_api, handle_new)},
@@ -33,27 +32,22 @@ static const struct library library = {.needs = "the network",
                                        .symbols = symbols,
                                        .n = KE_ARRAY_LEN(symbols)};
 
-/* Written once, under `once`. */
 static struct curl_api api;
-static struct err failure;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct library_once once = LIBRARY_ONCE;
 
-static void load_once(void)
+static int start(void *handle, struct err *e)
 {
-    void *handle = NULL;
-    if (library_load(&library, &api, &handle, &failure) < 0)
-        return;
     void *trust = dlsym(handle, "SSL_CTX_set1_cert_store");
     memcpy(&api.trust, &trust, sizeof trust);
-    if (api.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        err_set(&failure, ERR_UNSUPPORTED, "libcurl cannot be started");
+    return api.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK
+               ? 0
+               : err_set(e, ERR_UNSUPPORTED, "libcurl cannot be started");
 }
 
 int curl_api_load(const struct curl_api **out, struct err *e)
 {
-    pthread_once(&once, load_once);
-    if (failure.code < 0)
-        return err_set(e, failure.code, "%s", failure.text);
-    *out = &api;
-    return 0;
+    int rc = library_load(&library, &once, &api, start, e);
+    if (rc == 0)
+        *out = &api;
+    return rc;
 }

@@ -2,8 +2,6 @@
 
 #include "base/library.h"
 
-#include <pthread.h>
-
 static const struct library_symbol symbols[] = {
 #define MHD_SYMBOL(name) {"MHD_" #name, offsetof(struct mhd_api, name)},
     MHD_FUNCTIONS(MHD_SYMBOL)
@@ -19,16 +17,9 @@ static const struct library library = {.needs = "the engine",
                                        .n = KE_ARRAY_LEN(symbols)};
 
 struct mhd_api mhd;
-static struct err failure;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void load_once(void)
-{
-    library_load(&library, &mhd, NULL, &failure);
-}
+static struct library_once once = LIBRARY_ONCE;
 
 int mhd_load(struct err *e)
 {
-    pthread_once(&once, load_once);
-    return failure.code < 0 ? err_set(e, failure.code, "%s", failure.text) : 0;
+    return library_load(&library, &once, &mhd, NULL, e);
 }

@@ -2,8 +2,6 @@
 
 #include "base/library.h"
 
-#include <pthread.h>
-
 static const struct library_symbol symbols[] = {
 #define PQ_SYMBOL(name) {"PQ" #name, offsetof(struct pq_api, name)},
     PQ_FUNCTIONS(PQ_SYMBOL)
@@ -19,16 +17,9 @@ static const struct library library = {.needs = "PostgreSQL",
                                        .n = KE_ARRAY_LEN(symbols)};
 
 struct pq_api pq;
-static struct err failure;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void load_once(void)
-{
-    library_load(&library, &pq, NULL, &failure);
-}
+static struct library_once once = LIBRARY_ONCE;
 
 int pq_load(struct err *e)
 {
-    pthread_once(&once, load_once);
-    return failure.code < 0 ? err_set(e, failure.code, "%s", failure.text) : 0;
+    return library_load(&library, &once, &pq, NULL, e);
 }
