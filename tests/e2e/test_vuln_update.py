@@ -379,6 +379,25 @@ def test_packages_at_several_places(world):
         del world.feed.data["github"]
 
 
+def test_too_many_places_are_the_image_s_own_problem(world):
+    """A report that would have more rows than it may: questions about all images and reports go on, policies refuse it."""
+    name = f"module{time.monotonic_ns()}"
+    world.feed.data["github"] = {"github:npm": [github(f"GHSA-cccc-0000-{i:04d}", name, "npm") for i in range(450)]}
+    module = json.dumps({"name": name, "version": "1.0.0"})
+    try:
+        world.sync()
+        large, image = world.push(f"{name}-many", {}, files={f"opt/{i}/node_modules/{name}/package.json": module for i in range(450)})
+        _, other = world.push(f"{name}-one", {}, files={f"opt/node_modules/{name}/package.json": module})
+        found = world.client.get("/v1/query/images/by_vulnerability", vulnerability_id="GHSA-cccc-0000-0001")
+        assert {i["image"]["imageDigest"] for i in found.json["images"]} == {image.digest, other.digest}
+        assert world.client.get(f"/v1/images/{image.digest}/vuln/os").status == 200
+        answer = world.client.get(f"/v1/images/{image.digest}/check", tag=large)
+        assert answer.status == 413 and "policies cannot judge the image" in answer.json["message"], answer
+        assert world.client.get(f"/v1/images/{other.digest}/check", tag=large.replace("-many", "-one")).status == 200
+    finally:
+        del world.feed.data["github"]
+
+
 def test_kills_and_an_outage_lose_nothing(kellet_binary, tmp_path, registry_open, database, request):
     url = database and database.replace("/vuln_update", "/kills")
     if url:

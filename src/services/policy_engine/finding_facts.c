@@ -210,8 +210,18 @@ static int make(struct maker *m, yyjson_val *rows)
     struct policy_finding *list = arena_calloc(m->a, yyjson_arr_size(rows) + 1, sizeof *list);
     if (!list)
         return err_no_memory(m->e);
-    yyjson_arr_foreach(rows, i, max, row) if (!yyjson_is_true(json_get(row, "shadowed")))
+    yyjson_arr_foreach(rows, i, max, row)
+    {
+        if (yyjson_is_true(json_get(row, "shadowed")))
+            continue;
+        /* What rules say of paths would be wrong. */
+        if (json_get(row, "places_left_out"))
+            return err_set(m->e, ERR_LIMIT,
+                           "policies cannot judge the image: packages with findings stand at too "
+                           "many places (more than %d rows for those beyond the first)",
+                           VULN_ROWS_REPEATED_MAX);
         fill(m, row, &list[n++]);
+    }
     if (n)
         qsort(list, n, sizeof *list, by_severity);
     m->f->findings.items = list;

@@ -24,7 +24,7 @@ int policy_update_evaluate(struct engine *en, str account, str digest, str tag, 
                                        .path = buf_z(&path),
                                        .account = account};
     int rc = rq.path ? service_request(en, &rq, &status, &body, e) : err_no_memory(e);
-    if (rc >= 0 && status >= 500)
+    if (rc >= 0 && (status >= 500 || status == 413))
         return err_set(e, ERR_IO, "the policy engine answered %d: %.*s", status,
                        STR_ARG(str_sub(buf_view(&body), 0, 300)));
     return rc < 0 ? rc : 0;

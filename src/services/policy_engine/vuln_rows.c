@@ -9,7 +9,6 @@ enum {
     SCRATCH_MAX = 512 << 20,
     CONTENT_MAX = 256 << 20,
     CPES_MAX = 256,
-    REPEATED_MAX = 200000 /* rows for the second and later places of packages */
 };
 
 const char *const vuln_row_hidden[] = {
@@ -239,11 +238,11 @@ static int repeat_row(struct rows *r, yyjson_mut_val *row, const struct package_
     for (size_t i = 1; i < s->n; i++) {
         yyjson_mut_val *o = yyjson_mut_val_mut_copy(r->doc, row);
         str at = s->places[i].location;
-        if (r->repeated++ >= REPEATED_MAX)
-            return err_set(r->e, ERR_LIMIT,
-                           "the packages with findings stand at too many places (more than %d rows "
-                           "for those beyond the first)",
-                           REPEATED_MAX);
+        if (r->repeated == VULN_ROWS_REPEATED_MAX) {
+            bool ok = yyjson_mut_obj_add_uint(r->doc, row, "places_left_out", s->n - i);
+            return ok ? 0 : err_no_memory(r->e);
+        }
+        r->repeated++;
         if (!yyjson_mut_obj_put(o, yyjson_mut_str(r->doc, "package_path"),
                                 yyjson_mut_strncpy(r->doc, at.p, at.n)) ||
             !yyjson_mut_obj_add_bool(r->doc, o, "repeated", true) ||

@@ -7,7 +7,8 @@
  * names. Missing texts are the string "None".
  *
  * A package has a row for each place where it stands (services/package_places.h), as in the
- * original; more than 200,000 rows for second and later places are an error.
+ * original; beyond 200,000 rows for second and later places, rows of first places say in the member
+ * "places_left_out" how many others they stand for, too.
  *
  * Some members are for questions and policies only, and not shown (vuln_row_hidden): "aliases"
  * (other ids of the vulnerability), "shadowed" (true: a row of the NVD's that stands back behind an
@@ -26,6 +27,8 @@
 const char *package_type_shown(const struct package_type *t);
 /* Do packages of this (shown) type belong to the "os" part of reports? */
 bool package_type_is_os(str shown);
+
+enum { VULN_ROWS_REPEATED_MAX = 200000 };
 
 /* Names of the members that are not shown, ended by NULL. */
 extern const char *const vuln_row_hidden[];

@@ -16,6 +16,7 @@ struct round {
     struct engine *en;
     struct vuln_reports *reports;
     struct subscribed s;
+    bool gave_up; /* on some tag, for now */
 };
 
 /* ---- one tag -----------------------------------------------------------------------------------
@@ -194,6 +195,7 @@ static int do_targets(struct round *r, struct err *e)
         if (one < 0)
             log_warn(log_name, "findings of %.*s of %.*s: %s", STR_ARG(t->fulltag),
                      STR_ARG(t->account), why.text);
+        r->gave_up |= is_final(one) && one != ERR_NOT_FOUND;
         if (one < 0 && !is_final(one))
             rc = err_set(e, one, "%s", why.text);
     }
@@ -279,8 +281,14 @@ static int forget(struct db_tx *tx, void *ctx, struct err *e)
 }
 
 /* Tags that nothing is known of yet, and subscriptions that ended, are looked for each round; with
- * more than FEW tags as often as costs a thirtieth of the time. */
-enum { PACE = 30, FEW = 1000 };
+ * more than FEW tags, or when some cannot be done, as often as costs a thirtieth of the time. */
+enum { PACE = 30, FEW = 1000, PAUSE_US = 60000000 };
+
+static int64_t later(int64_t began)
+{
+    int64_t now = clock_us(), pause = PACE * (now - began);
+    return now + (pause < PAUSE_US ? pause : PAUSE_US);
+}
 
 int vuln_update_run(struct engine *en, struct vuln_reports *reports, int64_t *next_us,
                     struct err *e)
@@ -297,6 +305,8 @@ int vuln_update_run(struct engine *en, struct vuln_reports *reports, int64_t *ne
         *next_us = r.s.tags.n > FEW ? began + PACE * (clock_us() - began) : 0;
     for (; rc >= 0; rc = subscribed_read(en, &r.s, false, e)) {
         rc = do_targets(&r, e);
+        if (all && r.gave_up)
+            *next_us = later(began);
         if (rc >= 0)
             rc = subscribed_move(en, &r.s, e);
         if (rc < 0 || !r.s.more)

@@ -5,6 +5,7 @@
 
 #include "codec/json.h"
 #include "services/package_places.h"
+#include "services/policy_engine/policy_facts.h"
 #include "services/policy_engine/policy_scan.h"
 #include "services/policy_engine/vuln_rows.h"
 
@@ -397,13 +398,54 @@ static void test_older_content(void **state)
     yyjson_mut_doc_free(doc);
 }
 
+/* ---- more places than a report has rows for ----------------------------------------------------
+ */
+
+enum { PLACES = VULN_ROWS_REPEATED_MAX + 3 };
+
+static struct evidence *many_places(struct arena *a)
+{
+    struct evidence *list = arena_calloc(a, PLACES, sizeof *list);
+    for (size_t i = 0; i < PLACES; i++)
+        list[i].path = arena_printf(a, "%zu/node_modules/tar/package.json", i);
+    assert_false(a->full);
+    return list;
+}
+
+static void test_too_many_places(void **state)
+{
+    struct arena a;
+    arena_init(&a, 64 << 20);
+    struct inv_package tar = inv.packages[4];
+    struct inventory many = {.packages = &tar, .n_packages = 1};
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *rows;
+    tar.evidence = many_places(&a);
+    tar.n_evidence = PLACES;
+    tar.p.path = tar.evidence[0].path;
+    assert_ok(vuln_rows(data, &many, (struct content_reader){0}, doc, &rows, &e));
+    assert_int_equal(yyjson_mut_arr_size(rows), 1 + VULN_ROWS_REPEATED_MAX);
+    yyjson_mut_val *first = yyjson_mut_arr_get_first(rows);
+    assert_int_equal(yyjson_mut_get_uint(yyjson_mut_obj_get(first, "places_left_out")), 2);
+    assert_null(yyjson_mut_obj_get(yyjson_mut_arr_get_last(rows), "places_left_out"));
+    yyjson_doc *fixed = yyjson_mut_val_imut_copy(rows, NULL);
+    const struct policy_image_facts nothing = {0};
+    struct finding_facts *f = NULL;
+    int rc = finding_facts_new(yyjson_doc_get_root(fixed), &nothing, &many, data, &f, &e);
+    assert_int_equal(rc, ERR_LIMIT);
+    assert_non_null(strstr(e.text, "policies cannot judge the image"));
+    yyjson_doc_free(fixed);
+    yyjson_mut_doc_free(doc);
+    arena_done(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_places),        cmocka_unit_test(test_facts),
         cmocka_unit_test(test_groups),        cmocka_unit_test(test_licences),
         cmocka_unit_test(test_rules),         cmocka_unit_test(test_once),
-        cmocka_unit_test(test_older_content),
+        cmocka_unit_test(test_older_content), cmocka_unit_test(test_too_many_places),
     };
     return cmocka_run_group_tests(tests, make, end);
 }
