@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+enum { COMPARED_MAX = 1000 /* mappings, each with each */, SPELLED_MAX = 256 };
+
 /* What lint looks at: a compiled bundle, so that expressions are compiled as evaluations do it. */
 struct lint {
     const struct policy_bundle *b;
@@ -122,14 +124,46 @@ static bool hides(const struct selector *a, const struct selector *b)
     return a->by == b->by && str_eq(a->value, b->value);
 }
 
+static bool selects(const struct selector *s, str registry, str repository)
+{
+    struct err ignored;
+    return pattern_match(&s->registry, registry, &ignored) == 1 &&
+           pattern_match(&s->repository, repository, &ignored) == 1;
+}
+
+/* An image of the default registry whose name is one word is added with "library/" or without it:
+ * what one mapping names must not pass unjudged under the other name. */
+static void lint_spelling(struct lint *l, size_t i)
+{
+    static const str registry = STR_INIT("docker.io"), directory = STR_INIT("library/");
+    const struct selector *s = &l->b->mappings[i].select;
+    str name = s->repository.text;
+    char other[SPELLED_MAX];
+    bool full = str_starts(name, directory);
+    str word = full ? str_from(name, directory.n) : name;
+    if (!full && !str_eq(s->registry.text, registry))
+        return; /* of any registry: a name of one word means more than the default one's */
+    if (s->by != BY_TAG || s->repository.n_parts != 1 || !word.n || str_index(word, '/') >= 0 ||
+        word.n + directory.n >= sizeof other || !selects(s, registry, name))
+        return;
+    snprintf(other, sizeof other, "%s%.*s", full ? "" : directory.p, STR_ARG(word));
+    for (size_t k = 0; k < l->b->n_mappings; k++)
+        if (selects(&l->b->mappings[k].select, registry, str_z(other)))
+            return;
+    warn(l, "UnmatchedSpelling",
+         "no mapping matches docker.io/%s, which is another name of what mappings.%zu is about",
+         other, i);
+}
+
 static void lint_mappings(struct lint *l)
 {
-    enum { COMPARED_MAX = 1000 }; /* each with each */
     for (size_t i = 0; i < l->b->n_mappings; i++) {
         const struct selector *s = &l->b->mappings[i].select;
         if (pattern_broken(&s->registry) || pattern_broken(&s->repository) ||
             (s->by == BY_TAG && pattern_broken(&s->tag)))
             warn(l, "BrokenPattern", "a pattern of mappings.%zu is no expression", i);
+        if (i < COMPARED_MAX)
+            lint_spelling(l, i);
         for (size_t k = 0; i < COMPARED_MAX && k < i; k++) {
             if (hides(&l->b->mappings[k].select, s)) {
                 warn(l, "HiddenMapping",

@@ -57,6 +57,52 @@ static const struct {
      "warn JudgesNothing"},
 };
 
+#define OF(registry, repository)                                                                   \
+    "{'name':'m','registry':'" registry "','repository':'" repository                              \
+    "','image':{'type':'tag','value':'*'},'policy_ids':['p'],'whitelist_ids':[]}"
+
+/* mappings -> is a name of the same image left out? */
+static const struct {
+    const char *mappings, *want;
+} spellings[] = {
+    {OF("docker.io", "alpine"), "docker.io/library/alpine"},
+    {OF("docker.io", "library/alpine"), "docker.io/alpine"},
+    {OF("*", "library/alpine"), "docker.io/alpine"},
+    {OF("docker.io", "alpine") "," OF("docker.io", "library/alpine"), ""},
+    {OF("docker.io", "alpine") "," OF("*", "*"), ""},
+    {OF("docker.io", "*alpine"), ""},
+    {OF("docker.io", "regexp:alpine"), ""},
+    {OF("docker.io", "team/alpine"), ""},
+    {OF("h.example", "alpine"), ""},
+    {OF("*", "alpine"), ""},
+    {OF("docker.io", "library/"), ""},
+};
+
+static void names_that_are_left_out(void **state)
+{
+    for (size_t i = 0; i < KE_ARRAY_LEN(spellings); i++) {
+        char text[2000];
+        struct arena a;
+        struct policy_problems out;
+        auto_json *doc = NULL;
+        auto_buf json;
+        arena_init(&a, 64 << 20);
+        buf_init(&json, 4000);
+        snprintf(text, sizeof text,
+                 "{'id':'b','version':'1_0','whitelists':[],'policies':[" POLICY(
+                     "") "],'mappings':[%s]}",
+                 spellings[i].mappings);
+        assert_ok(json_parse(quoted(&json, text), "bundle", &doc, &e));
+        assert_ok(policy_lint(yyjson_doc_get_root(doc), 1, &a, &out, &e));
+        if (out.n != (spellings[i].want[0] != 0) ||
+            (out.n && (strcmp(out.list[0].type, "UnmatchedSpelling") != 0 ||
+                       !str_contains(out.list[0].details, str_z(spellings[i].want)))))
+            fail_msg("%zu: %zu problems, %.*s", i, out.n,
+                     STR_ARG(out.n ? out.list[0].details : STR("")));
+        arena_done(&a);
+    }
+}
+
 static void what_is_likely_not_meant(void **state)
 {
     for (size_t i = 0; i < KE_ARRAY_LEN(cases); i++) {
@@ -80,6 +126,7 @@ static void what_is_likely_not_meant(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_likely_not_meant)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_likely_not_meant),
+                                       cmocka_unit_test(names_that_are_left_out)};
     return cmocka_run_group_tests_name("lint", tests, NULL, NULL);
 }
