@@ -104,8 +104,9 @@ static inline void db_rollback_(struct db_tx **tx)
 enum db_kind db_tx_kind(const struct db_tx *tx);
 
 /* Rows affected, or a negative code: ERR_EXISTS for a violated unique key, ERR_CONFLICT for a
- * violated foreign key or check, ERR_NET/ERR_IO otherwise. A failed statement dooms the
- * transaction. Write db_exec(tx, "UPDATE ... WHERE a = $1", DB(DBS(a), DBI(b)), e). */
+ * violated foreign key or check, ERR_NET when the database is gone or has no room (disk, memory)
+ * for now, ERR_IO otherwise. A failed statement dooms the transaction. Write db_exec(tx, "UPDATE
+ * ... WHERE a = $1", DB(DBS(a), DBI(b)), e). */
 int64_t db_exec(struct db_tx *tx, const char *sql, const struct db_value *v, size_t n,
                 struct err *e);
 #define DB(...)                                                                                    \

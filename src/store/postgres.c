@@ -93,8 +93,10 @@ static int code_of_state(struct pg *p, const char *s, const char *text)
         return ERR_NET;
     }
     if (strcmp(s, "25006") == 0 && pq.status(p->pg) == CONNECTION_OK)
-        return ERR_USAGE; /* writes in a DB_READ transaction */
-    if (strncmp(s, "53", 2) == 0 || strncmp(s, "57", 2) == 0 || strncmp(s, "58", 2) == 0)
+        return ERR_USAGE;         /* writes in a DB_READ transaction */
+    if (strncmp(s, "53", 2) == 0) /* no disk, no memory, too many connections */
+        return ERR_NET;
+    if (strncmp(s, "57", 2) == 0 || strncmp(s, "58", 2) == 0)
         return ERR_IO;
     if (strncmp(s, "22", 2) == 0)
         return ERR_FORMAT;

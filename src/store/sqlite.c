@@ -1,5 +1,6 @@
 #include "store/db_driver.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 
 #include "base/clock.h"
@@ -16,6 +17,12 @@ struct lite {
 static struct lite *lite_of(struct db_conn *c)
 {
     return (struct lite *)c;
+}
+
+static bool no_room(struct lite *l, int rc)
+{
+    int why = l->db && (rc & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(l->db) : 0;
+    return (rc & 0xff) == SQLITE_FULL || why == ENOSPC || why == EDQUOT;
 }
 
 static int fail(struct lite *l, int rc, struct err *e)
@@ -43,7 +50,7 @@ static int fail(struct lite *l, int rc, struct err *e)
     case SQLITE_RANGE:
         return err_set(e, ERR_USAGE, "database: %s", text);
     default:
-        return err_set(e, ERR_IO, "database: %s", text);
+        return err_set(e, no_room(l, rc) ? ERR_NET : ERR_IO, "database: %s", text);
     }
 }
 

@@ -416,6 +416,31 @@ static void nobody_waits_for_ever(void **state)
     db_close(db);
 }
 
+/* No room for now: whoever asked may ask again. */
+static void a_full_database(void **state)
+{
+    static const char large[1 << 20];
+    int64_t n;
+    make_table();
+    struct db_tx *tx = begin(DB_WRITE);
+    if (store_on_postgres) {
+        assert_ok(db_exec(tx, "SET LOCAL temp_file_limit = '1kB'", DB0, &e));
+        assert_ok(db_exec(tx, "SET LOCAL work_mem = '64kB'", DB0, &e));
+        assert_int_equal(db_query_int(tx,
+                                      "SELECT MAX(k) FROM (SELECT k FROM generate_series(1, 100000)"
+                                      " AS s (k) ORDER BY k DESC OFFSET 1) AS t",
+                                      DB0, &n, &e),
+                         ERR_NET);
+    } else {
+        assert_ok(db_query_int(tx, "PRAGMA max_page_count = 1", DB0, &n, &e));
+        assert_int_equal(db_exec(tx, "INSERT INTO t (k, b) VALUES (1, $1)",
+                                 DB(DBB(((str){large, sizeof large}))), &e),
+                         ERR_NET);
+    }
+    db_rollback(tx);
+    assert_ok(db_ping(store, &e));
+}
+
 /* ---- notices */
 
 struct heard {
@@ -606,6 +631,7 @@ int main(void)
         store_test(broken_connections_are_renewed),
         store_test(lost_in_the_middle),
         store_test(nobody_waits_for_ever),
+        store_test(a_full_database),
         store_test(listeners_are_told),
         store_test(the_schema_is_made_once),
         store_test(urls_are_checked),
