@@ -13,7 +13,7 @@ static const char *const tables[] = {
     "subscriptions", "registries",           "policy_eval",  "policy_bundle",     "image_import",
     "archive_image", "archive_rule_history", "archive_rule", "image_transition",  "outbox",
     "vuln_scan",     "queue_item",           "queue_dead",   "catalog_image_tag", "catalog_image",
-    "events",
+    "events",        "policy_told",
 };
 
 struct cleanup {

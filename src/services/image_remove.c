@@ -95,6 +95,7 @@ static const str buckets[] = {
 
 static const char *const statements[] = {
     "DELETE FROM policy_eval WHERE account = $1 AND image_digest = $2",
+    "DELETE FROM policy_told WHERE account = $1 AND image_digest = $2",
     "DELETE FROM catalog_image_tag WHERE account = $1 AND image_digest = $2",
     "DELETE FROM image_transition WHERE account = $1 AND image_digest = $2",
 };

@@ -437,6 +437,13 @@ static const char again_table[] =
     " type <> 'policy_eval';"
     "DELETE FROM finding_newcomer WHERE type <> 'policy_eval';";
 
+/* What subscribers to policy_eval know of a tag's image: by the bundle that was the active one. */
+static const char told_table[] =
+    "CREATE TABLE policy_told ("
+    " account {text} NOT NULL, tag {text} NOT NULL, image_digest {text} NOT NULL,"
+    " policy_id {text} NOT NULL, final_action {text} NOT NULL,"
+    " PRIMARY KEY (account, tag, image_digest)) {no_rowid};";
+
 const struct schema_step schema_steps[] = {
     {.title = "accounts, services, events", .postgres = functions, .sql = system_tables},
     {.title = "images, policies, imports", .sql = catalog_tables},
@@ -472,5 +479,6 @@ const struct schema_step schema_steps[] = {
     {.title = "images to look at again, for each consumer", .sql = newcomer_type},
     {.title = "which contents name a chunk, by larger areas", .sql = chunk_areas},
     {.title = "findings to look at again, apart from verdicts", .sql = again_table},
+    {.title = "verdicts that subscribers know of", .sql = told_table},
     {.title = NULL},
 };

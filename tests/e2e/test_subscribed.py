@@ -18,7 +18,7 @@ def world(kellet_binary, tmp_path_factory, database, registry_open):  # noqa: F8
     if url:
         port = urllib.parse.urlsplit(url).port
         subprocess.run(["createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "kellet", "subscribed"], check=True)
-    w = World(kellet_binary, tmp_path_factory.mktemp("subscribed"), url, registry_open, TIMERS)
+    w = World(kellet_binary, tmp_path_factory.mktemp("subscribed"), url, registry_open, TIMERS, "image_watcher: -1, policy_change: 1")
     for watcher in ("reindex", "vuln_update", "policy_update"):  # those of the start
         w.wait_rounds(max(0, 1 - w.rounds(watcher)), watcher)
     yield w
@@ -117,6 +117,37 @@ def test_verdicts(world):
     world.records.append(advisory("CVE-2099-1401", "verdict"))
     world.sync()
     world.receiver.wait(lambda: world.verdicts(full) == ["fail"], 40)
+
+
+def test_another_bundle(world):
+    """The verdict that counts is the active bundle's, whichever that is; what others say of it was never known."""
+    def bundle(name, action):
+        rule = {"id": "r", "gate": "always", "trigger": "always", "action": action, "params": []}
+        return {**BUNDLE, "id": name, "policies": [{"id": "p", "name": "p", "version": "1_0", "rules": [rule]}]}
+
+    name = f"bundles{time.monotonic_ns()}"
+    full, image = world.push(name, {"bundles": "1-r0"})
+    activate(world.client, bundle("goes", "GO"))
+    subscribe(world, full, "policy_eval")
+    assert world.client("POST", "/v1/policies", bundle("stops", "STOP")).status == 200
+    seen = world.client.get(f"/v1/images/{image.digest}/check", tag=full, policyId="stops").json[0][image.digest][full][0]
+    assert seen["status"] == "fail"
+
+    def told():
+        return [(p["last_eval"]["final_action"], p["curr_eval"]["final_action"]) for _, p in world.payloads("policy_eval")
+                if p["subscription_key"] == full]
+
+    activate(world.client, bundle("stops", "STOP"))
+    world.receiver.wait(lambda: told(), 40)
+    assert [[x.lower() for x in t] for t in told()] == [["go", "stop"]]
+    activate(world.client, bundle("stops-too", "STOP"))
+    activate(world.client, bundle("goes", "GO"))
+    world.receiver.wait(lambda: len(told()) >= 2, 40)
+    activate(world.client, bundle("goes-too", "GO"))
+    activate(world.client, bundle("stops", "STOP"))
+    world.receiver.wait(lambda: len(told()) >= 3, 40)
+    quiet(world)
+    assert [[x.lower() for x in t] for t in told()] == [["go", "stop"], ["stop", "go"], ["go", "stop"]]
 
 
 def test_an_image_added_under_the_tag(world):

@@ -45,7 +45,7 @@ def database(request, tmp_path_factory):
 class World:
     """An engine, its feed, its receiver."""
 
-    def __init__(self, binary, directory, database, registry, timers=""):
+    def __init__(self, binary, directory, database, registry, timers="", catalog="image_watcher: -1"):
         self.registry, self.receiver = registry, Receiver()
         self.records = [advisory("CVE-2099-1000", "unheard-of")]
         self.feed = FeedService({"vulnerabilities": {"alpine:3.18": self.records}})
@@ -54,7 +54,7 @@ class World:
                  f"webhooks: {{general: {{url: 'http://127.0.0.1:{self.receiver.server_port}/<notification_type>/<userId>'}}}}\n")
         self.engine = engines.Engine(binary, directory, database, environment=environment, extra=extra,
                                      more={"policy_engine": engines.MORE["policy_engine"] + f"    cycle_timers: {{{timers}}}\n",
-                                           "catalog": "    cycle_timers: {image_watcher: -1}\n"})
+                                           "catalog": f"    cycle_timers: {{{catalog}}}\n"})
         self.client = self.engine.client
         self.sync()
 

@@ -5,6 +5,7 @@
 #include "services/call.h"
 #include "services/event.h"
 #include "services/notification.h"
+#include "services/subscription.h"
 
 enum { RESULT_MAX = 600 << 20, TOLD_MAX = 1 << 20 };
 
@@ -84,6 +85,12 @@ struct storing {
     const struct evaluation *ev;
     char id[EVALUATION_ID];
     struct arena a;
+    str told_policy, told_action; /* what subscribers know of; p NULL: nothing */
+};
+
+/* An action and the policy that came to it. */
+struct verdict {
+    str policy, action;
 };
 
 static int put_result(struct db_tx *tx, struct storing *s, struct err *e)
@@ -108,14 +115,16 @@ static void put_status(struct buf *b, str result, str action)
         buf_addf(b, "{\"final_action\": \"%.*s\"}", STR_ARG(action));
 }
 
-static int put_notice(struct db_tx *tx, struct storing *s, str last, struct err *e)
+static int put_notice(struct db_tx *tx, struct storing *s, const struct verdict *last,
+                      struct err *e)
 {
     const struct evaluation *ev = s->ev;
     auto_buf b, old;
     char old_id[EVALUATION_ID];
     struct evaluation before = *ev;
     struct err why = {0};
-    before.action = last;
+    before.action = last->action;
+    before.policy_id = last->policy;
     evaluation_id(&before, old_id);
     buf_init(&b, NOTIFICATION_MAX);
     buf_init(&old, RESULT_MAX);
@@ -123,7 +132,7 @@ static int put_notice(struct db_tx *tx, struct storing *s, str last, struct err 
     if (rc < 0 && rc != ERR_NOT_FOUND)
         return err_set(e, why.code, "%s", why.text);
     buf_add_str(&b, STR("\"last_eval\": "));
-    put_status(&b, buf_view(&old), last);
+    put_status(&b, buf_view(&old), last->action);
     buf_add_str(&b, STR(", \"curr_eval\": "));
     put_status(&b, ev->result, ev->action);
     buf_add_str(&b, STR(", \"annotations\": "));
@@ -136,12 +145,13 @@ static int put_notice(struct db_tx *tx, struct storing *s, str last, struct err 
     return rc < 0 ? rc : notification_put(tx, &n, e);
 }
 
-static int tell_change(struct db_tx *tx, struct storing *s, str last, struct err *e)
+static int tell_change(struct db_tx *tx, struct storing *s, const struct verdict *last,
+                       struct err *e)
 {
     static const char *const names[] = {"image_digest", "policy_id", "last_final_action",
                                         "curr_final_action"};
     const struct evaluation *ev = s->ev;
-    const str values[] = {ev->digest, ev->policy_id, last, ev->action};
+    const str values[] = {ev->digest, ev->policy_id, last->action, ev->action};
     const struct event event = {
         .engine = s->en,
         .service = SERVICE_CATALOG,
@@ -153,6 +163,59 @@ static int tell_change(struct db_tx *tx, struct storing *s, str last, struct err
     };
     int rc = event_add(tx, &event, e);
     return rc < 0 ? rc : put_notice(tx, s, last, e);
+}
+
+static int read_told(struct db_tx *tx, struct storing *s, struct err *e)
+{
+    auto_rows *rows = NULL;
+    int rc = db_query(tx,
+                      "SELECT policy_id, final_action FROM policy_told WHERE account = $1 AND"
+                      " tag = $2 AND image_digest = $3",
+                      DB(DBS(s->ev->account), DBS(s->ev->tag), DBS(s->ev->digest)), &rows, e);
+    s->told_policy = s->told_action = (str){0};
+    if (rc >= 0 && (rc = db_next(rows, e)) == 1) {
+        s->told_policy = arena_dup(&s->a, db_text(rows, 0));
+        s->told_action = arena_dup(&s->a, db_text(rows, 1));
+    }
+    return rc;
+}
+
+/* Is this the verdict that counts for subscribers, of another bundle than they know? */
+static bool is_switched(const struct storing *s)
+{
+    return s->ev->active && s->told_policy.p && !str_eq(s->told_policy, s->ev->policy_id);
+}
+
+static int put_told(struct db_tx *tx, struct storing *s, struct err *e)
+{
+    const struct evaluation *ev = s->ev;
+    bool same = s->told_policy.p && str_eq(s->told_policy, ev->policy_id);
+    int rc = 1;
+    if (same ? str_eq(s->told_action, ev->action) : !ev->active)
+        return 0;
+    if (!s->told_policy.p)
+        rc = subscription_active(tx, ev->account, ev->tag, STR("policy_eval"), e);
+    if (rc <= 0)
+        return rc;
+    int64_t n = db_exec(
+        tx,
+        "INSERT INTO policy_told (account, tag, image_digest, policy_id,"
+        " final_action) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (account, tag,"
+        " image_digest) DO UPDATE SET policy_id = excluded.policy_id,"
+        " final_action = excluded.final_action",
+        DB(DBS(ev->account), DBS(ev->tag), DBS(ev->digest), DBS(ev->policy_id), DBS(ev->action)),
+        e);
+    return n < 0 ? (int)n : 0;
+}
+
+/* before: the policy's own last verdict, if there is one. */
+static int tell_difference(struct db_tx *tx, struct storing *s, const struct verdict *before,
+                           struct err *e)
+{
+    const struct verdict told = {s->told_policy, s->told_action};
+    const struct verdict *last = is_switched(s) ? &told : before;
+    int rc = last && !str_eq(last->action, s->ev->action) ? tell_change(tx, s, last, e) : 0;
+    return rc < 0 ? rc : put_told(tx, s, e);
 }
 
 static int store_run(struct db_tx *tx, void *ctx, struct err *e)
@@ -190,7 +253,10 @@ static int store_run(struct db_tx *tx, void *ctx, struct err *e)
                     e);
     if (n < 0)
         return (int)n;
-    rc = before && !same ? tell_change(tx, s, last, e) : 0;
+    const struct verdict own = {ev->policy_id, last};
+    rc = read_told(tx, s, e);
+    if (rc >= 0)
+        rc = tell_difference(tx, s, before ? &own : NULL, e);
     return rc < 0 ? rc : put_result(tx, s, e);
 }
 
@@ -202,4 +268,26 @@ int evaluation_store(struct engine *en, const struct evaluation *ev, struct err 
     int rc = db_run(en->db, DB_WRITE, store_run, &s, e);
     arena_done(&s.a);
     return rc < 0 ? rc : 0;
+}
+
+static int known_run(struct db_tx *tx, void *ctx, struct err *e)
+{
+    const struct evaluation *ev = ctx;
+    int64_t n = db_exec(tx,
+                        "INSERT INTO policy_told (account, tag, image_digest, policy_id,"
+                        " final_action) SELECT v.account, v.tag, v.image_digest, v.policy_id,"
+                        " v.final_action FROM policy_eval v JOIN policy_bundle b ON"
+                        " b.account = v.account AND b.policy_id = v.policy_id AND b.active = 1"
+                        " WHERE v.account = $1 AND v.tag = $2 AND v.image_digest = $3"
+                        " ORDER BY v.created_at DESC LIMIT 1 ON CONFLICT (account, tag,"
+                        " image_digest) DO UPDATE SET policy_id = excluded.policy_id,"
+                        " final_action = excluded.final_action",
+                        DB(DBS(ev->account), DBS(ev->tag), DBS(ev->digest)), e);
+    return n < 0 ? (int)n : 0;
+}
+
+int evaluation_known(struct engine *en, str account, str digest, str tag, struct err *e)
+{
+    struct evaluation ev = {.account = account, .digest = digest, .tag = tag};
+    return db_run(en->db, DB_WRITE, known_run, &ev, e);
 }

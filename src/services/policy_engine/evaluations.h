@@ -21,13 +21,18 @@ struct evaluation {
     str result;      /* JSON */
     str annotations; /* of the image, JSON; empty: none */
     str request_id;
+    bool active; /* by the account's active bundle, because it is */
 };
 void evaluation_id(const struct evaluation *ev, char out[EVALUATION_ID]);
 
-/* Adds a row when the action is another than the newest row's, else says that it was evaluated
- * again. A change is an event (user.checks.tag.policy_evaluation.update) and, where an active
- * subscription policy_eval asks for it, a notification in the outbox. */
+/* Adds a row when the action is another than the policy's newest row's, else says that it was
+ * evaluated again. A change, also to what the bundle said that was the active one before (table
+ * policy_told: of tags that somebody wants to hear about), is an event
+ * (user.checks.tag.policy_evaluation.update) and, where an active subscription policy_eval asks for
+ * it, a notification in the outbox. */
 int evaluation_store(struct engine *en, const struct evaluation *ev, struct err *e);
+/* Somebody is about to subscribe: the newest verdict of the active bundle is what he knows. */
+int evaluation_known(struct engine *en, str account, str digest, str tag, struct err *e);
 
 struct evaluation_row {
     str policy_id, tag, eval_id, action;

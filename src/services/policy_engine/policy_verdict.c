@@ -225,6 +225,7 @@ static void name_evaluation(const struct asked *a, str tag, const struct kept_ve
         .result = buf_view(&v->result),
         .annotations = a->record.account.p ? a->record.annotations : (str){0},
         .request_id = a->c->request_id,
+        .active = !a->q->policy.n,
     };
 }
 

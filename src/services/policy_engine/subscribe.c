@@ -4,6 +4,7 @@
 #include "base/vec.h"
 #include "codec/json.h"
 #include "services/log.h"
+#include "services/policy_engine/evaluations.h"
 #include "services/policy_engine/policy_update.h"
 #include "services/policy_engine/vuln_update.h"
 #include "services/policy_engine/vulndata.h"
@@ -78,7 +79,9 @@ static int judge(struct engine *en, const struct subscription *s, str digest, st
     if (rc < 0)
         log_warn("policy_engine", "evaluation of %.*s of %.*s: %s", STR_ARG(s->key),
                  STR_ARG(s->account), why.text);
-    return rc < 0 && rc != ERR_IO ? err_set(e, rc, "%s", why.text) : 0;
+    if (rc < 0)
+        return rc != ERR_IO ? err_set(e, rc, "%s", why.text) : 0;
+    return evaluation_known(en, s->account, digest, s->key, e);
 }
 
 int subscribe_begin(struct engine *en, struct vuln_reports *reports, const struct subscription *s,
