@@ -116,6 +116,17 @@ enum db_kind db_tx_kind(const struct db_tx *tx)
     return tx->conn->driver->kind;
 }
 
+int db_take_time(struct db_tx *tx, struct err *e)
+{
+    char sql[64];
+    int64_t n = 0;
+    tx->conn->takes_time = true;
+    snprintf(sql, sizeof sql, "SET LOCAL statement_timeout = '%ds'", DB_LONG_SECONDS);
+    if (db_tx_kind(tx) == DB_POSTGRES)
+        n = db_exec(tx, sql, DB0, e);
+    return n < 0 ? (int)n : 0;
+}
+
 static void pause_before(int attempt)
 {
     struct timespec t = {0};

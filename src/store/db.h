@@ -102,6 +102,8 @@ static inline void db_rollback_(struct db_tx **tx)
 }
 #define auto_tx struct db_tx KE_CLEANUP(db_rollback_)
 enum db_kind db_tx_kind(const struct db_tx *tx);
+/* The transaction's statements have an hour each, not statement_timeout: upgrades. */
+int db_take_time(struct db_tx *tx, struct err *e);
 
 /* Rows affected, or a negative code: ERR_EXISTS for a violated unique key, ERR_CONFLICT for a
  * violated foreign key or check, ERR_NET when the database is gone or has no room (disk, memory)

@@ -9,7 +9,7 @@
 
 #include "store/db.h"
 
-enum { DB_CACHE_SLOTS = 512, DB_MAX_VALUES = 2000 };
+enum { DB_CACHE_SLOTS = 512, DB_MAX_VALUES = 2000, DB_LONG_SECONDS = 3600 };
 
 struct db_stmt {
     char *sql; /* as the caller wrote it: the key, with types */
@@ -26,6 +26,7 @@ struct db_stmt {
 struct db_conn {
     const struct db_driver *driver;
     bool broken, again, writer;
+    bool takes_time; /* a statement has DB_LONG_SECONDS */
     uint64_t uses;
     struct db_stmt *slots[DB_CACHE_SLOTS];
     struct db_conn *next;

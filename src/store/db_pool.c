@@ -126,7 +126,7 @@ int db_acquire(struct db *db, bool writer, struct db_conn **out, struct err *e)
 
 void db_give_back(struct db *db, struct db_conn *c)
 {
-    c->again = false;
+    c->again = c->takes_time = false;
     pthread_mutex_lock(&db->lock);
     db->busy[c->writer]--;
     if (c->broken) {

@@ -22,7 +22,7 @@ struct pg {
     bool begin_due; /* the transaction has begun, but the server does not know yet */
     bool piped;     /* the statement under way went out in a pipeline */
     bool owed;      /* the answer to a reader's COMMIT was not read yet */
-    bool late;      /* it was cut because no answer came within so many seconds: */
+    bool late;      /* it was cut because no answer came in time */
     unsigned patience;
 };
 
@@ -51,27 +51,32 @@ static str first_line(const char *text)
     return str_trim(line);
 }
 
+static unsigned patience(const struct pg *p)
+{
+    return p->patience + (p->conn.takes_time ? DB_LONG_SECONDS : 0);
+}
+
 static int fail_conn(struct pg *p, struct err *e)
 {
     p->conn.broken = true;
     if (p->late)
-        return err_set(e, ERR_NET, "database: no answer within %u seconds", p->patience);
+        return err_set(e, ERR_NET, "database: no answer within %u seconds", patience(p));
     return err_set(e, ERR_NET, "database: %.*s", STR_ARG(first_line(pq.errorMessage(p->pg))));
 }
 
 static PGresult *next_result(struct pg *p)
 {
-    return pq_result(p->pg, p->patience, &p->late);
+    return pq_result(p->pg, patience(p), &p->late);
 }
 
 static PGresult *execute(struct pg *p, const char *sql)
 {
-    return pq_execute(p->pg, sql, p->patience, &p->late);
+    return pq_execute(p->pg, sql, patience(p), &p->late);
 }
 
 static PGresult *prepare(struct pg *p, const char *name, const char *sql, int n, const Oid *types)
 {
-    return pq_prepare(p->pg, name, sql, n, types, p->patience, &p->late);
+    return pq_prepare(p->pg, name, sql, n, types, patience(p), &p->late);
 }
 
 static int code_of_state(struct pg *p, const char *s, const char *text)

@@ -91,7 +91,9 @@ static int apply(struct db_tx *tx, int step, struct err *e)
 static int next_step(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct upgrade *u = ctx;
-    int rc = lock(tx, e);
+    int rc = db_take_time(tx, e);
+    if (rc == 0)
+        rc = lock(tx, e);
     if (rc == 0)
         rc = has_table(tx, e);
     if (rc == 0)

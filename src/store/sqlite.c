@@ -71,7 +71,7 @@ static int on_progress(void *arg)
 static void statement_begins(struct lite *l)
 {
     l->now = 0;
-    l->deadline = clock_seconds() + l->timeout;
+    l->deadline = clock_seconds() + (l->conn.takes_time ? DB_LONG_SECONDS : l->timeout);
 }
 
 static int lite_script(struct db_conn *c, const char *sql, struct err *e)

@@ -416,6 +416,31 @@ static void nobody_waits_for_ever(void **state)
     db_close(db);
 }
 
+/* Statements end after their time; an upgrade's have more. */
+static void some_statements_take_time(void **state)
+{
+    struct db *db;
+    struct db_tx *tx;
+    int64_t n;
+    const char *slow = store_on_postgres
+                           ? "SELECT COUNT(*) FROM pg_sleep(1.3)"
+                           : "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+                             " WHERE i < 1000000000000) SELECT COUNT(*) FROM n";
+    assert_ok(db_open(&(struct db_options){.url = store_url, .statement_timeout = 1}, &db, &e));
+    assert_ok(db_begin(db, DB_READ, &tx, &e));
+    assert_int_equal(db_query_int(tx, slow, DB0, &n, &e), ERR_IO);
+    db_rollback(tx);
+    assert_ok(db_begin(db, DB_WRITE, &tx, &e));
+    assert_ok(db_take_time(tx, &e));
+    if (store_on_postgres)
+        assert_ok(db_query_int(tx, slow, DB0, &n, &e));
+    assert_ok(db_commit(tx, &e));
+    assert_ok(db_begin(db, DB_WRITE, &tx, &e)); /* the same connection */
+    assert_int_equal(db_query_int(tx, slow, DB0, &n, &e), ERR_IO);
+    db_rollback(tx);
+    db_close(db);
+}
+
 /* No room for now: whoever asked may ask again. */
 static void a_full_database(void **state)
 {
@@ -632,6 +657,7 @@ int main(void)
         store_test(lost_in_the_middle),
         store_test(nobody_waits_for_ever),
         store_test(a_full_database),
+        store_test(some_statements_take_time),
         store_test(listeners_are_told),
         store_test(the_schema_is_made_once),
         store_test(urls_are_checked),
