@@ -7,6 +7,7 @@ import urllib.parse
 
 import engines
 import pytest
+from test_upgrade import previous  # noqa: F401
 from test_vuln_update import BUNDLE, VEX_RULE, World, activate, advisory, database, diff  # noqa: F401
 
 TIMERS = "reindex: 600, vuln_update: 600, policy_update: 600"
@@ -182,3 +183,35 @@ def test_no_policy_engine(kellet_binary, tmp_path):
                 assert engine.client("GET", path).json == one.json
     finally:
         engine.stop()
+
+
+def test_beside_an_older_process(previous, kellet_binary, tmp_path, registry_open, database):  # noqa: F811
+    """An older one leads the watchers, then ends: each change is told once, whoever took the subscription."""
+    if not database:
+        pytest.skip("processes of several builds share a PostgreSQL")
+    url, port = database.replace("/vuln_update", "/beside"), urllib.parse.urlsplit(database).port
+    subprocess.run(["createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "kellet", "beside"], check=True)
+    world = World(previous, tmp_path, url, registry_open)
+    try:
+        world.engine.binary = kellet_binary
+        ports = [world.engine.processes[0].ports["apiext"], world.engine.add().ports["apiext"]]
+        tags = []
+        for k, port in enumerate(ports):
+            tags.append(world.push(f"beside{k}-{time.monotonic_ns()}", {"beside": "1-r0"})[0])
+            world.client = engines.Client(port)
+            subscribe(world, tags[-1])
+        for watcher in ("reindex", "vuln_update"):  # of the older one, which needs them to know what was
+            world.wait_rounds(2, watcher)
+        for k in range(2):
+            world.records.append(advisory(f"CVE-2099-160{k}", "beside"))
+            world.sync()
+            world.receiver.wait(lambda k=k: all(len(world.told(t)) == k + 1 for t in tags), 60)
+            if k == 0:
+                world.engine.processes[0].terminate()
+                assert world.engine.processes[0].wait(60) == 0
+                world.engine.client = world.client
+        world.wait_rounds()
+        for full in tags:
+            assert added(world, full) == ["CVE-2099-1600", "CVE-2099-1601"]
+    finally:
+        world.stop()
