@@ -67,6 +67,18 @@ static int64_t go_through(const struct reindex_options *o, int64_t batch, const 
     return r < 0 ? r : changes;
 }
 
+static int push_ids(posting_ids *out, struct db_rows *r, struct err *e)
+{
+    int rc;
+    while ((rc = db_next(r, e)) == 1) {
+        int64_t *slot = vec_push(out);
+        if (!slot)
+            return err_no_memory(e);
+        *slot = db_int(r, 0);
+    }
+    return rc;
+}
+
 static int read_unmatched(struct db_tx *tx, void *ctx, struct err *e)
 {
     posting_ids *ids = ctx;
@@ -74,13 +86,7 @@ static int read_unmatched(struct db_tx *tx, void *ctx, struct err *e)
     ids->n = 0;
     int rc = db_query(tx, "SELECT id FROM posting_package WHERE matched = 0 ORDER BY id LIMIT $1",
                       DB(DBI(32 * REINDEX_CHUNK)), &r, e);
-    while (rc >= 0 && (rc = db_next(r, e)) == 1) {
-        int64_t *slot = vec_push(ids);
-        if (!slot)
-            return err_no_memory(e);
-        *slot = db_int(r, 0);
-    }
-    return rc;
+    return rc < 0 ? rc : push_ids(ids, r, e);
 }
 
 int64_t reindex_packages(const struct reindex_options *o, struct err *e)
@@ -218,24 +224,27 @@ static void sort_unique(posting_ids *v)
 }
 
 /* The packages that changed names lead to; all, where the data before are not known well enough.
- * Those that were never matched are no part of it. */
+ * And those that a process that was killed had written changes of: newer data may take those back,
+ * and say what was said before. Those that were never matched are no part of
+ * it. */
 static int find_packages(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct pass *p = ctx;
-    auto_rows *r = NULL;
+    auto_rows *all = NULL, *begun = NULL;
     int rc = 0;
     p->packages.n = 0;
     if (!p->all)
         rc = posting_by_names(tx, p->keys.p, p->keys.n, &p->packages, e);
     else
-        rc = db_query(tx, "SELECT id FROM posting_package WHERE matched = 1 ORDER BY id", DB0, &r,
+        rc = db_query(tx, "SELECT id FROM posting_package WHERE matched = 1 ORDER BY id", DB0, &all,
                       e);
-    while (p->all && rc >= 0 && (rc = db_next(r, e)) == 1) {
-        int64_t *slot = vec_push(&p->packages);
-        if (!slot)
-            return err_no_memory(e);
-        *slot = db_int(r, 0);
-    }
+    if (rc >= 0 && all)
+        rc = push_ids(&p->packages, all, e);
+    if (rc >= 0)
+        rc = db_query(tx, "SELECT DISTINCT package FROM finding_change WHERE batch = $1",
+                      DB(DBI(p->batch)), &begun, e);
+    if (rc >= 0)
+        rc = push_ids(&p->packages, begun, e);
     sort_unique(&p->packages);
     return rc;
 }

@@ -126,11 +126,36 @@ static void killed_anywhere_another_goes_on(void **state)
     assert_true(before > 8);
 }
 
+/* The next data take back what those said in whose middle it died. */
+static void what_was_begun_may_be_taken_back(void **state)
+{
+    static const char memory[] = "CVE-3 curl Medium fix=7.5\n";
+    bool killed = true;
+    int before, half = 0;
+    for (before = 0; killed; before++) {
+        begin();
+        install(claims, 2);
+        killed = round_that_is_killed(before);
+        half += killed && count("SELECT COUNT(*) FROM finding_change") > 0;
+        install(claims, CLAIMS);
+        go_through("two");
+        assert_string_equal(affected("", "CVE-3", now_us(), false), "a/2 b/4 ");
+        assert_true(str_ends(str_z(memory_of("b", "sha256:4")), str_z(memory)));
+        int64_t sum = count("SELECT COALESCE(SUM(CASE kinds WHEN 1 THEN 1 ELSE -1 END), 0) FROM"
+                            " finding_change WHERE vulnerability = 'CVE-3'");
+        assert_int_equal(sum, 0); /* told as often that it went as that it came */
+        teardown(state);
+        setup(state);
+    }
+    assert_true(half > 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         reindex_test(stopped_anywhere_it_goes_on),
         reindex_test(killed_anywhere_another_goes_on),
+        reindex_test(what_was_begun_may_be_taken_back),
     };
     return store_run("reindex_killed", tests);
 }
