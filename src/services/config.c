@@ -142,6 +142,9 @@ static void caches_read(struct config_loader *l)
 {
     int64_t gib = config_get_int(l, "services.analyzer.layer_cache_max_gigabytes", 2, 1, 1 << 20);
     int64_t mib = config_get_int(l, "document_cache_max_megabytes", 64, 1, 1 << 20);
+    int64_t policy =
+        config_get_int(l, "services.policy_engine.cache_max_megabytes", 512, 16, 1 << 20);
+    l->c->policy_cache_max = cache_limit(l, "KELLET_POLICY_CACHE_MAX", (uint64_t)policy << 20);
     l->c->layer_cache_max = cache_limit(l, "KELLET_CACHE_MAX", (uint64_t)gib << 30);
     l->c->document_cache_max = cache_limit(l, "KELLET_DOCUMENT_CACHE_MAX", (uint64_t)mib << 20);
 }

@@ -92,6 +92,7 @@ struct config {
     unsigned analyzer_threads;   /* images at a time in one worker; 1 */
     uint64_t layer_cache_max;    /* bytes */
     uint64_t document_cache_max; /* bytes, in memory, of a process: documents_options.cache_bytes */
+    uint64_t policy_cache_max;   /* bytes, in memory, of a process: policy_engine/keeper.h */
     bool hints_enabled, owned_package_filtering;
     bool event_notification; /* services.catalog.event_log.notification */
     unsigned event_days; /* services.catalog.event_log.retention_days: older events go; 0: none */

@@ -114,6 +114,7 @@ static const char *const known_keys[] = {
     "services.analyzer.analyzer_driver",
     "services.policy_engine.vulnerabilities.**",
     "services.policy_engine.changes_days",
+    "services.policy_engine.cache_max_megabytes",
     "services.policy_engine.policy_evaluation_cache_ttl",
     "services.policy_engine.enable_package_db_load",
     "services.policy_engine.enable_images_by_vulnerability_api",

@@ -172,6 +172,7 @@ static void put_service(struct buf *b, const struct config *c, int id)
     }
     if (id == SERVICE_POLICY_ENGINE) {
         put_number(b, 2, "changes_days", c->changes_days);
+        put_number(b, 2, "cache_max_megabytes", (int64_t)(c->policy_cache_max >> 20));
         buf_addf(b, "    vulnerabilities: {sync: {enabled: %s, ssl_verify: %s}}\n",
                  c->feeds_sync_enabled ? "true" : "false", c->feeds_ssl_verify ? "true" : "false");
     }

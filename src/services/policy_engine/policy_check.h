@@ -10,7 +10,8 @@
 #include "services/policy_engine/policy_load.h"
 
 struct policy_checks;
-int policy_checks_new(struct policy_checks **out, struct err *e);
+/* max_bytes: of what is kept in memory. */
+int policy_checks_new(size_t max_bytes, struct policy_checks **out, struct err *e);
 void policy_checks_free(struct policy_checks *p); /* NULL is fine */
 
 struct policy_question {

@@ -7,10 +7,6 @@
 #include "services/policy_record.h"
 
 enum {
-    IMAGES_KEPT = 192 << 20,
-    FINDINGS_KEPT = 128 << 20,
-    BUNDLES_KEPT = 64 << 20,
-    VEX_KEPT = 64 << 20,
     LOAD_MAX = 256 << 20,
     KEY_MAX = 1200,
     ANCESTORS_MAX = 64,
@@ -20,16 +16,17 @@ struct policy_loads {
     struct keeper *images, *findings, *bundles, *vex;
 };
 
-int policy_loads_new(struct policy_loads **out, struct err *e)
+int policy_loads_new(size_t max_bytes, struct policy_loads **out, struct err *e)
 {
     struct policy_loads *l = calloc(1, sizeof *l);
-    int rc = l ? keeper_new(IMAGES_KEPT, &l->images, e) : err_no_memory(e);
+    size_t part = max_bytes / 7;
+    int rc = l ? keeper_new(3 * part, &l->images, e) : err_no_memory(e);
     if (rc == 0)
-        rc = keeper_new(FINDINGS_KEPT, &l->findings, e);
+        rc = keeper_new(2 * part, &l->findings, e);
     if (rc == 0)
-        rc = keeper_new(BUNDLES_KEPT, &l->bundles, e);
+        rc = keeper_new(part, &l->bundles, e);
     if (rc == 0)
-        rc = keeper_new(VEX_KEPT, &l->vex, e);
+        rc = keeper_new(part, &l->vex, e);
     if (rc < 0)
         policy_loads_free(l);
     else

@@ -15,7 +15,8 @@
 #include "services/policy_engine/vulndata.h"
 
 struct policy_loads;
-int policy_loads_new(struct policy_loads **out, struct err *e);
+/* max_bytes: of all that is kept of images, findings, bundles and VEX together. */
+int policy_loads_new(size_t max_bytes, struct policy_loads **out, struct err *e);
 void policy_loads_free(struct policy_loads *l); /* NULL is fine */
 
 /* A compiled bundle that is stored; `updated` names its state. Ended by kept_drop(&b->kept). */

@@ -7,7 +7,7 @@
 
 #include <time.h>
 
-enum { VERDICTS_KEPT = 96 << 20, KEY_MAX = 2400, ANSWER_MAX = 600 << 20 };
+enum { KEY_MAX = 2400, ANSWER_MAX = 600 << 20 };
 static const int64_t history_us = 60000000; /* how long what hangs on other images is believed */
 static const char *const upper_actions[] = {"STOP", "WARN", "GO"};
 
@@ -19,12 +19,13 @@ static void verdict_end(struct kept *k)
     free(v);
 }
 
-int policy_checks_new(struct policy_checks **out, struct err *e)
+int policy_checks_new(size_t max_bytes, struct policy_checks **out, struct err *e)
 {
     struct policy_checks *p = calloc(1, sizeof *p);
-    int rc = p ? policy_loads_new(&p->loads, e) : err_no_memory(e);
+    size_t verdicts = max_bytes / 6;
+    int rc = p ? policy_loads_new(max_bytes - verdicts, &p->loads, e) : err_no_memory(e);
     if (rc == 0)
-        rc = keeper_new(VERDICTS_KEPT, &p->verdicts, e);
+        rc = keeper_new(verdicts, &p->verdicts, e);
     if (rc < 0) {
         policy_checks_free(p);
         return rc;

@@ -413,9 +413,10 @@ static int start(struct engine *en, struct err *e)
     struct policy_engine *pe = calloc(1, sizeof *pe);
     if (!pe)
         return err_no_memory(e);
-    int r = vuln_reports_new(&pe->reports, e);
+    size_t most = (size_t)en->config->policy_cache_max, reports = most / 5;
+    int r = vuln_reports_new(reports, &pe->reports, e);
     if (r == 0)
-        r = policy_checks_new(&pe->checks, e);
+        r = policy_checks_new(most - reports, &pe->checks, e);
     if (r == 0)
         r = vulndata_open(en->config->data_dir, &en->vulndata, e);
     if (r < 0) {

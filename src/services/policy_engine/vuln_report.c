@@ -14,7 +14,7 @@
 #include <pthread.h>
 #include <time.h>
 
-enum { REPORT_MAX = 512 << 20, KEPT_BYTES = 128 << 20, NAME_LONGEST = 400 };
+enum { REPORT_MAX = 512 << 20, NAME_LONGEST = 400 };
 enum { REPORT_FORMAT = 3 }; /* one more whenever rows have new members */
 
 const char *const vuln_kind_names[VULN_KINDS] = {"os", "non-os", "all"};
@@ -42,15 +42,16 @@ struct vuln_reports {
     pthread_mutex_t lock; /* of the list, the map and the reports' texts */
     struct map by_key;
     struct vuln_report ends; /* ends.older: the newest; ends.newer: the oldest */
-    size_t bytes;
+    size_t bytes, max_bytes;
 };
 
-int vuln_reports_new(struct vuln_reports **out, struct err *e)
+int vuln_reports_new(size_t max_bytes, struct vuln_reports **out, struct err *e)
 {
     struct vuln_reports *rs = calloc(1, sizeof *rs);
     if (!rs)
         return err_no_memory(e);
     pthread_mutex_init(&rs->lock, NULL);
+    rs->max_bytes = max_bytes;
     map_init(&rs->by_key);
     rs->ends.newer = rs->ends.older = &rs->ends;
     *out = rs;
@@ -101,7 +102,7 @@ static void forget(struct vuln_reports *rs, struct vuln_report *r)
 
 static void trim(struct vuln_reports *rs)
 {
-    while (rs->bytes > KEPT_BYTES && rs->ends.newer != &rs->ends)
+    while (rs->bytes > rs->max_bytes && rs->ends.newer != &rs->ends)
         forget(rs, rs->ends.newer);
 }
 

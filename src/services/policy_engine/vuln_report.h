@@ -17,7 +17,8 @@ int vuln_kind_by_name(str name);                      /* -1: none */
 #define VULN_REPORT_BUCKET "vulnerability_report"
 
 struct vuln_reports;
-int vuln_reports_new(struct vuln_reports **out, struct err *e);
+/* max_bytes: of the reports that are kept in memory. */
+int vuln_reports_new(size_t max_bytes, struct vuln_reports **out, struct err *e);
 void vuln_reports_free(struct vuln_reports *rs); /* NULL is fine */
 
 struct vuln_report;

@@ -38,7 +38,8 @@ static void clear_environment(void)
         "ANCHORE_ENGINE_SERVICES", "KELLET_SERVICES",   "ANCHORE_CONFIG_DIR",
         "ANCHORE_ADMIN_PASSWORD",  "ANCHORE_ENV_FILE",  "ANCHORE_DB_HOST",
         "ANCHORE_DB_PASSWORD",     "ANCHORE_LOG_LEVEL", "KELLET_DB",
-        "KELLET_CONFIG_YAML",      "ANCHORE_X",         "KELLET_DOCUMENT_CACHE_MAX"};
+        "KELLET_CONFIG_YAML",      "ANCHORE_X",         "KELLET_DOCUMENT_CACHE_MAX",
+        "KELLET_POLICY_CACHE_MAX"};
     for (size_t i = 0; i < KE_ARRAY_LEN(names); i++)
         unsetenv(names[i]);
 }
@@ -268,6 +269,39 @@ static void analysis_archive(void **state)
     }
 }
 
+static void policy_cache(void **state)
+{
+    static const struct {
+        const char *setting, *variable;
+        uint64_t bytes; /* 0: it is wrong */
+    } cases[] = {
+        {"", NULL, 512 << 20}, {", cache_max_megabytes: 100", NULL, 100 << 20},
+        {"", "50M", 50 << 20}, {", cache_max_megabytes: 100", "1G", 1 << 30},
+        {"", "many", 0},       {", cache_max_megabytes: 3", NULL, 0},
+    };
+    for (size_t i = 0; i < KE_ARRAY_LEN(cases); i++) {
+        const struct config_problem *p;
+        size_t n;
+        char text[1000];
+        clear_environment();
+        if (cases[i].variable)
+            setenv("KELLET_POLICY_CACHE_MAX", cases[i].variable, 1);
+        snprintf(text, sizeof text,
+                 HEAD "services:\n  policy_engine: {enabled: True, endpoint_hostname: p,"
+                      " listen: 0.0.0.0, port: 8087%s}\n",
+                 cases[i].setting);
+        struct config *c = load(text, &p, &n);
+        if (cases[i].bytes) {
+            assert_int_equal(n, 0);
+            assert_int_equal(c->policy_cache_max, cases[i].bytes);
+        } else {
+            assert_true(n > 0 && p->fatal);
+        }
+        config_free(c);
+    }
+    clear_environment();
+}
+
 static void document_cache(void **state)
 {
     static const struct {
@@ -383,6 +417,7 @@ int main(void)
         cmocka_unit_test(text_in_the_environment),
         cmocka_unit_test(object_store),
         cmocka_unit_test(document_cache),
+        cmocka_unit_test(policy_cache),
         cmocka_unit_test(analysis_archive),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
