@@ -17,7 +17,7 @@ DOCKERFILES = [
     "FROM x\nRUN a \\\n# said between\n\n   b \\\n\tc\nENV A=1 \\\n B=2\nCOPY <<EOF /x\n  text\n\nUSER root\nEOF\nUSER app\nEXPOSE 80 \\\n 22\n"]
 DOCKERFILES += DOCKERFILES[-2:] * 2  # those with continued lines
 TAGS = ["docker.io/team/app:v1", "team/app", "app:2", "reg.example:5000/a/b/c:latest", "localhost/x:y", "quay.io/q/r:3.1",
-        "dockerhub/old/name:1", "localhost:5000/x", "LOCALHOST/x:y", "a:5000/b:c"]
+        "dockerhub/old/name:1", "localhost:5000/x", "LOCALHOST:5000/x:y", "a:5000/b:c"]
 BROKEN = ["(", "[a", "*x"]
 
 
