@@ -149,7 +149,7 @@ def near(r, text):
 def version_constraint(r, k):
     version, full = (x.removeprefix("v") for x in ((k.version, k.full) if version_key(k.version) else ("1.0.0", "1.0.0")))
     return r.choice(["= {v}", "{v}", "=={f}", "!={v}", "!={f}", ">{v}", "<= {v}", ">= {f}", "<{f}", ">0.0.1, <99", ">= {v},<= {v}",
-                     ">{v}, <99.0", "!=1.0.0, > 0.0", "<0.0.1", " >=0 ", "> 99.0", "< {v}"]).format(v=version, f=full)
+                     ">{v}, <99.0", "!=1.0.0, >= 0.0.0", "<0.0.1", " >=0 ", "> 99.0", "< {v}"]).format(v=version, f=full)
 
 
 def package_url(r, k):
