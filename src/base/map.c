@@ -3,13 +3,10 @@
 #include "base/hash.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
 
 void map_init(struct map *m)
 {
-    *m = (struct map){0};
-    if (getrandom(&m->seed, sizeof m->seed, GRND_NONBLOCK) != (ssize_t)sizeof m->seed)
-        m->seed = (uint64_t)(uintptr_t)m;
+    *m = (struct map){.seed = hash64_seed()};
 }
 
 void map_done(struct map *m)

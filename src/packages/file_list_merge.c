@@ -4,7 +4,6 @@
 #include "packages/file_list.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
 
 /* Where a path's file is: no key is kept beside the file's own, so that a large image's table is a
  * fifth of a struct map, and fits the processor's cache. */
@@ -67,8 +66,7 @@ static struct merged_files *merged_new(size_t files)
     struct merged_files *m = calloc(1, sizeof *m);
     if (!m)
         return NULL;
-    if (getrandom(&m->seed, sizeof m->seed, GRND_NONBLOCK) != (ssize_t)sizeof m->seed)
-        m->seed = (uintptr_t)m;
+    m->seed = hash64_seed();
     m->files.p = reallocarray(NULL, files + 1, sizeof *m->files.p);
     m->files.cap = m->files.p ? files + 1 : 0;
     if (m->files.p && places_reserve(m, files))
