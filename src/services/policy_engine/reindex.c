@@ -225,8 +225,7 @@ static void sort_unique(posting_ids *v)
 
 /* The packages that changed names lead to; all, where the data before are not known well enough.
  * And those that a process that was killed had written changes of: newer data may take those back,
- * and say what was said before. Those that were never matched are no part of
- * it. */
+ * and say what was said before. Those that were never matched are no part of it. */
 static int find_packages(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct pass *p = ctx;

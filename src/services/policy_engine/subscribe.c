@@ -9,15 +9,16 @@
 #include "services/policy_engine/vuln_update.h"
 #include "services/policy_engine/vulndata.h"
 
+struct begun {
+    str digest, scan_key;
+};
+
 struct subscribing {
     const struct subscription *s;
     struct arena a;
     yyjson_val *named; /* the array of digests in the subscription's value */
     bool active;       /* already */
-    struct begun {
-        str digest, scan_key;
-    } * images;
-    size_t n, room;
+    VEC(struct begun) images;
 };
 
 static bool is_named(const struct subscribing *g, str digest)
@@ -34,15 +35,9 @@ static bool is_named(const struct subscribing *g, str digest)
 
 static int add_image(struct subscribing *g, str digest, bool newest, struct err *e)
 {
-    if (g->n == g->room) {
-        struct begun *grown = arena_calloc(&g->a, g->room = 2 * g->room + 8, sizeof *grown);
-        if (!grown)
-            return err_no_memory(e);
-        if (g->n)
-            memcpy(grown, g->images, g->n * sizeof *grown);
-        g->images = grown;
-    }
-    struct begun *b = &g->images[g->n++];
+    struct begun *b = vec_push(&g->images);
+    if (!b)
+        return err_no_memory(e);
     b->digest = arena_dup(&g->a, digest);
     b->scan_key =
         newest ? g->s->key : arena_printf(&g->a, "%.*s/%.*s", STR_ARG(digest), STR_ARG(g->s->key));
@@ -53,7 +48,7 @@ static int read_images(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct subscribing *g = ctx;
     auto_rows *rows = NULL;
-    g->n = 0;
+    g->images.n = 0;
     int rc = subscription_active(tx, g->s->account, g->s->key, g->s->type, e);
     if (rc < 0)
         return rc;
@@ -99,12 +94,13 @@ int subscribe_begin(struct engine *en, struct vuln_reports *reports, const struc
     int rc = vulndata_newest(en, e);
     if (rc >= 0)
         rc = db_run(en->db, DB_READ, read_images, &g, e);
-    for (size_t i = 0; rc >= 0 && i < g.n; i++)
+    for (size_t i = 0; rc >= 0 && i < g.images.n; i++)
         if (findings)
-            rc = vuln_update_begin(en, reports, s->account, g.images[i].scan_key,
-                                   g.images[i].digest, !g.active, e);
+            rc = vuln_update_begin(en, reports, s->account, g.images.p[i].scan_key,
+                                   g.images.p[i].digest, !g.active, e);
         else if (!g.active)
-            rc = judge(en, s, g.images[i].digest, e);
+            rc = judge(en, s, g.images.p[i].digest, e);
+    vec_done(&g.images);
     arena_done(&g.a);
     return rc < 0 ? rc : 0;
 }
